@@ -1,0 +1,13 @@
+//! What every other crate shares: names and ids, media time and the node's timeline clock, the doorbell.
+//!
+//! Nothing here opens a socket, spawns a task or reads a clock: `now` is always an argument.
+
+mod clock;
+mod doorbell;
+mod id;
+mod time;
+
+pub use clock::{NodeClock, TimelineClock};
+pub use doorbell::Doorbell;
+pub use id::{Epoch, KeyId, NameError, RoomId, StreamId, StreamName, Tenant};
+pub use time::{MediaTime, Span, Ticks};

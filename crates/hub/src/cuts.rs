@@ -1,0 +1,199 @@
+//! Where segments begin. Decided once, at ingest (decisions 3), so that packaging can start late, on any node, and
+//! still produce equal bytes.
+
+use std::collections::VecDeque;
+use unisono_base::{Epoch, MediaTime, Span};
+
+/// A segment is cut at the first keyframe at least this long after the last cut. Two seconds, less the room that
+/// the slew of T in the first ten seconds (5 %) and a jittery source need, so that a 2 s GOP always cuts.
+const SEGMENT_MIN: Span = Span::from_millis(1_750);
+/// Target duration of an epoch whose first GOP is short enough, and where a longer GOP is cut.
+const TARGET: Span = Span::from_secs(4);
+/// Target duration of an epoch whose first GOP exceeds [`TARGET`] (OBS "auto" is 8 s).
+const TARGET_LONG_GOP: Span = Span::from_secs(10);
+/// Cuts remembered; older ones are of no use to any ring.
+const CUTS_MAX: usize = 64;
+/// A lead track silent for this long no longer holds the other one back.
+const LEAD_SILENCE_MAX: Span = Span::from_secs(2);
+
+/// A segment border: segment `segment` holds the frames of every track with T at or after `t`, up to the next cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Run of the timeline; the first cut of an epoch is a discontinuity.
+    pub epoch: Epoch,
+    /// Segment number; consecutive while the stream lives, never reused after a restart.
+    pub segment: u64,
+    /// First T of the segment.
+    pub t: MediaTime,
+    /// False when it had to be made without a keyframe, because the GOP is longer than the target.
+    pub independent: bool,
+}
+
+/// The segment borders of a stream as they stand, and how far they are final.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cuts {
+    /// Oldest first.
+    pub list: VecDeque<Cut>,
+    /// No cut will be added at a T below this one.
+    pub horizon: Option<MediaTime>,
+    /// EXT-X-TARGETDURATION of the current epoch; `None` until the first GOP tells (at most 4 s).
+    pub target: Option<Span>,
+}
+
+/// Which track decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Video, or audio where there is no video.
+    Lead,
+    /// Audio beside video.
+    Follower,
+}
+
+/// Makes the cuts of one stream, over all its epochs.
+#[derive(Debug, Default)]
+pub(crate) struct Cutter {
+    cuts: Cuts,
+    epoch: Option<Epoch>,
+    newest_lead: Option<MediaTime>,
+}
+
+impl Cutter {
+    pub(crate) fn cuts(&self) -> &Cuts {
+        &self.cuts
+    }
+
+    /// A new run of the timeline: the next lead frame cuts, and the target is open again.
+    pub(crate) fn begin(&mut self, epoch: Epoch) {
+        self.epoch = Some(epoch);
+        self.newest_lead = None;
+        self.cuts.target = None;
+    }
+
+    /// Takes a frame in decode order and returns the segment in force at it.
+    pub(crate) fn frame(&mut self, role: Role, t: MediaTime, key: bool) -> u64 {
+        match role {
+            Role::Lead => self.lead(t, key),
+            Role::Follower => self.follower(t),
+        }
+        self.cuts.list.iter().rev().find(|c| c.t <= t).or(self.cuts.list.front()).map_or(0, |c| c.segment)
+    }
+
+    fn lead(&mut self, t: MediaTime, key: bool) {
+        self.newest_lead = Some(t);
+        let Some(current) = self.current() else {
+            self.cut(t, key);
+            return self.move_horizon(t);
+        };
+        let since = t - current.t;
+        if key && since >= SEGMENT_MIN {
+            self.cuts.target.get_or_insert(if since > TARGET { TARGET_LONG_GOP } else { TARGET });
+            self.cut(t, true);
+        } else {
+            // The first GOP tells the target: past 4 s without a key it can only be the long one.
+            let is_first = self.cuts.target.is_none();
+            if is_first && since > TARGET {
+                self.cuts.target = Some(TARGET_LONG_GOP);
+            }
+            if since >= self.cuts.target.unwrap_or(TARGET_LONG_GOP) {
+                self.cut(t, key);
+            }
+        }
+        self.move_horizon(t);
+    }
+
+    /// A follower cuts only when the lead has fallen silent, so that sound goes on without a picture.
+    fn follower(&mut self, t: MediaTime) {
+        let Some(current) = self.current() else { return };
+        let silent = self.newest_lead.is_none_or(|lead| t - lead > LEAD_SILENCE_MAX);
+        if !silent {
+            return;
+        }
+        if t - current.t >= self.cuts.target.unwrap_or(TARGET_LONG_GOP) - LEAD_SILENCE_MAX {
+            self.cuts.target.get_or_insert(TARGET);
+            self.cut(t, false);
+        }
+        self.move_horizon(t - LEAD_SILENCE_MAX);
+    }
+
+    /// The newest cut, if it belongs to the running epoch.
+    fn current(&self) -> Option<Cut> {
+        self.cuts.list.back().copied().filter(|c| Some(c.epoch) == self.epoch)
+    }
+
+    fn cut(&mut self, t: MediaTime, independent: bool) {
+        let epoch = self.epoch.unwrap_or_default();
+        // Consecutive within a playlist; a fresh stream starts at its epoch (Unix seconds), which is ahead of
+        // every number an earlier process gave out, since a segment lasts more than a second.
+        let segment = self.cuts.list.back().map_or(u64::from(epoch.0), |last| last.segment + 1);
+        if self.cuts.list.len() == CUTS_MAX {
+            self.cuts.list.pop_front();
+        }
+        self.cuts.list.push_back(Cut { epoch, segment, t, independent });
+    }
+
+    fn move_horizon(&mut self, t: MediaTime) {
+        self.cuts.horizon = self.cuts.horizon.max(Some(t));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(t: i64) -> MediaTime {
+        MediaTime::from_micros(t * 1_000)
+    }
+
+    fn cuts_of(gop_ms: i64, until_ms: i64) -> Cuts {
+        let mut cutter = Cutter::default();
+        cutter.begin(Epoch(1_000));
+        for t in (0..until_ms).step_by(40) {
+            cutter.frame(Role::Lead, ms(t), t % gop_ms == 0);
+        }
+        cutter.cuts.clone()
+    }
+
+    #[test]
+    fn one_second_groups_make_two_second_segments() {
+        let cuts = cuts_of(1_000, 7_000);
+        let starts: Vec<_> = cuts.list.iter().map(|c| (c.segment, c.t)).collect();
+        assert_eq!(starts, [(1_000, ms(0)), (1_001, ms(2_000)), (1_002, ms(4_000)), (1_003, ms(6_000))]);
+        assert_eq!(cuts.target, Some(TARGET));
+    }
+
+    #[test]
+    fn the_obs_auto_gop_gets_the_long_target_and_keeps_its_keyframes() {
+        let cuts = cuts_of(8_320, 20_000);
+        assert_eq!(cuts.target, Some(TARGET_LONG_GOP));
+        assert!(cuts.list.iter().all(|c| c.independent));
+        assert_eq!(cuts.list[1].t, ms(8_320));
+    }
+
+    #[test]
+    fn an_endless_gop_is_cut_without_a_keyframe() {
+        let cuts = cuts_of(1_000_000, 25_000);
+        let list: Vec<_> = cuts.list.iter().map(|c| (c.t, c.independent)).collect();
+        assert_eq!(list, [(ms(0), true), (ms(10_000), false), (ms(20_000), false)]);
+    }
+
+    #[test]
+    fn a_new_epoch_continues_the_numbers() {
+        let mut cutter = Cutter::default();
+        cutter.begin(Epoch(1_000));
+        cutter.frame(Role::Lead, ms(0), true);
+        cutter.begin(Epoch(1_005));
+        assert_eq!(cutter.frame(Role::Lead, ms(500), true), 1_001);
+    }
+
+    #[test]
+    fn sound_goes_on_when_the_picture_stops() {
+        let mut cutter = Cutter::default();
+        cutter.begin(Epoch(1_000));
+        cutter.frame(Role::Lead, ms(0), true);
+        for t in (0..30_000).step_by(20) {
+            cutter.frame(Role::Follower, ms(t), true);
+        }
+        assert!(cutter.cuts.list.len() > 3);
+        assert!(cutter.cuts.horizon > Some(ms(27_000)));
+    }
+}

@@ -1,0 +1,229 @@
+//! All streams of a node.
+
+use crate::{Publication, PublishError, RingLimits, Source, State, Stream, stream::Control};
+use parking_lot::RwLock;
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use unisono_base::{Doorbell, Epoch, KeyId, Span, StreamId};
+
+/// Bounds of a node's media.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Streams at once.
+    pub streams_max: usize,
+    /// How long viewers wait for a lost publisher before the stream ends.
+    pub linger: Duration,
+    /// Bounds of each rendition's ring.
+    pub ring: RingLimits,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            streams_max: 1_000,
+            linger: Duration::from_secs(30),
+            ring: RingLimits { span: Span::from_secs(12), bytes_max: 32 << 20 },
+        }
+    }
+}
+
+/// See the crate.
+pub struct Hub {
+    limits: Limits,
+    streams: RwLock<HashMap<StreamId, Arc<Stream>>>,
+}
+
+impl Hub {
+    /// An empty hub.
+    pub fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self { limits, streams: RwLock::default() })
+    }
+
+    /// A stream that is live or waits for its publisher.
+    pub fn stream(&self, id: &StreamId) -> Option<Arc<Stream>> {
+        self.streams.read().get(id).cloned()
+    }
+
+    /// All of them, in no order.
+    pub fn streams(&self) -> Vec<Arc<Stream>> {
+        self.streams.read().values().cloned().collect()
+    }
+
+    /// Begins to publish. The same key takes over from itself (decisions 11): the old publication learns that it
+    /// is replaced, viewers stay and see a new epoch. Another key is refused while the first is live.
+    ///
+    /// `unix_seconds` is the node's timeline clock; `doorbell` rings for keyframe requests and on replacement.
+    pub fn publish(
+        &self,
+        id: &StreamId,
+        key: KeyId,
+        source: Source,
+        unix_seconds: u32,
+        doorbell: Arc<dyn Doorbell>,
+    ) -> Result<Publication, PublishError> {
+        let mut streams = self.streams.write();
+        let Some(stream) = streams.get(id) else {
+            if streams.len() >= self.limits.streams_max {
+                return Err(PublishError::TooManyStreams { max: self.limits.streams_max });
+            }
+            let epoch = Epoch::next(None, unix_seconds);
+            let control = Control {
+                state: State::Live { epoch, source },
+                key,
+                generation: 1,
+                publisher: Some(doorbell),
+                last_epoch: Some(epoch),
+                lost_since: None,
+            };
+            let stream = Stream::new(id.clone(), self.limits.ring, control);
+            streams.insert(id.clone(), stream.clone());
+            return Ok(Publication::new(stream, 1, epoch));
+        };
+        let stream = stream.clone();
+        let mut control = stream.control.lock();
+        if matches!(control.state, State::Live { .. }) && control.key != key {
+            return Err(PublishError::Taken { stream: id.to_string(), holder: control.key.clone() });
+        }
+        let epoch = Epoch::next(control.last_epoch, unix_seconds);
+        control.generation += 1;
+        control.state = State::Live { epoch, source };
+        control.key = key;
+        control.last_epoch = Some(epoch);
+        control.lost_since = None;
+        let replaced = control.publisher.replace(doorbell);
+        let generation = control.generation;
+        drop(control);
+        if let Some(old) = replaced {
+            old.ring();
+        }
+        Ok(Publication::new(stream, generation, epoch))
+    }
+
+    /// Ends streams whose publisher has been gone for the linger time. Call about once a second.
+    pub fn sweep(&self, now: Instant) {
+        let linger = self.limits.linger;
+        let mut ended = Vec::new();
+        self.streams.write().retain(|_, stream| {
+            let mut control = stream.control.lock();
+            if control.state != State::Lost {
+                control.lost_since = None;
+                return true;
+            }
+            let since = *control.lost_since.get_or_insert(now);
+            let stays = now.saturating_duration_since(since) < linger;
+            if !stays {
+                ended.push(stream.clone());
+            }
+            stays
+        });
+        for stream in ended {
+            stream.end();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{EndReason, Read, Written};
+    use bytes::Bytes;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use unisono_base::MediaTime;
+    use unisono_media::{CodecConfig, Frame, Kind, OpusConfig};
+
+    #[derive(Default)]
+    struct Bell(AtomicUsize);
+    impl Doorbell for Bell {
+        fn ring(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn source() -> Source {
+        Source { protocol: "whip", accepts_pli: true }
+    }
+
+    fn id() -> StreamId {
+        StreamId::local("live/alice".parse().expect("valid"))
+    }
+
+    fn opus() -> CodecConfig {
+        CodecConfig::Opus(OpusConfig { channels: 2, pre_skip: 0 })
+    }
+
+    fn frame(ms: i64) -> Frame {
+        let t = MediaTime::from_micros(ms * 1_000);
+        Frame::new(t, t, Bytes::from_static(b"x"))
+    }
+
+    #[test]
+    fn the_same_key_takes_over_and_viewers_stay() {
+        let hub = Hub::new(Limits::default());
+        let key = KeyId::new("k1");
+        let bell = Arc::new(Bell::default());
+        let first = hub.publish(&id(), key.clone(), source(), 100, bell.clone()).expect("free");
+        let mut writer = first.open_track(opus());
+        assert_eq!(writer.append(first.epoch(), frame(0)), Written::Stored);
+        let ring = first.stream().source(Kind::Audio).expect("a track");
+        let mut reader = ring.oldest_group().expect("a group");
+
+        let second = hub.publish(&id(), key, source(), 100, Arc::new(Bell::default())).expect("own key");
+        assert!(first.is_replaced() && !second.is_replaced());
+        assert_eq!(bell.0.load(Ordering::Relaxed), 1, "the old publisher is told");
+        assert_eq!(writer.append(first.epoch(), frame(20)), Written::Replaced);
+        drop(first);
+        assert!(matches!(second.stream().state(), State::Live { epoch, .. } if epoch == Epoch(101)));
+
+        let mut writer = second.open_track(opus());
+        writer.append(second.epoch(), frame(40));
+        let epochs: Vec<_> = std::iter::from_fn(|| match ring.read(&mut reader) {
+            Read::Frame { group, .. } => Some(group.epoch),
+            _ => None,
+        })
+        .collect();
+        assert_eq!(epochs, [Epoch(100), Epoch(101)]);
+    }
+
+    #[test]
+    fn another_key_is_refused_in_words() {
+        let hub = Hub::new(Limits::default());
+        let _first =
+            hub.publish(&id(), KeyId::new("k1"), source(), 1, Arc::new(Bell::default())).expect("free");
+        let error = hub.publish(&id(), KeyId::new("k2"), source(), 1, Arc::new(Bell::default())).err();
+        assert!(error.expect("taken").to_string().contains("key k1"));
+    }
+
+    #[test]
+    fn a_lost_publisher_is_waited_for() {
+        let hub = Hub::new(Limits::default());
+        let publication =
+            hub.publish(&id(), KeyId::new("k"), source(), 1, Arc::new(Bell::default())).expect("free");
+        let mut writer = publication.open_track(opus());
+        writer.append(publication.epoch(), frame(0));
+        let stream = publication.stream().clone();
+        drop(publication);
+        let now = Instant::now();
+        hub.sweep(now);
+        hub.sweep(now + Duration::from_secs(29));
+        assert!(hub.stream(&id()).is_some());
+        hub.sweep(now + Duration::from_secs(31));
+        assert!(hub.stream(&id()).is_none());
+        assert_eq!(stream.state(), State::Ended);
+        let ring = stream.source(Kind::Audio).expect("still readable");
+        assert!(matches!(ring.read(&mut ring.tail()), Read::Ended(EndReason::StreamEnded)));
+    }
+
+    #[test]
+    fn keyframe_requests_are_coalesced() {
+        let hub = Hub::new(Limits::default());
+        let bell = Arc::new(Bell::default());
+        let publication = hub.publish(&id(), KeyId::new("k"), source(), 1, bell.clone()).expect("free");
+        publication.stream().request_keyframe();
+        publication.stream().request_keyframe();
+        assert_eq!(bell.0.load(Ordering::Relaxed), 1);
+        assert!(publication.take_keyframe_request() && !publication.take_keyframe_request());
+    }
+}

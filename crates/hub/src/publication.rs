@@ -1,0 +1,209 @@
+//! The writing side of a stream: one publication at a time, taken over cleanly.
+
+use crate::{GroupHeader, Ring, State, Stream, cuts::Role};
+use std::sync::Arc;
+use unisono_base::{Epoch, KeyId, MediaTime};
+use unisono_media::{CodecConfig, Frame, Kind};
+
+/// How a publisher arrives, for page, API, logs and decisions such as asking for keyframes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// `rtmp`, `whip`, `demo`.
+    pub protocol: &'static str,
+    /// It answers keyframe requests.
+    pub accepts_pli: bool,
+}
+
+/// Why a publication was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// Somebody else publishes there.
+    #[error("stream {stream} is already published with key {holder}; stop that publisher or use its key")]
+    Taken {
+        /// The stream asked for.
+        stream: String,
+        /// Id of the key in use, not the key.
+        holder: KeyId,
+    },
+    /// The hub holds as many streams as its limits allow.
+    #[error("the server holds {max} streams already, its limit")]
+    TooManyStreams {
+        /// The limit.
+        max: usize,
+    },
+}
+
+/// The right to write into a stream. Dropping it says that the publisher is lost.
+pub struct Publication {
+    stream: Arc<Stream>,
+    generation: u64,
+    epoch: Epoch,
+}
+
+impl Publication {
+    pub(crate) fn new(stream: Arc<Stream>, generation: u64, epoch: Epoch) -> Self {
+        stream.begin_epoch(epoch);
+        stream.ring_doorbells();
+        Self { stream, generation, epoch }
+    }
+
+    /// The stream written to.
+    pub fn stream(&self) -> &Arc<Stream> {
+        &self.stream
+    }
+
+    /// The running epoch.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// True once the same key published again elsewhere: stop writing and close the connection.
+    pub fn is_replaced(&self) -> bool {
+        self.stream.control.lock().generation != self.generation
+    }
+
+    /// True once per batch of keyframe requests from viewers. The publisher's doorbell rang for it.
+    pub fn take_keyframe_request(&self) -> bool {
+        self.stream.take_keyframe_request()
+    }
+
+    /// Starts a new run of the timeline after a break (clock lost, source looped). All writers of this
+    /// publication go on with it from their next frame.
+    pub fn break_timeline(&mut self, unix_seconds: u32) -> Epoch {
+        let mut control = self.stream.control.lock();
+        if control.generation == self.generation {
+            self.epoch = Epoch::next(Some(self.epoch), unix_seconds);
+            control.last_epoch = Some(self.epoch);
+            if let State::Live { epoch, .. } = &mut control.state {
+                *epoch = self.epoch;
+            }
+            drop(control);
+            self.stream.begin_epoch(self.epoch);
+        }
+        self.epoch
+    }
+
+    /// Opens the track of the configuration's kind. The same codec as before continues in the same ring, so that
+    /// viewers stay; another codec ends it and they look again.
+    pub fn open_track(&self, config: CodecConfig) -> TrackWriter {
+        let ring = self.stream.open_track(&config);
+        self.stream.ring_doorbells();
+        TrackWriter {
+            stream: self.stream.clone(),
+            ring,
+            generation: self.generation,
+            config: Arc::new(config),
+            config_changed: true,
+            group: None,
+            last: None,
+        }
+    }
+
+    /// Says that this publisher has no such track, so that viewers of the last one's do not wait for it.
+    pub fn close_track(&self, kind: Kind) {
+        self.stream.close_track(kind);
+        self.stream.ring_doorbells();
+    }
+}
+
+impl Drop for Publication {
+    fn drop(&mut self) {
+        let mut control = self.stream.control.lock();
+        if control.generation == self.generation {
+            control.state = State::Lost;
+            control.publisher = None;
+            drop(control);
+            self.stream.ring_doorbells();
+        }
+    }
+}
+
+/// Writes one track of a publication.
+pub struct TrackWriter {
+    stream: Arc<Stream>,
+    ring: Arc<Ring>,
+    generation: u64,
+    config: Arc<CodecConfig>,
+    config_changed: bool,
+    group: Option<(Epoch, u64)>,
+    last: Option<MediaTime>,
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It is in the ring.
+    Stored,
+    /// It came before the first keyframe of its epoch or configuration, which nobody could decode.
+    BeforeKeyframe,
+    /// The publication was replaced; nothing it writes counts any more.
+    Replaced,
+}
+
+impl TrackWriter {
+    /// The configuration in force.
+    pub fn config(&self) -> &Arc<CodecConfig> {
+        &self.config
+    }
+
+    /// The codec configuration changes with the next frame (for video: the next keyframe); a no-op when equal.
+    /// Returns false, and changes nothing, when the codec itself differs: open the track anew.
+    pub fn set_config(&mut self, config: CodecConfig) -> bool {
+        if *self.config == config {
+            return true;
+        }
+        if !self.config.continues_as(&config) {
+            return false;
+        }
+        self.config = Arc::new(config);
+        self.config_changed = true;
+        true
+    }
+
+    /// Appends a frame of `epoch` in decode order.
+    pub fn append(&mut self, epoch: Epoch, frame: Frame) -> Written {
+        let kind = self.ring.kind();
+        let control = self.stream.control.lock();
+        if control.generation != self.generation {
+            return Written::Replaced;
+        }
+        let opens = match (kind, self.group) {
+            (Kind::Video, group) => {
+                let starts_over = self.config_changed || group.is_none_or(|(e, _)| e != epoch);
+                if starts_over && !frame.key {
+                    return Written::BeforeKeyframe;
+                }
+                frame.key.then(|| group.map_or_else(|| self.first_group(epoch), |(_, g)| g + 1))
+            }
+            (Kind::Audio | Kind::Data, group) => {
+                let second = frame.t.as_micros().max(0) as u64 / 1_000_000;
+                (self.config_changed || group != Some((epoch, second))).then_some(second)
+            }
+        };
+        let role = if kind == Kind::Video || !self.stream.has_video() { Role::Lead } else { Role::Follower };
+        let is_cut_point = frame.key || kind == Kind::Audio;
+        let segment = self.stream.segment_at(role, frame.t, is_cut_point);
+        let header = opens.map(|group| {
+            self.group = Some((epoch, group));
+            self.config_changed = false;
+            GroupHeader { epoch, group, segment, config: self.config.clone() }
+        });
+        self.last = Some(frame.t);
+        self.stream.count(frame.payload.len());
+        self.ring.append(frame, header);
+        drop(control);
+        self.stream.ring_doorbells();
+        Written::Stored
+    }
+
+    /// T of the last frame written.
+    pub fn last(&self) -> Option<MediaTime> {
+        self.last
+    }
+
+    /// Video groups of an epoch start above those of the epochs before, in any process.
+    fn first_group(&self, epoch: Epoch) -> u64 {
+        u64::from(epoch.0) << 20
+    }
+}

@@ -1,0 +1,363 @@
+//! One rendition's ring: groups of frames, bounded in time and bytes, one writer, many readers.
+
+use parking_lot::RwLock;
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use unisono_base::{Epoch, MediaTime, Span};
+use unisono_media::{CodecConfig, Frame, Kind};
+
+/// What all frames of a group share. A group starts at a keyframe (video) or at a whole second (audio, data),
+/// and wherever the epoch or the codec configuration changes.
+#[derive(Debug)]
+pub struct GroupHeader {
+    /// Run of the timeline the group belongs to.
+    pub epoch: Epoch,
+    /// Video: counts up by one. Audio and data: `floor(T / 1 s)`. Never goes back.
+    pub group: u64,
+    /// Segment number at the group's first frame (decisions 3); see [`crate::Cuts`] for the exact borders.
+    pub segment: u64,
+    /// What the decoder needs for these frames.
+    pub config: Arc<CodecConfig>,
+}
+
+/// Bounds of a ring. Whichever is reached first drops the oldest frames, whole groups where possible.
+#[derive(Clone, Copy, Debug)]
+pub struct RingLimits {
+    /// Media time kept behind the newest frame; the current group is kept beyond it.
+    pub span: Span,
+    /// Payload bytes kept, the current group included. A group that alone exceeds it loses its start: joiners
+    /// wait for the next keyframe.
+    pub bytes_max: usize,
+}
+
+/// A reader's place in one ring. Owned by the reader; a ring knows nothing of its readers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    next: u64,
+}
+
+/// What a reader finds at its cursor.
+#[derive(Debug)]
+pub enum Read {
+    /// The next frame; the cursor moved past it.
+    Frame {
+        /// The frame, shared.
+        frame: Arc<Frame>,
+        /// The group it belongs to.
+        group: Arc<GroupHeader>,
+        /// Its place within the group, from 0.
+        index: u32,
+    },
+    /// The cursor was moved forward over frames the reader will not get; read again.
+    Skipped {
+        /// How many frames.
+        frames: u64,
+        /// Why.
+        reason: SkipReason,
+    },
+    /// Nothing new; wait for the doorbell.
+    Pending,
+    /// Nothing more will come from this ring.
+    Ended(EndReason),
+}
+
+/// Why a reader lost frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SkipReason {
+    /// It was slower than the ring is long.
+    TooSlow,
+    /// The current group outgrew the byte limit; it continues at the next keyframe.
+    GroupTooBig,
+}
+
+impl SkipReason {
+    /// Label for metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooSlow => "too_slow",
+            Self::GroupTooBig => "group_too_big",
+        }
+    }
+}
+
+/// Why a ring ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// The stream is gone for good.
+    StreamEnded,
+    /// The publisher came back with another codec, or without this track; look at the stream's tracks again.
+    CodecChanged,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Ring {
+    kind: Kind,
+    limits: RingLimits,
+    reordered: AtomicBool,
+    inner: RwLock<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    frames: VecDeque<Arc<Frame>>,
+    /// Absolute index of `frames[0]`.
+    first: u64,
+    groups: VecDeque<Group>,
+    bytes: usize,
+    ended: Option<EndReason>,
+}
+
+#[derive(Debug)]
+struct Group {
+    header: Arc<GroupHeader>,
+    /// Absolute index of its first frame, which may already be gone.
+    start: u64,
+}
+
+impl Ring {
+    /// An empty ring.
+    pub fn new(kind: Kind, limits: RingLimits) -> Self {
+        Self { kind, limits, reordered: AtomicBool::new(false), inner: RwLock::default() }
+    }
+
+    /// What it carries.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// True once a frame was seen whose T lies before that of its predecessor in decode order: B-frames.
+    pub fn is_reordered(&self) -> bool {
+        self.reordered.load(Ordering::Relaxed)
+    }
+
+    /// A cursor behind the newest frame: live from now.
+    pub fn tail(&self) -> Cursor {
+        Cursor { next: self.inner.read().end() }
+    }
+
+    /// A cursor at the first frame of the newest group and that frame's T; `None` when there is no complete one.
+    pub fn newest_group(&self) -> Option<(Cursor, MediaTime)> {
+        let inner = self.inner.read();
+        let group = inner.groups.back().filter(|g| g.start >= inner.first)?;
+        let frame = inner.frames.get((group.start - inner.first) as usize)?;
+        Some((Cursor { next: group.start }, frame.t))
+    }
+
+    /// A cursor at the oldest group that is still whole.
+    pub fn oldest_group(&self) -> Option<Cursor> {
+        let inner = self.inner.read();
+        inner.groups.iter().find(|g| g.start >= inner.first).map(|g| Cursor { next: g.start })
+    }
+
+    /// Configuration of the newest group; `None` before the first frame.
+    pub fn config(&self) -> Option<Arc<CodecConfig>> {
+        self.inner.read().groups.back().map(|g| g.header.config.clone())
+    }
+
+    /// Payload bytes of the newest group so far.
+    pub fn newest_group_bytes(&self) -> usize {
+        let inner = self.inner.read();
+        let Some(group) = inner.groups.back() else { return 0 };
+        let skip = group.start.saturating_sub(inner.first) as usize;
+        inner.frames.iter().skip(skip).map(|f| f.payload.len()).sum()
+    }
+
+    /// T of the newest frame.
+    pub fn newest(&self) -> Option<MediaTime> {
+        self.inner.read().frames.back().map(|f| f.t)
+    }
+
+    /// How far `cursor` lies behind the newest frame, in media time; zero at the tail.
+    pub fn lag(&self, cursor: Cursor) -> Span {
+        let inner = self.inner.read();
+        let Some(newest) = inner.frames.back() else { return Span::ZERO };
+        match inner.frames.get(cursor.next.saturating_sub(inner.first) as usize) {
+            Some(next) => newest.dts - next.dts,
+            None => Span::ZERO,
+        }
+    }
+
+    /// Reads at the cursor and moves it.
+    pub fn read(&self, cursor: &mut Cursor) -> Read {
+        let inner = self.inner.read();
+        if cursor.next < inner.first {
+            let whole = inner.groups.iter().rev().find(|g| g.start >= inner.first);
+            let (to, reason) = match whole {
+                Some(group) => (group.start, SkipReason::TooSlow),
+                None => (inner.end(), SkipReason::GroupTooBig),
+            };
+            let frames = to - cursor.next;
+            cursor.next = to;
+            return Read::Skipped { frames, reason };
+        }
+        let Some(frame) = inner.frames.get((cursor.next - inner.first) as usize) else {
+            return inner.ended.map_or(Read::Pending, Read::Ended);
+        };
+        let group = inner.group_of(cursor.next);
+        let read = Read::Frame {
+            frame: frame.clone(),
+            group: group.header.clone(),
+            index: (cursor.next - group.start) as u32,
+        };
+        cursor.next += 1;
+        read
+    }
+
+    /// Moves the cursor to the start of the newest whole group if that lies ahead of it; returns the frames left
+    /// out, or `None` (and the cursor stays) when there is no such group.
+    pub fn skip_to_newest_group(&self, cursor: &mut Cursor) -> Option<u64> {
+        let (to, _) = self.newest_group()?;
+        (to.next > cursor.next).then(|| {
+            let frames = to.next - cursor.next;
+            *cursor = to;
+            frames
+        })
+    }
+
+    /// Appends a frame, opening a group when it is the first of `header`. Called by the one writer.
+    pub(crate) fn append(&self, frame: Frame, new_group: Option<GroupHeader>) {
+        let mut inner = self.inner.write();
+        if let Some(header) = new_group {
+            let start = inner.end();
+            inner.groups.push_back(Group { header: Arc::new(header), start });
+        } else if inner.frames.back().is_some_and(|previous| frame.t < previous.t) && self.kind == Kind::Video
+        {
+            self.reordered.store(true, Ordering::Relaxed);
+        }
+        inner.bytes += frame.payload.len();
+        inner.frames.push_back(Arc::new(frame));
+        inner.trim(self.limits);
+    }
+
+    pub(crate) fn end(&self, reason: EndReason) {
+        self.inner.write().ended.get_or_insert(reason);
+    }
+}
+
+impl Inner {
+    /// Absolute index behind the newest frame.
+    fn end(&self) -> u64 {
+        self.first + self.frames.len() as u64
+    }
+
+    fn group_of(&self, index: u64) -> &Group {
+        let after = self.groups.partition_point(|g| g.start <= index);
+        &self.groups[after - 1]
+    }
+
+    fn trim(&mut self, limits: RingLimits) {
+        while self.is_over(limits) {
+            let Some(gone) = self.frames.pop_front() else { return };
+            self.bytes -= gone.payload.len();
+            self.first += 1;
+            while self.groups.get(1).is_some_and(|next| next.start <= self.first) {
+                self.groups.pop_front();
+            }
+        }
+    }
+
+    fn is_over(&self, limits: RingLimits) -> bool {
+        if self.frames.len() <= 1 {
+            return false;
+        }
+        let oldest_group_is_current = self.groups.len() == 1;
+        let (Some(first), Some(last)) = (self.frames.front(), self.frames.back()) else { return false };
+        self.bytes > limits.bytes_max || (!oldest_group_is_current && last.dts - first.dts > limits.span)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use proptest::prelude::*;
+    use unisono_media::OpusConfig;
+
+    fn ring(span_ms: i64, bytes_max: usize) -> Ring {
+        Ring::new(Kind::Video, RingLimits { span: Span::from_millis(span_ms), bytes_max })
+    }
+
+    fn push(ring: &Ring, t_ms: i64, size: usize, group: Option<u64>) {
+        let t = MediaTime::from_micros(t_ms * 1_000);
+        let header = group.map(|group| GroupHeader {
+            epoch: Epoch(1),
+            group,
+            segment: group,
+            config: Arc::new(CodecConfig::Opus(OpusConfig { channels: 2, pre_skip: 0 })),
+        });
+        ring.append(Frame::new(t, t, Bytes::from(vec![0; size])), header);
+    }
+
+    #[test]
+    fn a_slow_reader_skips_to_the_newest_whole_group_and_is_told() {
+        let ring = ring(1_000, 1 << 20);
+        push(&ring, 0, 10, Some(0));
+        let mut slow = ring.newest_group().expect("a group").0;
+        for i in 1..40i64 {
+            push(&ring, i * 100, 10, (i % 5 == 0).then_some(i as u64 / 5));
+        }
+        let Read::Skipped { frames, reason: SkipReason::TooSlow } = ring.read(&mut slow) else {
+            panic!("told")
+        };
+        assert_eq!(frames, 35, "frames of the seven groups before the newest");
+        let Read::Frame { group, index, .. } = ring.read(&mut slow) else { panic!("a frame") };
+        assert_eq!((group.group, index), (7, 0));
+    }
+
+    #[test]
+    fn a_group_beyond_the_byte_limit_cannot_be_joined() {
+        let ring = ring(1_000, 1_000);
+        push(&ring, 0, 100, Some(0));
+        let mut reader = ring.tail();
+        for i in 1..20i64 {
+            push(&ring, i * 100, 100, None);
+            assert!(matches!(ring.read(&mut reader), Read::Frame { .. }), "who is in keeps going");
+        }
+        assert!(ring.newest_group().is_none());
+        push(&ring, 3_000, 100, Some(1));
+        assert!(ring.newest_group().is_some());
+    }
+
+    #[test]
+    fn an_ended_ring_gives_what_it_has_first() {
+        let ring = ring(1_000, 1_000);
+        push(&ring, 0, 1, Some(0));
+        let mut reader = ring.oldest_group().expect("a group");
+        ring.end(EndReason::StreamEnded);
+        assert!(matches!(ring.read(&mut reader), Read::Frame { .. }));
+        assert!(matches!(ring.read(&mut reader), Read::Ended(EndReason::StreamEnded)));
+    }
+
+    proptest! {
+        #[test]
+        fn the_ring_never_exceeds_its_bytes_and_reads_stay_in_order(
+            frames in proptest::collection::vec((1usize..300, any::<bool>()), 1..200),
+        ) {
+            let ring = ring(500, 2_000);
+            let mut reader = ring.tail();
+            let mut last = None;
+            for (i, (size, key)) in frames.into_iter().enumerate() {
+                push(&ring, i as i64 * 33, size, (key || i == 0).then_some(i as u64));
+                prop_assert!(ring.inner.read().bytes <= 2_000);
+                if i % 7 == 0 {
+                    loop {
+                        match ring.read(&mut reader) {
+                            Read::Frame { frame, .. } => {
+                                prop_assert!(last < Some(frame.t));
+                                last = Some(frame.t);
+                            }
+                            Read::Skipped { .. } => {}
+                            Read::Pending | Read::Ended(_) => break,
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What a track is made of: its kind and codec configuration.
+
+use crate::{AacConfig, OpusConfig, h264};
+use bytes::Bytes;
+
+/// The kinds of track; a stream has at most one of each today.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Moving picture.
+    Video,
+    /// Sound.
+    Audio,
+    /// The room's events, bound to media time.
+    Data,
+}
+
+impl Kind {
+    /// `video`, `audio` or `data`, as SDP, logs and metrics spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Video => "video",
+            Self::Audio => "audio",
+            Self::Data => "data",
+        }
+    }
+}
+
+/// What a decoder needs before the first frame. A change of it starts a new group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CodecConfig {
+    /// H.264 / AVC (ISO/IEC 14496-10).
+    H264(AvcConfig),
+    /// AAC (ISO/IEC 14496-3).
+    Aac(AacConfig),
+    /// Opus (RFC 6716).
+    Opus(OpusConfig),
+    /// Room events: each frame is one event as UTF-8 JSON, `t` is its `at`.
+    Events,
+}
+
+impl CodecConfig {
+    /// Video or audio.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::H264(_) => Kind::Video,
+            Self::Aac(_) | Self::Opus(_) => Kind::Audio,
+            Self::Events => Kind::Data,
+        }
+    }
+
+    /// RFC 6381 codecs parameter, as `CODECS` in a playlist wants it: `avc1.64001f`, `mp4a.40.2`, `opus`; empty
+    /// for events.
+    pub fn rfc6381(&self) -> String {
+        match self {
+            Self::H264(avc) => {
+                let [profile, constraints, level] = avc.profile_level_id();
+                format!("avc1.{profile:02x}{constraints:02x}{level:02x}")
+            }
+            Self::Aac(aac) => format!("mp4a.40.{}", aac.object_type),
+            Self::Opus(_) => "opus".to_owned(),
+            Self::Events => String::new(),
+        }
+    }
+
+    /// Short name for logs, API and page: `H.264`, `AAC`, `Opus`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::H264(_) => "H.264",
+            Self::Aac(_) => "AAC",
+            Self::Opus(_) => "Opus",
+            Self::Events => "events",
+        }
+    }
+
+    /// True when a viewer that was set up for `self` can go on with `other` without a new session: the same
+    /// codec; for audio also the same channel layout and rate.
+    pub fn continues_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::H264(a), Self::H264(b)) => a.sps.reorders() == b.sps.reorders(),
+            (Self::Aac(a), Self::Aac(b)) => a == b,
+            (Self::Opus(_), Self::Opus(_)) | (Self::Events, Self::Events) => true,
+            _ => false,
+        }
+    }
+}
+
+/// H.264 parameter sets. SPS and PPS are whole NAL units, header byte included, no start code, no length.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AvcConfig {
+    /// Sequence parameter set as received.
+    pub sps_nal: Bytes,
+    /// Picture parameter sets as received, at least one.
+    pub pps_nals: Vec<Bytes>,
+    /// The parsed SPS.
+    pub sps: h264::Sps,
+}
+
+impl AvcConfig {
+    /// From one SPS and its PPSs. Errors when the SPS cannot be parsed.
+    pub fn new(sps_nal: Bytes, pps_nals: Vec<Bytes>) -> Result<Self, h264::Error> {
+        let sps = h264::Sps::parse(&sps_nal)?;
+        if pps_nals.is_empty() {
+            return Err(h264::Error::NoPps);
+        }
+        Ok(Self { sps_nal, pps_nals, sps })
+    }
+
+    /// `profile_idc`, constraint flags, `level_idc`, as RFC 6184 and RFC 6381 print them.
+    pub fn profile_level_id(&self) -> [u8; 3] {
+        [self.sps.profile_idc, self.sps.constraint_flags, self.sps.level_idc]
+    }
+}

@@ -1,1 +1,11 @@
-//! Placeholder until its owner writes it.
+//! The HTTP API's own words: problem documents, and the JSON of requests and responses.
+
+mod event;
+mod problem;
+mod server;
+mod stream;
+
+pub use event::{At, EventRequest, RoomView};
+pub use problem::Problem;
+pub use server::ServerView;
+pub use stream::{StreamList, StreamState, StreamView, TrackKind, TrackView, Viewers};

@@ -1,1 +1,4 @@
-//! Placeholder until its owner writes it.
+//! Containers and payload formats: bytes <-> frames in stored form. One module per format; none knows a protocol's
+//! states, a socket or a clock.
+
+pub mod flv;

@@ -1,0 +1,16 @@
+//! What the server says about itself.
+
+use serde::{Deserialize, Serialize};
+
+/// `GET /api/v1/server`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerView {
+    /// `unisono`.
+    pub name: String,
+    /// Semantic version.
+    pub version: String,
+    /// The node's timeline clock, microseconds since the Unix epoch.
+    pub t: i64,
+    /// Whole seconds since the start.
+    pub uptime_seconds: u64,
+}

@@ -1,0 +1,78 @@
+//! Streams as API, pages and scripts see them.
+
+use serde::{Deserialize, Serialize};
+
+/// `GET /api/v1/streams`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamList {
+    /// By name.
+    pub streams: Vec<StreamView>,
+}
+
+/// One stream; also `GET /api/v1/streams/{app}/{name}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamView {
+    /// `app/name`.
+    pub name: String,
+    /// Whether somebody publishes.
+    pub state: StreamState,
+    /// `rtmp`, `whip`, `demo`; absent while the publisher is lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    /// The running epoch; absent while the publisher is lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u32>,
+    /// Who watches.
+    pub viewers: Viewers,
+    /// The source's tracks.
+    pub tracks: Vec<TrackView>,
+    /// In words for whoever watches, for example why it plays by one protocol only.
+    pub notes: Vec<String>,
+}
+
+/// See [`StreamView::state`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StreamState {
+    /// A publisher is connected.
+    Live,
+    /// It is gone; viewers wait for it.
+    Lost,
+}
+
+/// Viewers by exit. HLS is counted by requests, so approximately.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Viewers {
+    /// WHEP sessions.
+    pub webrtc: usize,
+    /// HLS players.
+    pub hls: usize,
+}
+
+/// A track of the source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackView {
+    /// Picture or sound.
+    pub kind: TrackKind,
+    /// `H.264`, `AAC`, `Opus`.
+    pub codec: String,
+    /// Pixels; video only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    /// Pixels; video only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+    /// Has B-frames; video only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reordered: Option<bool>,
+}
+
+/// See [`TrackView::kind`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrackKind {
+    /// Moving picture.
+    Video,
+    /// Sound.
+    Audio,
+}

@@ -1,0 +1,85 @@
+//! Audio time finer than RTMP's milliseconds.
+
+use unisono_base::Span;
+
+/// A timestamp explains a difference up to its own resolution.
+const RESOLUTION: Span = Span::from_millis(1);
+
+/// Counts samples between RTMP's millisecond timestamps, so that access units follow each other without the
+/// rounding (1024 samples at 48 kHz are 21.333 ms, and arrive as 21, 22, 21), which players hear as gaps.
+///
+/// Where timestamps leave the count by more than a millisecond the count follows them: slowly for a drifting
+/// clock, at once for a gap.
+#[derive(Debug)]
+pub(crate) struct AudioClock {
+    sample_rate: u32,
+    /// Position of the count's zero.
+    base: Span,
+    /// Samples since.
+    samples: u64,
+    started: bool,
+}
+
+impl AudioClock {
+    pub(crate) fn new(sample_rate: u32) -> Self {
+        Self { sample_rate: sample_rate.max(1), base: Span::ZERO, samples: 0, started: false }
+    }
+
+    /// The time of the next access unit of `samples`, which RTMP says is at `timestamp`.
+    pub(crate) fn next(&mut self, timestamp: Span, samples: u32) -> Span {
+        if !self.started {
+            self.base = timestamp;
+            self.started = true;
+        }
+        let counted = self.base + self.span(self.samples);
+        let time = counted.max(timestamp - RESOLUTION).min(timestamp + RESOLUTION);
+        if time != counted {
+            self.base = time;
+            self.samples = 0;
+        }
+        self.samples += u64::from(samples);
+        time
+    }
+
+    /// How long so many samples last.
+    pub(crate) fn span(&self, samples: u64) -> Span {
+        Span::from_micros((u128::from(samples) * 1_000_000 / u128::from(self.sample_rate)) as i64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounded_timestamps_become_whole_samples() {
+        for rounding in [0, 500, 999] {
+            let mut clock = AudioClock::new(48_000);
+            let first = clock.next(Span::from_millis(rounding / 500), 1_024);
+            for unit in 1..100_000i64 {
+                let exact = unit * 1_024_000_000 / 48_000;
+                let timestamp = Span::from_millis((exact + rounding) / 1_000 + rounding / 500 - rounding / 500);
+                let time = clock.next(timestamp, 1_024);
+                assert!((time - first - Span::from_micros(exact)).abs() <= Span::from_millis(1), "{unit}");
+                assert!((time - timestamp).abs() <= RESOLUTION);
+            }
+        }
+    }
+
+    #[test]
+    fn a_count_that_starts_well_is_never_corrected() {
+        let mut clock = AudioClock::new(44_100);
+        for unit in 0..10_000i64 {
+            let exact = unit * 1_024_000_000 / 44_100;
+            assert_eq!(clock.next(Span::from_millis(exact / 1_000), 1_024), Span::from_micros(exact));
+        }
+    }
+
+    #[test]
+    fn a_gap_is_followed_at_once() {
+        let mut clock = AudioClock::new(48_000);
+        clock.next(Span::ZERO, 1_024);
+        let after = clock.next(Span::from_millis(500), 1_024);
+        assert_eq!(after, Span::from_millis(499));
+    }
+}

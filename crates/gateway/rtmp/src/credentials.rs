@@ -1,0 +1,86 @@
+//! Who may publish where, from what the encoder put into its server and stream key fields.
+//!
+//! ```text
+//! server      rtmp://host/live        (a slash at the end does not matter)
+//! stream key  alice?key=pk_...        stream live/alice
+//! ```
+
+use unisono_auth::Keyring;
+use unisono_base::{KeyId, NameError, StreamId, StreamName};
+use unisono_hub::PublishError;
+use unisono_proto_rtmp::StreamKey;
+
+/// Why a publisher is sent away. Its words go to the encoder and into the log; none holds a secret.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error(transparent)]
+    Name(#[from] NameError),
+    #[error("the stream key must be a name and a key, for example alice?key=pk_...; a key alone does not say which stream")]
+    KeyAsName,
+    #[error("publishing needs a key; write it behind the stream's name, for example alice?key=pk_...")]
+    NoKey,
+    #[error("{0}")]
+    Denied(String),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+impl Refusal {
+    /// Label for metrics.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Name(_) | Self::KeyAsName => "name",
+            Self::NoKey => "no_key",
+            Self::Denied(_) => "wrong_key",
+            Self::Publish(_) => "taken",
+        }
+    }
+}
+
+/// The stream asked for and the id of the key that allows it.
+pub(crate) fn check(app: &StreamKey, stream: &StreamKey, keyring: &Keyring) -> Result<(StreamId, KeyId), Refusal> {
+    let (id, key) = target(app, stream)?;
+    let key_id = keyring.publish(key, &id).map_err(|denied| Refusal::Denied(denied.to_string()))?;
+    Ok((id, key_id))
+}
+
+fn target<'a>(app: &'a StreamKey, stream: &'a StreamKey) -> Result<(StreamId, &'a str), Refusal> {
+    // Before the names are printed anywhere: a key in the wrong place is still a secret.
+    if [app.name(), stream.name()].iter().any(|name| name.contains("pk_") || name.contains("ak_")) {
+        return Err(Refusal::KeyAsName);
+    }
+    let name = StreamName::new(app.name().trim_matches('/'), stream.name().trim_matches('/'))?;
+    let key = stream.query("key").or_else(|| app.query("key")).filter(|key| !key.is_empty());
+    Ok((StreamId::local(name), key.ok_or(Refusal::NoKey)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(app: &str, stream: &str) -> Result<(String, String), String> {
+        let (app, stream) = (StreamKey::new(app), StreamKey::new(stream));
+        target(&app, &stream).map(|(id, key)| (id.to_string(), key.to_owned())).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn encoders_spell_it_in_several_ways() {
+        let expected = Ok(("live/alice".to_owned(), "pk_1_2".to_owned()));
+        assert_eq!(check("live", "alice?key=pk_1_2"), expected);
+        assert_eq!(check("live/", "alice?x=y&key=pk_1_2"), expected);
+        assert_eq!(check("live?key=pk_1_2", "alice"), expected);
+        assert_eq!(check("live/?key=pk_1_2", "/alice"), expected);
+    }
+
+    #[test]
+    fn refusals_say_what_to_write_and_hold_no_secret() {
+        assert!(check("live", "alice").expect_err("no key").contains("alice?key=pk_..."));
+        assert!(check("live", "alice?key=").is_err());
+        for stream in ["pk_12345678_0123", "alice&key=pk_12345678_0123", "alice/pk_12345678_0123"] {
+            let words = check("live", stream).expect_err("a key in the name");
+            assert!(!words.contains("0123"), "{words}");
+        }
+        assert!(check("api", "alice?key=k").expect_err("reserved").contains("reserved"));
+        assert!(check("live/room", "alice?key=k").is_err());
+    }
+}

@@ -1,0 +1,87 @@
+//! The worker's doorbells: whoever rings says which target has something new, and wakes the worker once.
+
+use crate::worker::SessionKey;
+use parking_lot::Mutex;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+use tokio::sync::Notify;
+use unisono_base::Doorbell;
+
+/// What a worker looks at when rung.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Target {
+    /// The viewers of one stream on this worker.
+    Audience(u64),
+    /// A publisher: keyframe wanted, or replaced.
+    Publisher(SessionKey),
+}
+
+/// All doorbells of one worker. A target is listed at most once, so the list is bounded by the targets.
+#[derive(Debug, Default)]
+pub(crate) struct Bells {
+    rung: Mutex<Vec<(Target, Arc<AtomicBool>)>>,
+    wake: Notify,
+}
+
+impl Bells {
+    pub(crate) fn bell(self: &Arc<Self>, target: Target) -> Arc<Bell> {
+        Arc::new(Bell { target, rung: Arc::default(), bells: self.clone() })
+    }
+
+    /// Waits until a bell rings; returns at once if one did since the last wait.
+    pub(crate) async fn rung(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Moves the targets that rang into `targets`, replacing what it held. From here on they can ring again.
+    pub(crate) fn take(&self, targets: &mut Vec<Target>) {
+        targets.clear();
+        for (target, flag) in self.rung.lock().drain(..) {
+            flag.store(false, Ordering::Release);
+            targets.push(target);
+        }
+    }
+}
+
+/// One target's doorbell. Ringing twice before the worker looks is ringing once: no lock, no wake-up.
+#[derive(Debug)]
+pub(crate) struct Bell {
+    target: Target,
+    rung: Arc<AtomicBool>,
+    bells: Arc<Bells>,
+}
+
+impl Doorbell for Bell {
+    fn ring(&self) {
+        if !self.rung.swap(true, Ordering::AcqRel) {
+            self.bells.rung.lock().push((self.target, self.rung.clone()));
+            self.bells.wake.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn ringing_often_is_one_entry_and_one_wake_up() {
+        let bells = Arc::new(Bells::default());
+        let (one, two) = (bells.bell(Target::Audience(1)), bells.bell(Target::Audience(2)));
+        one.ring();
+        one.ring();
+        two.ring();
+        bells.rung().await;
+        let mut targets = Vec::new();
+        bells.take(&mut targets);
+        assert_eq!(targets, [Target::Audience(1), Target::Audience(2)]);
+        bells.take(&mut targets);
+        assert!(targets.is_empty());
+        one.ring();
+        bells.rung().await;
+        bells.take(&mut targets);
+        assert_eq!(targets, [Target::Audience(1)], "it can ring again");
+    }
+}

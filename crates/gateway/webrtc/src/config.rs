@@ -1,0 +1,71 @@
+//! What the server decides for this gateway.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+/// How the gateway listens and what it allows.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// UDP address of all media; port 0 takes a free one.
+    pub bind: SocketAddr,
+    /// Addresses for ICE candidates; empty = those of the interfaces (or of `bind`).
+    pub advertise: Vec<IpAddr>,
+    /// Worker threads; `None` = one per core that the cgroup's quota allows.
+    pub workers: Option<usize>,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// Everything by default on this address.
+    pub fn new(bind: SocketAddr) -> Self {
+        Self { bind, advertise: Vec::new(), workers: None, limits: Limits::default() }
+    }
+
+    /// `workers`, or as many as the process may use cores (the affinity mask and the cgroup quota both count).
+    pub(crate) fn worker_count(&self) -> usize {
+        let allowed = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.workers.unwrap_or_else(allowed).clamp(1, WORKERS_MAX)
+    }
+}
+
+/// More workers than this gain nothing on one port.
+const WORKERS_MAX: usize = 64;
+
+/// Bounds of the gateway, and what happens at them.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// WHEP sessions; beyond it POST answers 503.
+    pub viewers_max: usize,
+    /// WHIP sessions; beyond it POST answers 503.
+    pub publishers_max: usize,
+    /// Bytes of an offer or a trickled fragment; beyond it 413.
+    pub sdp_bytes_max: usize,
+    /// How far a viewer may lie behind the newest frame before it skips to the newest group.
+    pub viewer_lag_max: Duration,
+    /// A publisher without a valid packet for this long is lost.
+    pub publisher_silence_max: Duration,
+    /// A viewer without a valid packet for this long is gone (RFC 7675 §5.1).
+    pub viewer_silence_max: Duration,
+    /// A session that is not connected this long after its POST is closed.
+    pub connect_max: Duration,
+    /// Streams whose AAC is turned into Opus at once; viewers of further ones get video only.
+    pub transcoders_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            viewers_max: 10_000,
+            publishers_max: 500,
+            sdp_bytes_max: 64 << 10,
+            viewer_lag_max: Duration::from_millis(500),
+            publisher_silence_max: Duration::from_secs(8),
+            viewer_silence_max: Duration::from_secs(30),
+            connect_max: Duration::from_secs(20),
+            transcoders_max: 64,
+        }
+    }
+}

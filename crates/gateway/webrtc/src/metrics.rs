@@ -1,0 +1,167 @@
+//! What `/metrics` says about WebRTC. Handles are kept; nothing on a packet's path looks a label up.
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+use std::sync::Arc;
+
+/// Which way media goes, seen from the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(non_camel_case_types, reason = "the label values as they are printed")]
+pub(crate) enum Direction {
+    /// WHIP.
+    r#in,
+    /// WHEP.
+    out,
+}
+
+/// Why something was not sent or not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(non_camel_case_types, reason = "the label values as they are printed")]
+pub(crate) enum Reason {
+    /// A viewer was over its latency budget or slower than the ring: frames skipped.
+    viewer_too_slow,
+    /// The current group outgrew the ring: frames skipped.
+    group_too_big,
+    /// The kernel's send buffer was full: packets.
+    send_buffer_full,
+    /// The kernel refused to send: packets.
+    send_refused,
+    /// Another worker's queue was full: datagrams.
+    handover_full,
+    /// A datagram from nobody we know, or none of our protocols.
+    unknown_peer,
+    /// A session refused a datagram.
+    invalid,
+    /// A published frame came before the first keyframe.
+    before_keyframe,
+    /// A published frame was malformed.
+    malformed_frame,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DirectionLabel {
+    direction: Direction,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: Reason,
+}
+
+/// Counters of one direction.
+#[derive(Clone, Debug)]
+pub(crate) struct Flow {
+    pub(crate) sessions: Gauge,
+    pub(crate) bytes: Counter,
+    pub(crate) packets: Counter,
+    pub(crate) frames: Counter,
+}
+
+/// All WebRTC metrics of a node.
+#[derive(Debug)]
+pub struct Metrics {
+    pub(crate) inbound: Flow,
+    pub(crate) outbound: Flow,
+    pub(crate) nacks_in: Counter,
+    pub(crate) nacks_out: Counter,
+    pub(crate) rtx_out: Counter,
+    pub(crate) plis_in: Counter,
+    pub(crate) plis_out: Counter,
+    /// Seconds from a frame's arrival to the end of its sending, once per frame and worker.
+    pub(crate) frame_latency: Histogram,
+    /// Seconds from POST to connected.
+    pub(crate) connect_time: Histogram,
+    /// Seconds from POST to the first keyframe sent whole.
+    pub(crate) first_keyframe_time: Histogram,
+    pub(crate) transcoders: Gauge,
+    pub(crate) damaged_audio: Counter,
+    /// (stream, worker) pairs with viewers.
+    pub(crate) audiences: Gauge,
+    /// Peer addresses that lead to a session.
+    pub(crate) peers: Gauge,
+    drops: Family<ReasonLabel, Counter>,
+}
+
+impl Metrics {
+    /// Makes them and enters them into `registry`.
+    pub fn register(registry: &mut Registry) -> Arc<Self> {
+        let registry = registry.sub_registry_with_prefix("unisono_webrtc");
+        let sessions = Family::<DirectionLabel, Gauge>::default();
+        let bytes = Family::<DirectionLabel, Counter>::default();
+        let packets = Family::<DirectionLabel, Counter>::default();
+        let frames = Family::<DirectionLabel, Counter>::default();
+        let nacks = Family::<DirectionLabel, Counter>::default();
+        let plis = Family::<DirectionLabel, Counter>::default();
+        let flow = |direction| {
+            let label = DirectionLabel { direction };
+            Flow {
+                sessions: sessions.get_or_create_owned(&label),
+                bytes: bytes.get_or_create_owned(&label),
+                packets: packets.get_or_create_owned(&label),
+                frames: frames.get_or_create_owned(&label),
+            }
+        };
+        let count = |family: &Family<DirectionLabel, Counter>, direction| {
+            family.get_or_create_owned(&DirectionLabel { direction })
+        };
+        let metrics = Self {
+            inbound: flow(Direction::r#in),
+            outbound: flow(Direction::out),
+            nacks_in: count(&nacks, Direction::r#in),
+            nacks_out: count(&nacks, Direction::out),
+            plis_in: count(&plis, Direction::r#in),
+            plis_out: count(&plis, Direction::out),
+            rtx_out: Counter::default(),
+            frame_latency: Histogram::new(LATENCY_BUCKETS),
+            connect_time: Histogram::new(JOIN_BUCKETS),
+            first_keyframe_time: Histogram::new(JOIN_BUCKETS),
+            transcoders: Gauge::default(),
+            damaged_audio: Counter::default(),
+            audiences: Gauge::default(),
+            peers: Gauge::default(),
+            drops: Family::default(),
+        };
+        registry.register("sessions", "WHIP (in) and WHEP (out) sessions", sessions);
+        registry.register("bytes", "UDP payload bytes", bytes);
+        registry.register("packets", "UDP datagrams", packets);
+        registry.register("frames", "Access units taken in, and sent (once per viewer)", frames);
+        registry.register("nacks", "Packets asked for again: by viewers (in), of publishers (out)", nacks);
+        registry.register("plis", "Keyframes asked for: by viewers (in), of publishers (out)", plis);
+        registry.register("rtx", "Packets sent again", metrics.rtx_out.clone());
+        registry.register("frame_latency_seconds", "Frame arrival to sent", metrics.frame_latency.clone());
+        registry.register("connect_seconds", "POST to connected", metrics.connect_time.clone());
+        registry.register(
+            "first_keyframe_seconds",
+            "POST to first keyframe sent",
+            metrics.first_keyframe_time.clone(),
+        );
+        registry.register("transcoders", "AAC to Opus transcoders running", metrics.transcoders.clone());
+        registry.register("damaged_audio", "AAC access units heard as silence", metrics.damaged_audio.clone());
+        registry.register("audiences", "Streams with viewers, per worker", metrics.audiences.clone());
+        registry.register("peers", "Peer addresses known", metrics.peers.clone());
+        registry.register("drops", "Frames, packets or datagrams lost, by reason", metrics.drops.clone());
+        Arc::new(metrics)
+    }
+
+    /// The counter of one reason; keep it where drops are frequent.
+    pub(crate) fn drops(&self, reason: Reason) -> Counter {
+        self.drops.get_or_create_owned(&ReasonLabel { reason })
+    }
+
+    /// Sessions open now: publishers, viewers.
+    pub fn sessions(&self) -> (i64, i64) {
+        (self.inbound.sessions.get(), self.outbound.sessions.get())
+    }
+
+    /// Live objects beside the sessions, all zero when nobody is connected: audiences, peer addresses, transcoders.
+    pub fn live_objects(&self) -> [i64; 3] {
+        [self.audiences.get(), self.peers.get(), self.transcoders.get()]
+    }
+}
+
+const LATENCY_BUCKETS: [f64; 13] =
+    [0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0];
+const JOIN_BUCKETS: [f64; 11] = [0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0];

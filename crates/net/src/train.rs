@@ -1,0 +1,201 @@
+//! Trains: equal-sized packets for one peer in one system call (UDP GSO).
+
+use crate::Socket;
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
+
+/// Packets per train (fan-out spec): a longer one gains nothing and bursts into the receiver's socket.
+const TRAIN_MAX: usize = 16;
+/// Largest payload of one UDP send, below what IPv4 allows.
+const TRAIN_BYTES_MAX: usize = 60_000;
+
+/// What a [`TrainBatch`] has done since it was made; only grows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SendStats {
+    /// Datagrams the kernel took.
+    pub datagrams: u64,
+    /// Bytes in them, without IP and UDP headers.
+    pub bytes: u64,
+    /// System calls made for them.
+    pub calls: u64,
+    /// Datagrams dropped because the socket's send buffer was full.
+    pub dropped: u64,
+    /// Datagrams the kernel refused for another reason (no route, message too long).
+    pub refused: u64,
+}
+
+/// Collects packets and sends those that can share a system call together.
+///
+/// A packet joins the train while it goes to the same peer, from the same local address, and has the length of
+/// the first; one shorter packet may close it. Call [`Self::flush`] when there is nothing more to send now.
+/// Where the kernel has no segmentation offload every packet is sent by itself.
+#[derive(Debug)]
+pub struct TrainBatch {
+    buffer: Vec<u8>,
+    head: Option<Head>,
+    stats: SendStats,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    destination: SocketAddr,
+    source: Option<IpAddr>,
+    segment: usize,
+    count: usize,
+    /// A shorter packet came: the train ends with it.
+    is_closed: bool,
+}
+
+impl TrainBatch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self { buffer: Vec::with_capacity(TRAIN_BYTES_MAX), head: None, stats: SendStats::default() }
+    }
+
+    /// Queues a packet behind the train, sending what stands before it if it does not fit in.
+    pub fn push(&mut self, socket: &Socket, destination: SocketAddr, source: Option<IpAddr>, packet: &[u8]) {
+        if packet.is_empty() {
+            return;
+        }
+        let fits = self.head.is_some_and(|head| {
+            !head.is_closed
+                && head.count < TRAIN_MAX.min(socket.segments_max())
+                && packet.len() <= head.segment
+                && (head.destination, head.source) == (destination, source)
+                && self.buffer.len() + packet.len() <= TRAIN_BYTES_MAX
+        });
+        if !fits {
+            self.flush(socket);
+        }
+        self.buffer.extend_from_slice(packet);
+        let head = self.head.get_or_insert(Head {
+            destination,
+            source,
+            segment: packet.len(),
+            count: 0,
+            is_closed: false,
+        });
+        head.count += 1;
+        head.is_closed = packet.len() < head.segment;
+    }
+
+    /// Sends what is queued.
+    pub fn flush(&mut self, socket: &Socket) {
+        let Some(head) = self.head.take() else { return };
+        let segment = (head.count > 1).then_some(head.segment);
+        let result = socket.send(head.destination, head.source, &self.buffer, segment);
+        let lost_offload = result.is_err() && head.count > 1 && socket.segments_max() == 1;
+        if lost_offload {
+            // The driver refused the train; from now on packets go one by one, beginning with these.
+            for packet in self.buffer.chunks(head.segment) {
+                let result = socket.send(head.destination, head.source, packet, None);
+                self.stats.count(&result, 1, packet.len());
+            }
+        } else {
+            self.stats.count(&result, head.count as u64, self.buffer.len());
+        }
+        self.buffer.clear();
+    }
+
+    /// Counts since the batch was made.
+    pub fn stats(&self) -> SendStats {
+        self.stats
+    }
+}
+
+impl Default for TrainBatch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SendStats {
+    fn count(&mut self, result: &io::Result<()>, datagrams: u64, bytes: usize) {
+        self.calls += 1;
+        match result {
+            Ok(()) => {
+                self.datagrams += datagrams;
+                self.bytes += bytes as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.dropped += datagrams,
+            Err(error) => {
+                self.refused += datagrams;
+                tracing::debug!(%error, "datagram refused by the system");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RecvBuffers, bind_shared};
+
+    fn socket() -> Socket {
+        let bound = bind_shared("127.0.0.1:0".parse().expect("address"), 1).expect("free");
+        Socket::new(bound.into_iter().next().expect("one")).expect("attached")
+    }
+
+    async fn receive(socket: &Socket, count: usize) -> Vec<Vec<u8>> {
+        let mut buffers = RecvBuffers::new();
+        let mut all = Vec::new();
+        while all.len() < count {
+            socket.readable().await.expect("open");
+            match socket.recv(&mut buffers) {
+                Ok(()) => all.extend(buffers.datagrams().map(|d| d.bytes.to_vec())),
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn a_frame_of_equal_packets_is_few_calls_and_arrives_as_it_was() {
+        let (sender, receiver) = (socket(), socket());
+        let packets: Vec<Vec<u8>> = (0..40u8).map(|i| vec![i; if i == 39 { 300 } else { 1_200 }]).collect();
+        let mut batch = TrainBatch::new();
+        for packet in &packets {
+            batch.push(&sender, receiver.local_addr(), None, packet);
+        }
+        batch.flush(&sender);
+        assert_eq!(receive(&receiver, 40).await, packets);
+        let stats = batch.stats();
+        assert_eq!((stats.datagrams, stats.dropped, stats.refused), (40, 0, 0));
+        if sender.segments_max() > 1 {
+            assert_eq!(stats.calls, 3, "trains of 16, 16 and 8");
+        }
+    }
+
+    #[tokio::test]
+    async fn lengths_and_peers_are_never_mixed_up() {
+        let (sender, one, two) = (socket(), socket(), socket());
+        let mut batch = TrainBatch::new();
+        let plan = [(0, 100), (0, 100), (0, 40), (0, 100), (1, 100), (0, 200), (0, 201)];
+        for (i, (to, length)) in plan.into_iter().enumerate() {
+            let destination = [&one, &two][to].local_addr();
+            batch.push(&sender, destination, None, &vec![i as u8; length]);
+        }
+        batch.flush(&sender);
+        let lengths = |all: Vec<Vec<u8>>| all.iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(lengths(receive(&one, 6).await), [100, 100, 40, 100, 200, 201]);
+        assert_eq!(lengths(receive(&two, 1).await), [100]);
+    }
+
+    #[tokio::test]
+    async fn the_local_address_of_a_datagram_is_told() {
+        let bound = bind_shared("0.0.0.0:0".parse().expect("address"), 1).expect("free");
+        let wildcard = Socket::new(bound.into_iter().next().expect("one")).expect("attached");
+        let sender = socket();
+        let mut batch = TrainBatch::new();
+        let to = SocketAddr::new([127, 0, 0, 1].into(), wildcard.local_addr().port());
+        batch.push(&sender, to, None, b"x");
+        batch.flush(&sender);
+        let mut buffers = RecvBuffers::new();
+        wildcard.readable().await.expect("open");
+        wildcard.recv(&mut buffers).expect("one");
+        let datagram = buffers.datagrams().next().expect("one");
+        assert_eq!((datagram.from, datagram.to), (sender.local_addr(), Some(to.ip())));
+    }
+}

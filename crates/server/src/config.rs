@@ -1,0 +1,271 @@
+//! Configuration: defaults, under `unisono.toml`, under `UNISONO_*` variables, under flags.
+//!
+//! A key that does not exist is refused, wherever it stands: a misspelt door would otherwise stay open.
+
+use anyhow::{Context, bail};
+use figment::{
+    Figment,
+    providers::{Env, Format, Serialized, Toml},
+};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+/// Read when no `--config` names another, and only where it exists.
+const DEFAULT_FILE: &str = "unisono.toml";
+
+/// Everything that can be set. `docs/configuration.md` is the same list for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Keys and room logs.
+    pub(crate) data_dir: PathBuf,
+    pub(crate) http: Http,
+    pub(crate) rtmp: Rtmp,
+    pub(crate) webrtc: WebRtc,
+    pub(crate) log: Log,
+}
+
+/// Pages, API, WHIP, WHEP, HLS, event feed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Http {
+    pub(crate) listen: Door,
+    /// Connections at once; one more is closed as soon as it is accepted.
+    pub(crate) connections_max: usize,
+}
+
+/// RTMP ingest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rtmp {
+    pub(crate) listen: Door,
+}
+
+/// WebRTC media.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WebRtc {
+    pub(crate) listen: Door,
+    /// Addresses peers reach; empty = those of the interfaces.
+    pub(crate) advertise: Vec<IpAddr>,
+    /// Worker threads; 0 = one per core that this process may use.
+    pub(crate) workers: usize,
+}
+
+/// What to log and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Log {
+    /// In the manner of `RUST_LOG`.
+    pub(crate) filter: String,
+    pub(crate) format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// One readable line per record.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: "./unisono-data".into(),
+            http: Http { listen: Door::any(8080), connections_max: 10_000 },
+            rtmp: Rtmp { listen: Door::any(1935) },
+            webrtc: WebRtc { listen: Door::any(8189), advertise: Vec::new(), workers: 0 },
+            log: Log { filter: "info".to_owned(), format: LogFormat::Text },
+        }
+    }
+}
+
+/// Where a protocol listens, or that it does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    Closed,
+    Open(SocketAddr),
+}
+
+impl Door {
+    const fn any(port: u16) -> Self {
+        Self::Open(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port))
+    }
+
+    /// The address, where it is open.
+    pub(crate) const fn address(self) -> Option<SocketAddr> {
+        match self {
+            Self::Closed => None,
+            Self::Open(address) => Some(address),
+        }
+    }
+}
+
+impl FromStr for Door {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        if s == "off" {
+            return Ok(Self::Closed);
+        }
+        s.parse().map(Self::Open).map_err(|_| {
+            format!("{s:?} is neither address:port, such as 0.0.0.0:8080 or [::]:8080, nor \"off\"")
+        })
+    }
+}
+
+impl fmt::Display for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("off"),
+            Self::Open(address) => address.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Door {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Door {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// The flags that were given; `None` leaves what file, environment or default say.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overrides {
+    pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) http: Option<Door>,
+    pub(crate) rtmp: Option<Door>,
+    pub(crate) webrtc: Option<Door>,
+    pub(crate) advertise: Option<Vec<IpAddr>>,
+    pub(crate) workers: Option<usize>,
+    pub(crate) log: Option<String>,
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+impl Overrides {
+    fn apply(self, config: &mut Config) {
+        fn set<T>(value: Option<T>, field: &mut T) {
+            if let Some(value) = value {
+                *field = value;
+            }
+        }
+        set(self.data_dir, &mut config.data_dir);
+        set(self.http, &mut config.http.listen);
+        set(self.rtmp, &mut config.rtmp.listen);
+        set(self.webrtc, &mut config.webrtc.listen);
+        set(self.advertise, &mut config.webrtc.advertise);
+        set(self.workers, &mut config.webrtc.workers);
+        set(self.log, &mut config.log.filter);
+        set(self.log_format, &mut config.log.format);
+    }
+}
+
+/// Reads the configuration. `file` must exist when it is named; every refusal says which key and where it stood.
+pub(crate) fn load(file: Option<&Path>, flags: Overrides) -> anyhow::Result<Config> {
+    if let Some(file) = file.filter(|file| !file.is_file()) {
+        bail!("there is no configuration file {}", file.display());
+    }
+    let mut config: Config = Figment::from(Serialized::defaults(Config::default()))
+        .merge(Toml::file_exact(file.unwrap_or(Path::new(DEFAULT_FILE))))
+        .merge(environment())
+        .extract()
+        .map_err(|error| anyhow::anyhow!("{}", words(&error)))
+        .context("the configuration cannot be used")?;
+    flags.apply(&mut config);
+    if config.http.connections_max == 0 {
+        bail!("http.connections_max is 0: nobody could connect; set http.listen to \"off\" to close that door");
+    }
+    Ok(config)
+}
+
+/// `UNISONO_DATA_DIR` and everything of the form `UNISONO_SECTION__KEY`; other `UNISONO_*` variables belong to
+/// scripts around the program.
+fn environment() -> Env {
+    Env::prefixed("UNISONO_")
+        .filter(|key| key.as_str().contains("__") || key.as_str().eq_ignore_ascii_case("data_dir"))
+        .split("__")
+}
+
+fn words(error: &figment::Error) -> String {
+    error
+        .clone()
+        .into_iter()
+        .map(|one| {
+            let place = match &one.metadata {
+                Some(metadata) => match &metadata.source {
+                    Some(source) => format!("{source}: "),
+                    None => format!("{}: ", metadata.name),
+                },
+                None => String::new(),
+            };
+            let key = if one.path.is_empty() { String::new() } else { format!("{}: ", one.path.join(".")) };
+            format!("{place}{key}{}", one.kind)
+        })
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn load_text(name: &str, toml: &str, flags: Overrides) -> anyhow::Result<Config> {
+        let file = std::env::temp_dir().join(format!("unisono-config-{}-{name}.toml", std::process::id()));
+        fs::write(&file, toml).expect("temporary file");
+        let config = load(Some(&file), flags);
+        fs::remove_file(&file).expect("it was written");
+        config
+    }
+
+    #[test]
+    fn a_file_moves_and_closes_doors() {
+        let toml = "[http]\nlisten = \"127.0.0.1:9000\"\n[rtmp]\nlisten = \"off\"\n[webrtc]\nadvertise = [\"203.0.113.7\"]";
+        let config = load_text("doors", toml, Overrides::default()).expect("valid");
+        assert_eq!(config.http.listen.to_string(), "127.0.0.1:9000");
+        assert_eq!(config.rtmp.listen, Door::Closed);
+        assert_eq!(config.webrtc.advertise, ["203.0.113.7".parse::<IpAddr>().expect("an address")]);
+        assert_eq!(config.webrtc.listen, Door::any(8189), "the rest stays");
+    }
+
+    #[test]
+    fn flags_stand_over_the_file() {
+        let flags = Overrides { http: Some(Door::any(7000)), ..Overrides::default() };
+        let config = load_text("flags", "[http]\nlisten = \"127.0.0.1:9000\"", flags).expect("valid");
+        assert_eq!(config.http.listen, Door::any(7000));
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_in_words() {
+        for (name, toml, key) in [("top", "[htpp]\nlisten = \"off\"", "htpp"), ("deep", "[http]\nport = 1", "port")] {
+            let error = format!("{:#}", load_text(name, toml, Overrides::default()).expect_err("misspelt"));
+            assert!(error.contains(key) && error.contains("expected"), "{error}");
+            assert!(error.contains("unisono-config-"), "names the file: {error}");
+        }
+    }
+
+    #[test]
+    fn a_bad_address_says_what_a_good_one_is() {
+        let error = load_text("address", "[http]\nlisten = \"8080\"", Overrides::default()).expect_err("no address");
+        let error = format!("{error:#}");
+        assert!(error.contains("http.listen") && error.contains("0.0.0.0:8080"), "{error}");
+    }
+
+    #[test]
+    fn a_named_file_must_exist() {
+        let error = load(Some(Path::new("/nonexistent/unisono.toml")), Overrides::default()).expect_err("missing");
+        assert!(error.to_string().contains("/nonexistent/unisono.toml"));
+    }
+}

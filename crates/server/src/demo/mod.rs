@@ -1,0 +1,63 @@
+//! A test stream from the binary alone: moving picture with burnt-in counter, flash and beep. `unisono demo`
+//! publishes it in process, `unisono testsource` writes its picture for encoders elsewhere.
+
+mod counter;
+mod encoder;
+mod font;
+mod picture;
+mod raw;
+mod tone;
+
+pub(crate) use encoder::{H264, Settings};
+pub(crate) use picture::{Moment, Picture, Size};
+pub(crate) use raw::{CounterMode, write_raw};
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+/// A data directory for a demo that was not given one; it and what is in it go with the value.
+pub(crate) struct TemporaryDir(PathBuf);
+
+impl TemporaryDir {
+    /// A fresh directory below the system's temporary one.
+    pub(crate) fn new() -> Self {
+        Self(std::env::temp_dir().join(format!("unisono-demo-{}", std::process::id())))
+    }
+
+    /// Where it is; the server makes it.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TemporaryDir {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::debug!(%error, dir = %self.0.display(), "the demo's directory stays");
+        }
+    }
+}
+
+/// Opens `url` in the person's browser where there is a display; a printed URL is enough otherwise.
+pub(crate) fn open_browser(url: &str) {
+    let has_display = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
+    if !has_display {
+        return;
+    }
+    let mut command = Command::new("xdg-open");
+    command.arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if let Err(error) = spawn_detached(&mut command) {
+        tracing::debug!(%error, "no browser was opened");
+    }
+}
+
+/// The child is waited for on a thread of its own, so that it leaves no zombie.
+fn spawn_detached(command: &mut Command) -> std::io::Result<()> {
+    let mut child = command.spawn()?;
+    std::thread::Builder::new().name("browser".to_owned()).spawn(move || {
+        let _ = child.wait();
+    })?;
+    Ok(())
+}

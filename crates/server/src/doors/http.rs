@@ -1,0 +1,122 @@
+//! The HTTP accept loop: HTTP/1.1 and HTTP/2 without TLS on one port, bounded in connections and in patience.
+
+use axum::{Router, extract::ConnectInfo, extract::Request};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
+use prometheus_client::{
+    metrics::{counter::Counter, gauge::Gauge},
+    registry::Registry,
+};
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{net::TcpStream, sync::Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt;
+
+/// A peer that has not sent a whole request head by then is let go.
+const HEADER_PATIENCE: Duration = Duration::from_secs(10);
+/// HTTP/2 peers are asked for a sign of life this often.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// Requests in flight on one HTTP/2 connection; a blocking playlist reload holds one.
+const STREAMS_MAX: u32 = 100;
+/// After an accept error (out of file descriptors, mostly) the loop rests, so that it does not spin.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+/// What the door counts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HttpMetrics {
+    connections: Gauge,
+    refused: Counter,
+}
+
+impl HttpMetrics {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register("unisono_http_connections", "HTTP connections open now", metrics.connections.clone());
+        let help = "HTTP connections closed at once because http.connections_max was reached";
+        registry.register("unisono_http_connections_refused", help, metrics.refused.clone());
+        metrics
+    }
+}
+
+/// An HTTP listener with its bound.
+pub(crate) struct HttpDoor {
+    pub(crate) listener: TcpListener,
+    /// One connection more is closed as soon as it is accepted, and counted.
+    pub(crate) connections_max: usize,
+    pub(crate) metrics: HttpMetrics,
+}
+
+impl HttpDoor {
+    /// Serves `router` until `stop`; then connections finish their requests, which the owner bounds in time.
+    pub(crate) async fn serve(self, router: Router, stop: CancellationToken) -> std::io::Result<()> {
+        let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        let slots = Arc::new(Semaphore::new(self.connections_max.min(Semaphore::MAX_PERMITS)));
+        let connections = TaskTracker::new();
+        loop {
+            let accepted = tokio::select! {
+                () = stop.cancelled() => break,
+                accepted = listener.accept() => accepted,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "an HTTP connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_REST).await;
+                    continue;
+                }
+            };
+            let Ok(slot) = slots.clone().try_acquire_owned() else {
+                self.metrics.refused.inc();
+                tracing::debug!(%peer, "http.connections_max reached, connection closed");
+                continue;
+            };
+            let (router, stop, open) = (router.clone(), stop.clone(), self.metrics.connections.clone());
+            connections.spawn(async move {
+                open.inc();
+                connection(stream, peer, router, stop).await;
+                open.dec();
+                drop(slot);
+            });
+        }
+        connections.close();
+        connections.wait().await;
+        Ok(())
+    }
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
+    // Parts and playlists are answered whole: waiting for more bytes to fill a packet only adds latency.
+    let _ = stream.set_nodelay(true);
+    let service = router.map_request(move |mut request: Request<_>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_PATIENCE);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(KEEP_ALIVE)
+        .max_concurrent_streams(STREAMS_MAX)
+        .enable_connect_protocol();
+    let io = TokioIo::new(stream);
+    let served = builder.serve_connection_with_upgrades(io, TowerToHyperService::new(service));
+    let mut served = std::pin::pin!(served);
+    let result = tokio::select! {
+        result = served.as_mut() => result,
+        () = stop.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%peer, error, "HTTP connection ended");
+    }
+}

@@ -1,0 +1,136 @@
+//! What a node tells its operator: `/healthz`, `/readyz`, and `/metrics` in Prometheus' text form.
+
+use axum::{
+    Router,
+    extract::{ConnectInfo, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{family::Family, gauge::Gauge, info::Info},
+    registry::{Registry, Unit},
+};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+use unisono_hub::{Hub, State as StreamState, Viewer};
+
+use crate::{keys::Keys, process};
+
+/// A store that does not answer by then is not ready.
+const STORE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the three routes look at.
+pub(crate) struct Observed {
+    pub(crate) registry: Registry,
+    pub(crate) node: NodeMetrics,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) keys: Arc<Keys>,
+}
+
+/// Figures of the node itself, brought up to date when somebody asks.
+#[derive(Debug, Default)]
+pub(crate) struct NodeMetrics {
+    streams: Family<StateLabel, Gauge>,
+    viewers: Family<ProtocolLabel, Gauge>,
+    resident: Gauge,
+    cpu: Gauge<f64, AtomicU64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabel {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProtocolLabel {
+    protocol: &'static str,
+}
+
+impl NodeMetrics {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("unisono_build", "The program that runs", build);
+        let metrics = Self::default();
+        registry.register("unisono_streams", "Streams by state", metrics.streams.clone());
+        registry.register("unisono_viewers", "Viewers by protocol", metrics.viewers.clone());
+        let help = "Resident memory of the process";
+        registry.register_with_unit("process_resident_memory", help, Unit::Bytes, metrics.resident.clone());
+        let help = "User and system CPU time of the process since it started";
+        registry.register_with_unit("process_cpu", help, Unit::Seconds, metrics.cpu.clone());
+        metrics
+    }
+
+    fn update(&self, hub: &Hub) {
+        let streams = hub.streams();
+        let live = streams.iter().filter(|s| matches!(s.state(), StreamState::Live { .. })).count();
+        self.streams.get_or_create(&StateLabel { state: "live" }).set(live as i64);
+        self.streams.get_or_create(&StateLabel { state: "lost" }).set((streams.len() - live) as i64);
+        for (protocol, viewer) in [("webrtc", Viewer::WebRtc), ("hls", Viewer::Hls)] {
+            let viewers: usize = streams.iter().map(|s| s.viewers(viewer)).sum();
+            self.viewers.get_or_create(&ProtocolLabel { protocol }).set(viewers as i64);
+        }
+        if let Some(usage) = process::usage(std::process::id()) {
+            self.resident.set(usage.resident_bytes as i64);
+            self.cpu.set(usage.cpu.as_secs_f64());
+        }
+    }
+}
+
+/// The three routes. They are served only once every listener is bound.
+pub(crate) fn router(observed: Arc<Observed>) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(observed)
+}
+
+async fn ready(State(observed): State<Arc<Observed>>) -> Response {
+    match tokio::time::timeout(STORE_PATIENCE, observed.keys.check_store()).await {
+        Ok(Ok(())) => "ready\n".into_response(),
+        Ok(Err(error)) => unavailable(&format!("the store refuses: {error:#}\n")),
+        Err(_) => unavailable(&format!("the store has not answered for {} s\n", STORE_PATIENCE.as_secs())),
+    }
+}
+
+fn unavailable(words: &str) -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, words.to_owned()).into_response()
+}
+
+async fn metrics(
+    State(observed): State<Arc<Observed>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Response {
+    if let Err(words) = admit(&observed.keys, peer, &headers) {
+        let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
+        return (StatusCode::UNAUTHORIZED, challenge, words).into_response();
+    }
+    observed.node.update(&observed.hub);
+    let mut text = String::new();
+    match encode(&mut text, &observed.registry) {
+        Ok(()) => {
+            let kind = [(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")];
+            (kind, text).into_response()
+        }
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written\n").into_response(),
+    }
+}
+
+/// Loopback itself, or an admin key. A request that a proxy on this host forwards is not from loopback.
+fn admit(keys: &Keys, peer: SocketAddr, headers: &HeaderMap) -> Result<(), String> {
+    let is_forwarded = headers.contains_key("x-forwarded-for") || headers.contains_key(header::FORWARDED);
+    if peer.ip().to_canonical().is_loopback() && !is_forwarded {
+        return Ok(());
+    }
+    let presented = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let Some(key) = presented.and_then(|value| value.strip_prefix("Bearer ")) else {
+        return Err("/metrics is open to loopback, or with the admin key as Authorization: Bearer ak_...\n".into());
+    };
+    keys.keyring().admin(key).map(|_| ()).map_err(|denied| format!("{denied}\n"))
+}

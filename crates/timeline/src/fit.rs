@@ -1,0 +1,229 @@
+//! T for every frame of one source: its own pts plus an anchor fitted to the frames' arrival (decisions 1).
+
+mod line;
+mod window;
+
+use line::Line;
+use unisono_base::{MediaTime, Span};
+use window::MinWindow;
+
+/// How long an epoch may slew fast, in pts time.
+const FAST_FOR: Span = Span::from_secs(10);
+/// Slew of the anchor while the fit settles: 5 %.
+const FAST_PPM: i64 = 50_000;
+/// Slew of the anchor afterwards.
+const SLOW_PPM: i64 = 500;
+/// A fit that is off by more than this for [`ERROR_FOR`] is given up.
+const ERROR_MAX: Span = Span::from_millis(500);
+/// See [`ERROR_MAX`]; in arrival time.
+const ERROR_FOR: Span = Span::from_secs(5);
+/// A step of pts beyond what arrival explains that breaks the timeline at once.
+const JUMP: Span = Span::from_secs(1);
+/// How long after a break frames from before it (the other track's last ones) are still recognised.
+const STRAGGLERS_FOR: Span = Span::from_secs(2);
+/// Least distance between the last T of an epoch and the first of the next.
+const EPOCH_GAP: Span = Span::from_millis(5);
+/// Largest round trip believed.
+const RTT_MAX: Span = Span::from_secs(1);
+
+/// Maps one source's pts to T. Audio and video of the source share it, so their offset is kept exactly.
+///
+/// Within an epoch T is a fixed, strictly increasing function of pts: frames of two tracks with one pts get one T,
+/// and reordered frames (B-frames) are in the order of their pts. The anchor follows the running minimum of
+/// `arrival - RTT/2 - pts` over the last 10 s, by at most 5 % of the elapsed pts time while the fit settles and by
+/// 500 ppm afterwards; so a network's jitter is not in T, and a source whose clock drifts is followed both ways.
+///
+/// A step back of pts by less than 1 s counts as reordering. Two tracks of one source that lie more than 1 s apart
+/// break the timeline every 2 s; no encoder in use does that.
+#[derive(Debug)]
+pub struct Fit {
+    rtt: Span,
+    run: Option<Run>,
+    /// The run before the last break, for the other track's stragglers.
+    before: Option<Before>,
+}
+
+/// What [`Fit::stamp`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The frame's T.
+    pub t: MediaTime,
+    /// True once per break, for whichever track meets it first: call `publication.break_timeline` and use the new
+    /// epoch for this frame and all that follow, of both tracks. Never true for the very first frame.
+    pub breaks: bool,
+}
+
+/// One epoch of the fit.
+#[derive(Debug)]
+struct Run {
+    line: Line,
+    window: MinWindow,
+    /// First pts and its T.
+    start: (Span, MediaTime),
+    /// T must stay above this: the last one of the epoch before.
+    floor: Option<MediaTime>,
+    /// When the frame with the largest pts arrived.
+    frontier_arrival: MediaTime,
+    /// Since when every frame was off by more than [`ERROR_MAX`].
+    off_since: Option<MediaTime>,
+    /// T began ahead of arrival, because it may not go back: slew fast until that is made up for.
+    ahead: bool,
+    newest: MediaTime,
+}
+
+#[derive(Debug)]
+struct Before {
+    line: Line,
+    frontier_arrival: MediaTime,
+    newest: MediaTime,
+    broke: MediaTime,
+}
+
+impl Default for Fit {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Fit {
+    /// A fit that has seen nothing.
+    pub fn new() -> Self {
+        Self { rtt: Span::ZERO, run: None, before: None }
+    }
+
+    /// The round trip to the publisher, where the protocol measures it. Limited to 0..=1 s; T follows by slewing.
+    pub fn set_rtt(&mut self, rtt: Span) {
+        self.rtt = rtt.max(Span::ZERO).min(RTT_MAX);
+    }
+
+    /// Observes a frame and gives its T. `pts`: publisher's clock, any origin, unwrapped. `arrival`: the node's
+    /// timeline clock when the frame was complete. Frames come in the order of arrival, of both tracks mixed.
+    pub fn stamp(&mut self, pts: Span, arrival: MediaTime) -> Stamp {
+        let sent = arrival - Span::from_micros(self.rtt.as_micros() / 2);
+        let Some(run) = &mut self.run else {
+            self.run = Some(Run::new(pts, arrival, sent, None));
+            return Stamp { t: sent, breaks: false };
+        };
+        if run.jumps(pts, arrival, sent) {
+            if let Some(t) =
+                self.before.as_ref().and_then(|before| before.straggler(pts, arrival, run.start.1))
+            {
+                return Stamp { t, breaks: false };
+            }
+            return self.begin_again(pts, arrival, sent);
+        }
+        if run.is_lost(pts, arrival, sent) {
+            return self.begin_again(pts, arrival, sent);
+        }
+        run.observe(pts, arrival, self.rtt);
+        let t = run.t(pts);
+        run.newest = run.newest.max(t);
+        Stamp { t, breaks: false }
+    }
+
+    /// T of a pts by the current fit, without observing: for DTS, and for times a source mentions. Before the
+    /// first frame the zero of pts is the zero of T.
+    pub fn shift(&self, pts: Span) -> MediaTime {
+        self.run.as_ref().map_or(MediaTime::default() + pts, |run| run.t(pts))
+    }
+
+    fn begin_again(&mut self, pts: Span, arrival: MediaTime, sent: MediaTime) -> Stamp {
+        let floor = self.run.as_ref().map(|run| run.newest);
+        let new = Run::new(pts, arrival, sent, floor);
+        let t = new.start.1;
+        self.before = self.run.replace(new).map(|old| Before {
+            line: old.line,
+            frontier_arrival: old.frontier_arrival,
+            newest: old.newest,
+            broke: arrival,
+        });
+        Stamp { t, breaks: true }
+    }
+}
+
+impl Run {
+    fn new(pts: Span, arrival: MediaTime, sent: MediaTime, floor: Option<MediaTime>) -> Self {
+        let earliest = floor.map(|floor| floor + EPOCH_GAP);
+        let t = earliest.map_or(sent, |earliest| sent.max(earliest));
+        let mut window = MinWindow::default();
+        window.observe(arrival, (arrival - MediaTime::default()) - pts);
+        Self {
+            line: Line::new(pts, t),
+            window,
+            start: (pts, t),
+            floor,
+            frontier_arrival: arrival,
+            off_since: None,
+            ahead: t > sent,
+            newest: t,
+        }
+    }
+
+    /// pts stepped by more than a second beyond what arrival explains, and away from the fit: catching up after a
+    /// stall, with frames left out, is a step too, but towards it.
+    fn jumps(&self, pts: Span, arrival: MediaTime, sent: MediaTime) -> bool {
+        let elapsed = (arrival - self.frontier_arrival).max(Span::ZERO);
+        let step = pts - self.line.frontier();
+        let unexplained = step > elapsed + JUMP || step < -JUMP;
+        unexplained && (sent - self.line.at(pts)).abs() > JUMP
+    }
+
+    /// The fit has been off for too long.
+    fn is_lost(&mut self, pts: Span, arrival: MediaTime, sent: MediaTime) -> bool {
+        let error = sent - self.line.at(pts);
+        // A new epoch could not put T back to an arrival that lies before it; slewing does.
+        let hopeless = self.ahead && error < Span::ZERO;
+        if error.abs() <= ERROR_MAX || hopeless {
+            self.off_since = None;
+            return false;
+        }
+        arrival - *self.off_since.get_or_insert(arrival) >= ERROR_FOR
+    }
+
+    /// Takes the arrival into the running minimum and moves the anchor where pts is new.
+    fn observe(&mut self, pts: Span, arrival: MediaTime, rtt: Span) {
+        self.window.observe(arrival, (arrival - MediaTime::default()) - pts);
+        if pts <= self.line.frontier() {
+            return;
+        }
+        self.frontier_arrival = arrival;
+        let target = self.window.min() - Span::from_micros(rtt.as_micros() / 2);
+        let is_fast = self.ahead || self.line.frontier() - self.start.0 < FAST_FOR;
+        let reached = self.line.extend(pts, target, if is_fast { FAST_PPM } else { SLOW_PPM });
+        self.ahead &= !reached;
+    }
+
+    fn t(&self, pts: Span) -> MediaTime {
+        let t = self.line.at(pts);
+        match self.floor {
+            // The other track may begin a little before the frame that broke: between the floor and the start.
+            Some(floor) if t < self.start.1 => self.start.1 - squeeze(self.start.1 - t, self.start.1 - floor),
+            _ => t,
+        }
+    }
+}
+
+impl Before {
+    /// T of a frame that still belongs to the old run: after its last T and before the first of the new run.
+    fn straggler(&self, pts: Span, arrival: MediaTime, next_start: MediaTime) -> Option<MediaTime> {
+        if arrival - self.broke > STRAGGLERS_FOR {
+            return None;
+        }
+        let expected = self.line.frontier() + (arrival - self.frontier_arrival).max(Span::ZERO);
+        if (pts - expected).abs() > JUMP {
+            return None;
+        }
+        let t = self.line.at(pts);
+        let beyond = t - self.newest;
+        Some(if beyond <= Span::ZERO { t } else { self.newest + squeeze(beyond, next_start - self.newest) })
+    }
+}
+
+/// Maps `0..` into `0..room`, strictly increasing and nearly unchanged where `span` is small.
+fn squeeze(span: Span, room: Span) -> Span {
+    let (span, room) = (i128::from(span.as_micros()), i128::from(room.as_micros()));
+    Span::from_micros((span * room / (span + room).max(1)) as i64)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,44 @@
+/** Events of a room, as they come over any wire. */
+
+/** What to do with an event that comes after the frame it belongs to. */
+export type Late = 'show' | 'skip' | 'log';
+
+export interface RoomEvent {
+  readonly room: string;
+  readonly epoch: number;
+  /** Gapless per room; orders events with the same `at`. */
+  readonly seq: number;
+  /** The same over every wire: copies are recognised by it. */
+  readonly id: string;
+  readonly lane: string;
+  readonly type: string;
+  /** T (microseconds) of the moment the event belongs to. */
+  readonly at: number;
+  /** Microseconds. */
+  readonly dur?: number;
+  /** Microseconds after which it is worth nothing. */
+  readonly ttl?: number;
+  readonly late: Late;
+  readonly actor?: string;
+  readonly data: unknown;
+}
+
+/** The wire that brought the event first. */
+export type Via = 'datachannel' | 'emsg' | 'feed';
+
+/** Reads an event; `null` if it lacks what presenting it needs. */
+export function parseEvent(value: unknown): RoomEvent | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const e = value as Record<string, unknown>;
+  const whole =
+    typeof e.id === 'string' && e.id.length <= 128 && typeof e.type === 'string' && Number.isSafeInteger(e.seq) && Number.isSafeInteger(e.at);
+  if (!whole) return null;
+  return {
+    ...(e as unknown as RoomEvent),
+    room: typeof e.room === 'string' ? e.room : '',
+    epoch: Number.isSafeInteger(e.epoch) ? (e.epoch as number) : 0,
+    lane: typeof e.lane === 'string' ? e.lane : '',
+    late: e.late === 'skip' || e.late === 'log' ? e.late : 'show',
+    data: e.data ?? null,
+  };
+}

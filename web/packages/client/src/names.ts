@@ -1,0 +1,45 @@
+/** Stream names and the addresses that follow from them. */
+
+export interface StreamName {
+  readonly app: string;
+  readonly name: string;
+}
+
+const PART = /^[A-Za-z0-9_.-]{1,64}$/;
+const RESERVED = new Set(['api', 'rooms', 'console', 'metrics', 'healthz', 'readyz', 'assets', 't']);
+
+/** Reads `live/alice`, `/live/alice` or `/live/alice/publish`; `null` if that is not the name of a stream. */
+export function parseStream(path: string): StreamName | null {
+  const [app, name, ...rest] = path.replace(/^\/+|\/+$/g, '').split('/');
+  if (!app || !name || rest.length > 1 || !PART.test(app) || !PART.test(name) || RESERVED.has(app)) return null;
+  return { app, name };
+}
+
+export interface StreamUrls {
+  readonly watch: string;
+  readonly publish: string;
+  readonly whep: string;
+  readonly whip: string;
+  readonly hls: string;
+  readonly status: string;
+  readonly events: string;
+  /** The WebSocket feed of the stream's room. */
+  readonly feed: string;
+}
+
+/** Every address of a stream on the server at `origin` (`https://host[:port]`). */
+export function streamUrls({ app, name }: StreamName, origin: string): StreamUrls {
+  const base = `${origin.replace(/\/+$/, '')}`;
+  const stream = `${base}/${app}/${name}`;
+  const events = `${base}/api/v1/rooms/${app}:${name}/events`;
+  return {
+    watch: stream,
+    publish: `${stream}/publish`,
+    whep: `${stream}/whep`,
+    whip: `${stream}/whip`,
+    hls: `${stream}/index.m3u8`,
+    status: `${base}/api/v1/streams/${app}/${name}`,
+    events,
+    feed: events.replace(/^http/, 'ws'),
+  };
+}

@@ -1,0 +1,248 @@
+/** What the players of all protocols have in common: state, the frame on screen, events, figures. */
+
+import { Emitter } from './emitter';
+import type { UnisonoError } from './errors';
+import type { RoomEvent, Via } from './events';
+import { EventFeed } from './net/feed';
+import { Presenter, type Applied } from './presenter';
+import { ServerClock } from './time/clock';
+import { observeFrames, type Displayed } from './time/frames';
+import type { MediaPoint } from './time/point';
+
+export type Protocol = 'webrtc' | 'hls' | 'hls-native';
+
+export type State =
+  /** Asking the server, bringing the connection up. */
+  | 'connecting'
+  /** Nobody publishes this stream now; asking again. */
+  | 'waiting'
+  | 'playing'
+  /** Connected, but no new frame for a while. */
+  | 'stalled'
+  /** The connection was lost; coming back. */
+  | 'reconnecting'
+  /** Given up; see the error. */
+  | 'failed'
+  | 'closed';
+
+/** The displayed frame. */
+export interface FrameTime extends MediaPoint {
+  readonly rtpTimestamp?: number;
+  /** Seconds in the media element's timeline. */
+  readonly mediaTime?: number;
+  /** `performance.now()` at which this was known. */
+  readonly now: number;
+  /** `performance.now()` at which it is expected to be visible. */
+  readonly expectedDisplayTime: number;
+  /** Frames the browser has presented so far; a jump tells of frames we were not told about. */
+  readonly presentedFrames?: number;
+  /** False where it was estimated (hidden tab, audio only, native HLS). */
+  readonly isExact: boolean;
+}
+
+export interface Stats {
+  readonly protocol: Protocol;
+  readonly state: State;
+  /** From the frame's arrival at the server to the screen; `null` while the server's clock or T is unknown. */
+  readonly latencyMs: number | null;
+  /** Half-width of the server clock estimate behind `latencyMs`. */
+  readonly latencyErrorMs: number | null;
+  readonly t: number | null;
+  readonly epoch: number | null;
+  readonly isExact: boolean;
+  readonly framesPerSecond: number;
+  readonly frames: number;
+  /** Times playback stood still for more than half a second after it had begun. */
+  readonly stalls: number;
+  readonly width: number;
+  readonly height: number;
+  readonly events: { applied: number; late: number; dropped: number; waiting: number };
+}
+
+export interface PlayerEvents {
+  state: { readonly state: State; readonly words: string };
+  frame: FrameTime;
+  event: Applied;
+  error: UnisonoError;
+}
+
+export interface PlayerOptions {
+  /** The element to play in. */
+  readonly video: HTMLVideoElement;
+  /** WebSocket feed of the room; without it there is no latency figure, and native HLS has no events. */
+  readonly feedUrl?: string;
+}
+
+/** No new frame for this long counts as standing still. */
+const STALL_MS = 500;
+/** ... and is told as a state after this long. */
+const STALLED_STATE_MS = 2000;
+
+export abstract class Player {
+  abstract readonly protocol: Protocol;
+
+  protected readonly video: HTMLVideoElement;
+  protected readonly closing = new AbortController();
+  protected readonly serverClock = new ServerClock();
+
+  #emitter = new Emitter<PlayerEvents>();
+  #presenter = new Presenter((applied) => this.#emitter.emit('event', applied));
+  #feed: EventFeed | null;
+  #stopObserving: () => void;
+  #state: State = 'connecting';
+  #frame: FrameTime | null = null;
+  #frames = 0;
+  #stalls = 0;
+  #isStanding = true;
+  #lastMoved = performance.now();
+  /** Callback times of the last second, for the frame rate. At most 240 a second. */
+  #recent: number[] = [];
+
+  constructor({ video, feedUrl }: PlayerOptions) {
+    this.video = video;
+    this.#feed = feedUrl ? new EventFeed(feedUrl, this.serverClock, { onEvent: (event) => this.receive(event, 'feed') }) : null;
+    this.#stopObserving = observeFrames(video, {
+      onFrame: (displayed) => this.#displayed(displayed),
+      onOverdue: (now) => this.#overdue(now),
+    });
+  }
+
+  /** T of a frame the browser says it displays; `null` while unknown. */
+  protected abstract timeOf(displayed: Displayed): MediaPoint | null;
+
+  /** Where playback stands when no frame is announced; `null` if that cannot be told. */
+  protected abstract estimate(now: number): Pick<FrameTime, 't' | 'epoch' | 'rtpTimestamp' | 'mediaTime'> | null;
+
+  get state(): State {
+    return this.#state;
+  }
+
+  on<Name extends keyof PlayerEvents>(name: Name, listener: (value: PlayerEvents[Name]) => void): () => void {
+    return this.#emitter.on(name, listener);
+  }
+
+  /** The frame on screen. */
+  currentT(): FrameTime | null {
+    return this.#frame;
+  }
+
+  /** The server's clock now, microseconds, estimated from the feed's greeting. */
+  serverNow(): number | null {
+    return this.serverClock.now();
+  }
+
+  stats(): Stats {
+    const now = performance.now();
+    const frame = this.#frame;
+    const server = this.serverClock.now();
+    const age = frame ? (now - frame.expectedDisplayTime) * 1000 : 0;
+    const isKnown = frame !== null && server !== null;
+    return {
+      protocol: this.protocol,
+      state: this.#state,
+      // The server's time when the frame became visible, minus its T.
+      latencyMs: isKnown ? (server - age - frame.t) / 1000 : null,
+      latencyErrorMs: isKnown ? this.serverClock.error / 1000 : null,
+      t: frame?.t ?? null,
+      epoch: frame?.epoch ?? null,
+      isExact: frame?.isExact ?? false,
+      framesPerSecond: this.#recent.filter((at) => at > now - 1000).length,
+      frames: this.#frames,
+      stalls: this.#stalls,
+      width: this.video.videoWidth,
+      height: this.video.videoHeight,
+      events: this.#presenter.counts,
+    };
+  }
+
+  /** Stops playback and lets go of everything. The last picture stays in the element only as long as the browser keeps it. */
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return;
+    this.closing.abort();
+    this.#stopObserving();
+    this.#feed?.close();
+    await this.teardown();
+    this.moveTo('closed', 'Closed');
+  }
+
+  protected abstract teardown(): Promise<void> | void;
+
+  protected receive(event: RoomEvent, via: Via): void {
+    this.#presenter.push(event, via);
+  }
+
+  /** Playback begins anew: the next frame is a first frame. */
+  protected restart(): void {
+    this.#presenter.restart();
+    this.#isStanding = true;
+  }
+
+  protected moveTo(state: State, words: string): void {
+    if (this.#state === 'closed' || (this.#state === state && state === 'playing')) return;
+    this.#state = state;
+    this.#emitter.emit('state', { state, words });
+  }
+
+  protected fail(error: UnisonoError): void {
+    this.moveTo('failed', error.message);
+    this.#emitter.emit('error', error);
+  }
+
+  /** Muted playback is always allowed; if sound is not, the picture goes on without it. */
+  protected async play(): Promise<void> {
+    try {
+      await this.video.play();
+    } catch (error) {
+      if ((error as DOMException).name !== 'NotAllowedError') return;
+      this.video.muted = true;
+      await this.video.play().catch(() => undefined);
+    }
+  }
+
+  #displayed(displayed: Displayed): void {
+    this.#moved(displayed.now);
+    this.#frames += 1;
+    this.#recent.push(displayed.now);
+    if (this.#recent.length > 240 || this.#recent[0]! < displayed.now - 1000) this.#recent.shift();
+    const point = this.timeOf(displayed);
+    if (!point) return;
+    this.#show({
+      ...point,
+      ...(displayed.rtpTimestamp === undefined ? {} : { rtpTimestamp: displayed.rtpTimestamp }),
+      mediaTime: displayed.mediaTime,
+      now: displayed.now,
+      expectedDisplayTime: displayed.expectedDisplayTime,
+      presentedFrames: displayed.presentedFrames,
+      isExact: true,
+    });
+  }
+
+  #overdue(now: number): void {
+    const point = this.estimate(now);
+    if (point && point.t !== this.#frame?.t) {
+      this.#moved(now);
+      this.#show({ ...point, now, expectedDisplayTime: now, isExact: false });
+      return;
+    }
+    const still = now - this.#lastMoved;
+    if (still > STALL_MS && !this.#isStanding && !this.video.paused) {
+      this.#isStanding = true;
+      this.#stalls += 1;
+    }
+    if (still > STALLED_STATE_MS && this.#state === 'playing') this.moveTo('stalled', 'Waiting for the next picture');
+  }
+
+  #moved(now: number): void {
+    this.#lastMoved = now;
+    this.#isStanding = false;
+    if (this.#state === 'connecting' || this.#state === 'stalled' || this.#state === 'reconnecting' || this.#state === 'waiting') {
+      this.moveTo('playing', 'Live');
+    }
+  }
+
+  #show(frame: FrameTime): void {
+    this.#frame = frame;
+    this.#presenter.frame(frame);
+    this.#emitter.emit('frame', frame);
+  }
+}

@@ -2,3 +2,4 @@
 //! states, a socket or a clock.
 
 pub mod flv;
+pub mod fmp4;

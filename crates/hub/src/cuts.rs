@@ -27,6 +27,9 @@ pub struct Cut {
     pub t: MediaTime,
     /// False when it had to be made without a keyframe, because the GOP is longer than the target.
     pub independent: bool,
+    /// Breaks (new epoch, new configuration of the lead track) between the stream's first segment and this one,
+    /// the one at its own start included. Grows by at most one from cut to cut.
+    pub discontinuities: u32,
 }
 
 /// The segment borders of a stream as they stand, and how far they are final.
@@ -70,24 +73,27 @@ impl Cutter {
     }
 
     /// Takes a frame in decode order and returns the segment in force at it.
-    pub(crate) fn frame(&mut self, role: Role, t: MediaTime, key: bool) -> u64 {
+    /// `reconfigured`: the lead's decoder configuration changes with it, so that it must start a segment.
+    pub(crate) fn frame(&mut self, role: Role, t: MediaTime, key: bool, reconfigured: bool) -> u64 {
         match role {
-            Role::Lead => self.lead(t, key),
+            Role::Lead => self.lead(t, key, reconfigured),
             Role::Follower => self.follower(t),
         }
         self.cuts.list.iter().rev().find(|c| c.t <= t).or(self.cuts.list.front()).map_or(0, |c| c.segment)
     }
 
-    fn lead(&mut self, t: MediaTime, key: bool) {
+    fn lead(&mut self, t: MediaTime, key: bool, reconfigured: bool) {
         self.newest_lead = Some(t);
         let Some(current) = self.current() else {
-            self.cut(t, key);
+            self.cut(t, key, false);
             return self.move_horizon(t);
         };
         let since = t - current.t;
-        if key && since >= SEGMENT_MIN {
+        if reconfigured {
+            self.cut(t, key, true);
+        } else if key && since >= SEGMENT_MIN {
             self.cuts.target.get_or_insert(if since > TARGET { TARGET_LONG_GOP } else { TARGET });
-            self.cut(t, true);
+            self.cut(t, true, false);
         } else {
             // The first GOP tells the target: past 4 s without a key it can only be the long one.
             let is_first = self.cuts.target.is_none();
@@ -95,7 +101,7 @@ impl Cutter {
                 self.cuts.target = Some(TARGET_LONG_GOP);
             }
             if since >= self.cuts.target.unwrap_or(TARGET_LONG_GOP) {
-                self.cut(t, key);
+                self.cut(t, key, false);
             }
         }
         self.move_horizon(t);
@@ -110,7 +116,7 @@ impl Cutter {
         }
         if t - current.t >= self.cuts.target.unwrap_or(TARGET_LONG_GOP) - LEAD_SILENCE_MAX {
             self.cuts.target.get_or_insert(TARGET);
-            self.cut(t, false);
+            self.cut(t, false, false);
         }
         self.move_horizon(t - LEAD_SILENCE_MAX);
     }
@@ -120,15 +126,18 @@ impl Cutter {
         self.cuts.list.back().copied().filter(|c| Some(c.epoch) == self.epoch)
     }
 
-    fn cut(&mut self, t: MediaTime, independent: bool) {
+    fn cut(&mut self, t: MediaTime, independent: bool, reconfigured: bool) {
         let epoch = self.epoch.unwrap_or_default();
         // Consecutive within a playlist; a fresh stream starts at its epoch (Unix seconds), which is ahead of
         // every number an earlier process gave out, since a segment lasts more than a second.
-        let segment = self.cuts.list.back().map_or(u64::from(epoch.0), |last| last.segment + 1);
+        let last = self.cuts.list.back().copied();
+        let segment = last.map_or(u64::from(epoch.0), |last| last.segment + 1);
+        let discontinuities =
+            last.map_or(0, |last| last.discontinuities + u32::from(reconfigured || last.epoch != epoch));
         if self.cuts.list.len() == CUTS_MAX {
             self.cuts.list.pop_front();
         }
-        self.cuts.list.push_back(Cut { epoch, segment, t, independent });
+        self.cuts.list.push_back(Cut { epoch, segment, t, independent, discontinuities });
     }
 
     fn move_horizon(&mut self, t: MediaTime) {
@@ -148,7 +157,7 @@ mod tests {
         let mut cutter = Cutter::default();
         cutter.begin(Epoch(1_000));
         for t in (0..until_ms).step_by(40) {
-            cutter.frame(Role::Lead, ms(t), t % gop_ms == 0);
+            cutter.frame(Role::Lead, ms(t), t % gop_ms == 0, false);
         }
         cutter.cuts.clone()
     }
@@ -180,18 +189,30 @@ mod tests {
     fn a_new_epoch_continues_the_numbers() {
         let mut cutter = Cutter::default();
         cutter.begin(Epoch(1_000));
-        cutter.frame(Role::Lead, ms(0), true);
+        cutter.frame(Role::Lead, ms(0), true, false);
         cutter.begin(Epoch(1_005));
-        assert_eq!(cutter.frame(Role::Lead, ms(500), true), 1_001);
+        assert_eq!(cutter.frame(Role::Lead, ms(500), true, false), 1_001);
+    }
+
+    #[test]
+    fn a_new_configuration_cuts_at_once_and_counts_as_a_break() {
+        let mut cutter = Cutter::default();
+        cutter.begin(Epoch(1_000));
+        cutter.frame(Role::Lead, ms(0), true, false);
+        cutter.frame(Role::Lead, ms(500), true, true);
+        cutter.begin(Epoch(1_001));
+        cutter.frame(Role::Lead, ms(600), true, true);
+        let breaks: Vec<_> = cutter.cuts.list.iter().map(|c| (c.t, c.discontinuities)).collect();
+        assert_eq!(breaks, [(ms(0), 0), (ms(500), 1), (ms(600), 2)]);
     }
 
     #[test]
     fn sound_goes_on_when_the_picture_stops() {
         let mut cutter = Cutter::default();
         cutter.begin(Epoch(1_000));
-        cutter.frame(Role::Lead, ms(0), true);
+        cutter.frame(Role::Lead, ms(0), true, false);
         for t in (0..30_000).step_by(20) {
-            cutter.frame(Role::Follower, ms(t), true);
+            cutter.frame(Role::Follower, ms(t), true, false);
         }
         assert!(cutter.cuts.list.len() > 3);
         assert!(cutter.cuts.horizon > Some(ms(27_000)));

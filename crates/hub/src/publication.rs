@@ -183,7 +183,9 @@ impl TrackWriter {
         };
         let role = if kind == Kind::Video || !self.stream.has_video() { Role::Lead } else { Role::Follower };
         let is_cut_point = frame.key || kind == Kind::Audio;
-        let segment = self.stream.segment_at(role, frame.t, is_cut_point);
+        // A segment has one decoder configuration, so a new one starts a segment.
+        let reconfigured = self.config_changed && self.group.is_some_and(|(e, _)| e == epoch);
+        let segment = self.stream.segment_at(role, frame.t, is_cut_point, reconfigured);
         let header = opens.map(|group| {
             self.group = Some((epoch, group));
             self.config_changed = false;

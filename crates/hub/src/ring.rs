@@ -41,6 +41,13 @@ pub struct Cursor {
     next: u64,
 }
 
+impl Cursor {
+    /// True at the very first frame the ring ever had: nothing came before it.
+    pub fn is_origin(self) -> bool {
+        self.next == 0
+    }
+}
+
 /// What a reader finds at its cursor.
 #[derive(Debug)]
 pub enum Read {

@@ -259,8 +259,8 @@ impl Stream {
         !self.tracks.read().video.is_empty()
     }
 
-    pub(crate) fn segment_at(&self, role: Role, t: MediaTime, key: bool) -> u64 {
-        self.cutter.lock().frame(role, t, key)
+    pub(crate) fn segment_at(&self, role: Role, t: MediaTime, key: bool, reconfigured: bool) -> u64 {
+        self.cutter.lock().frame(role, t, key, reconfigured)
     }
 
     pub(crate) fn count(&self, bytes: usize) {

@@ -52,7 +52,7 @@ impl Frame {
 /// The RTP payloads of one frame, in order.
 #[derive(Debug)]
 pub struct Packets {
-    /// One entry per RTP packet. Slices of one slab.
+    /// One entry per RTP packet.
     pub list: Vec<Packet>,
     /// False while the frame is still arriving (cut-through); readers wait for the rest.
     pub complete: bool,
@@ -62,7 +62,7 @@ pub struct Packets {
 #[derive(Clone, Debug)]
 pub struct Packet {
     /// RTP payload (for H.264: RFC 6184 packetization mode 1).
-    pub payload: Bytes,
+    pub payload: Arc<[u8]>,
     /// RTP marker bit: last packet of the access unit for video, always set to false for audio.
     pub marker: bool,
 }

@@ -21,7 +21,9 @@ use unisono_media::{AacError, h264};
 #[non_exhaustive]
 pub enum FlvError {
     /// A video codec this server does not take by RTMP.
-    #[error("video codec {0} is not supported over RTMP; set the encoder to H.264 (x264, NVENC H.264, QuickSync H.264)")]
+    #[error(
+        "video codec {0} is not supported over RTMP; set the encoder to H.264 (x264, NVENC H.264, QuickSync H.264)"
+    )]
     VideoCodec(String),
     /// An audio codec this server does not take by RTMP.
     #[error("audio codec {0} is not supported over RTMP; set the encoder to AAC")]
@@ -32,7 +34,10 @@ pub enum FlvError {
     /// The AVCDecoderConfigurationRecord contradicts itself.
     #[error("H.264 sequence header is malformed: {0}")]
     SequenceHeader(&'static str),
-    /// H.264 data that cannot be read.
+    /// Parameter sets in the sequence header that cannot be read.
+    #[error("H.264 sequence header: {0}")]
+    Configuration(h264::Error),
+    /// An access unit that cannot be read.
     #[error(transparent)]
     H264(#[from] h264::Error),
     /// An AudioSpecificConfig that cannot be read or played.
@@ -45,7 +50,8 @@ impl FlvError {
     /// this tag is lost.
     pub fn is_fatal(&self) -> bool {
         match self {
-            Self::VideoCodec(_) | Self::AudioCodec(_) | Self::Aac(_) | Self::SequenceHeader(_) => true,
+            Self::VideoCodec(_) | Self::AudioCodec(_) | Self::Aac(_) => true,
+            Self::SequenceHeader(_) | Self::Configuration(_) => true,
             Self::Short(_) | Self::H264(_) => false,
         }
     }

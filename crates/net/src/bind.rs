@@ -35,6 +35,13 @@ pub struct Bound {
     pub granted: (usize, usize),
 }
 
+impl Bound {
+    /// Where it is bound; the address may be a wildcard, the port is a real one.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+}
+
 /// Opens `count` sockets on `address`; port 0 takes one free port for all of them. An IPv6 wildcard serves IPv4 too.
 ///
 /// SO_REUSEPORT would let a second server share the port and silently steal half of the viewers, so the port is

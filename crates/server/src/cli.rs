@@ -27,7 +27,7 @@ pub(crate) enum Command {
         #[arg(long)]
         no_open: bool,
     },
-    /// Make or list keys; only their hashes are stored.
+    /// Make keys; only their hashes are stored.
     #[command(subcommand)]
     Keys(KeysCommand),
     /// Write the test picture as raw I420 frames to standard output, in real time, for ffmpeg's rawvideo input.
@@ -70,6 +70,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Only where the configuration and the data are.
+    pub(crate) fn of(config: Option<PathBuf>, data_dir: Option<PathBuf>) -> Self {
+        Self { config, data_dir, ..Self::default() }
+    }
+
     /// The flags that were given, in the shape of the configuration.
     pub(crate) fn overrides(&self) -> Overrides {
         Overrides {
@@ -109,6 +114,15 @@ pub(crate) enum KeyRole {
     Publish,
     /// Use the API and read metrics from other hosts.
     Admin,
+}
+
+impl From<KeyRole> for unisono_auth::Role {
+    fn from(role: KeyRole) -> Self {
+        match role {
+            KeyRole::Publish => Self::Publish,
+            KeyRole::Admin => Self::Admin,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Args)]

@@ -177,8 +177,11 @@ pub(crate) fn load(file: Option<&Path>, flags: Overrides) -> anyhow::Result<Conf
     if let Some(file) = file.filter(|file| !file.is_file()) {
         bail!("there is no configuration file {}", file.display());
     }
-    let mut config: Config = Figment::from(Serialized::defaults(Config::default()))
-        .merge(Toml::file_exact(file.unwrap_or(Path::new(DEFAULT_FILE))))
+    let mut layers = Figment::from(Serialized::defaults(Config::default()));
+    if let Some(file) = file.or(Some(Path::new(DEFAULT_FILE)).filter(|file| file.is_file())) {
+        layers = layers.merge(Toml::file_exact(file));
+    }
+    let mut config: Config = layers
         .merge(environment())
         .extract()
         .map_err(|error| anyhow::anyhow!("{}", words(&error)))

@@ -1,11 +1,127 @@
-//! The `unisono` program.
-#![expect(dead_code, reason = "assembling")]
+//! The `unisono` program: reads what it is asked for, assembles a node, runs it, drains it.
+
+mod bench;
 mod cli;
 mod config;
 mod demo;
 mod doors;
+mod keys;
 mod logging;
+mod node;
+mod observe;
 mod pages;
 mod process;
+mod welcome;
 
-fn main() {}
+use anyhow::Context;
+use clap::Parser;
+use cli::{BenchCommand, Cli, Command, KeyRole, KeysCommand, Options, TestSource};
+use config::Config;
+use demo::{Demo, TemporaryDir};
+use keys::Keys;
+use node::Node;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    time::Duration,
+};
+use tokio::signal::unix::{SignalKind, signal};
+use welcome::Welcome;
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("unisono: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(options) => serve(&load(&options)?, Show::Nothing),
+        Command::Demo { options, no_open } => {
+            let temporary = TemporaryDir::new().context("no temporary directory for the demo")?;
+            let mut config = load(&options)?;
+            if options.data_dir.is_none() {
+                config.data_dir = temporary.path().to_owned();
+            }
+            serve(&config, Show::TestStream { open_browser: !no_open })
+        }
+        Command::Keys(KeysCommand::New { role, config, data_dir }) => {
+            new_key(role, &load(&Options::of(config, data_dir))?)
+        }
+        Command::Testsource(source) => write_raw(&source),
+        Command::Bench(BenchCommand::Watch(args)) => bench::watch(&args),
+    }
+}
+
+/// What a server shows of its own.
+#[derive(Clone, Copy)]
+enum Show {
+    Nothing,
+    TestStream { open_browser: bool },
+}
+
+fn load(options: &Options) -> anyhow::Result<Config> {
+    config::load(options.config.as_deref(), options.overrides())
+}
+
+/// Runs a node until it is asked to stop.
+fn serve(config: &Config, show: Show) -> anyhow::Result<()> {
+    logging::start(&config.log)?;
+    let runtime = tokio::runtime::Runtime::new().context("the runtime does not start")?;
+    runtime.block_on(async {
+        let stop = stop_signal()?;
+        let node = Node::start(config).await?;
+        let demo = match show {
+            Show::TestStream { .. } => Some(Demo::start(&node.hub, node.clock.clone())?),
+            Show::Nothing => None,
+        };
+        let keys = node.first_keys.as_ref();
+        let welcome = Welcome { doors: &node.doors, keys, is_demo: demo.is_some() };
+        // A closed standard output (a service manager's) is no reason to stop.
+        let _ = write!(io::stdout(), "{welcome}").and_then(|()| io::stdout().flush());
+        if let (Show::TestStream { open_browser: true }, Some(url)) = (show, welcome.watch_url()) {
+            demo::open_browser(&url);
+        }
+        stop.await;
+        drop(demo);
+        node.drain().await;
+        anyhow::Ok(())
+    })?;
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    Ok(())
+}
+
+/// Completes at SIGTERM or SIGINT.
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+fn new_key(role: KeyRole, config: &Config) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Runtime::new().context("the runtime does not start")?;
+    let key = runtime.block_on(async {
+        let keys = Keys::open(&config.data_dir).await?;
+        let key = keys.make(role.into(), "unisono keys new").await?;
+        keys.close().await;
+        anyhow::Ok(key)
+    })?;
+    println!("{key}");
+    eprintln!("Shown this once; only its hash is kept. A running server knows it after a restart.");
+    Ok(())
+}
+
+fn write_raw(source: &TestSource) -> anyhow::Result<()> {
+    let duration = source.duration.map(Duration::try_from_secs_f64).transpose().context("--duration")?;
+    let mut out = io::stdout().lock();
+    demo::write_raw(&mut out, source.size, source.fps, source.counter_mode, duration).context("standard output")
+}

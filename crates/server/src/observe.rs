@@ -17,6 +17,7 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
+use unisono_api::Problem;
 use unisono_hub::{Hub, State as StreamState, Viewer};
 
 use crate::{keys::Keys, process};
@@ -93,13 +94,12 @@ pub(crate) fn router(observed: Arc<Observed>) -> Router {
 async fn ready(State(observed): State<Arc<Observed>>) -> Response {
     match tokio::time::timeout(STORE_PATIENCE, observed.keys.check_store()).await {
         Ok(Ok(())) => "ready\n".into_response(),
-        Ok(Err(error)) => unavailable(&format!("the store refuses: {error:#}\n")),
-        Err(_) => unavailable(&format!("the store has not answered for {} s\n", STORE_PATIENCE.as_secs())),
+        Ok(Err(error)) => Problem::unavailable(format!("the store refuses: {error:#}")).into_response(),
+        Err(_) => {
+            let words = format!("the store has not answered for {} s", STORE_PATIENCE.as_secs());
+            Problem::unavailable(words).into_response()
+        }
     }
-}
-
-fn unavailable(words: &str) -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, words.to_owned()).into_response()
 }
 
 async fn metrics(
@@ -108,8 +108,7 @@ async fn metrics(
     headers: HeaderMap,
 ) -> Response {
     if let Err(words) = admit(&observed.keys, peer, &headers) {
-        let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-        return (StatusCode::UNAUTHORIZED, challenge, words).into_response();
+        return Problem::unauthorized(words).into_response();
     }
     observed.node.update(&observed.hub);
     let mut text = String::new();
@@ -130,7 +129,7 @@ fn admit(keys: &Keys, peer: SocketAddr, headers: &HeaderMap) -> Result<(), Strin
     }
     let presented = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some(key) = presented.and_then(|value| value.strip_prefix("Bearer ")) else {
-        return Err("/metrics is open to loopback, or with the admin key as Authorization: Bearer ak_...\n".into());
+        return Err("/metrics is open to loopback, or with an admin key as Authorization: Bearer ak_...".to_owned());
     };
-    keys.keyring().admin(key).map(|_| ()).map_err(|denied| format!("{denied}\n"))
+    keys.keyring().admin(key).map(|_| ()).map_err(|denied| denied.to_string())
 }

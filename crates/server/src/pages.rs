@@ -9,6 +9,7 @@ use axum::{
 };
 use rust_embed::{EmbeddedFile, RustEmbed};
 use tower_http::compression::CompressionLayer;
+use unisono_api::Problem;
 use unisono_base::StreamName;
 
 #[derive(RustEmbed)]
@@ -50,14 +51,14 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
 async fn watch(Path((app, name)): Path<(String, String)>, headers: HeaderMap) -> Response {
     match StreamName::new(&app, &name) {
         Ok(_) => page(&["watch.html", "index.html"], Framing::Anyone, &headers),
-        Err(error) => (StatusCode::NOT_FOUND, error.to_string()).into_response(),
+        Err(error) => Problem::not_found(error.to_string()).into_response(),
     }
 }
 
 async fn publish(Path((app, name)): Path<(String, String)>, headers: HeaderMap) -> Response {
     match StreamName::new(&app, &name) {
         Ok(_) => page(&["publish.html", "index.html"], Framing::Nobody, &headers),
-        Err(error) => (StatusCode::NOT_FOUND, error.to_string()).into_response(),
+        Err(error) => Problem::not_found(error.to_string()).into_response(),
     }
 }
 
@@ -66,7 +67,7 @@ async fn asset(uri: Uri, headers: HeaderMap) -> Response {
     let caching = if path.starts_with("assets/") { IMMUTABLE } else { REVALIDATE };
     match Dist::get(path) {
         Some(file) => serve(path, file, caching, &headers),
-        None => (StatusCode::NOT_FOUND, "no such file").into_response(),
+        None => Problem::not_found("there is no such file").into_response(),
     }
 }
 

@@ -1,1 +1,15 @@
-//! Placeholder until its owner writes it.
+//! What outlives a request: the rooms' logs and the node's keys and settings, each behind a small trait.
+//!
+//! [`RoomLog`] and [`Kv`] are all the rest of the house knows (decisions 7). Here are the log in memory, and the
+//! key-value store in memory (for tests) and in SQLite.
+
+mod kv;
+mod log;
+
+pub use kv::{Kv, KvError, MemoryKv, SqliteKv, Versioned};
+pub use log::{LogError, MemoryLog, Page, RoomLog};
+
+use std::{future::Future, pin::Pin};
+
+/// What a trait method returns, so that the traits can be used as `dyn`.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

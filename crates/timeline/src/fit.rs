@@ -159,13 +159,13 @@ impl Run {
         }
     }
 
-    /// pts stepped by more than a second beyond what arrival explains, and away from the fit: catching up after a
-    /// stall, with frames left out, is a step too, but towards it.
+    /// pts stepped by more than a second beyond what arrival explains. A step forward must also lead away from the
+    /// fit: catching up after a stall, with frames left out, steps too, but towards it. A step back is always one,
+    /// since T may not go back.
     fn jumps(&self, pts: Span, arrival: MediaTime, sent: MediaTime) -> bool {
         let elapsed = (arrival - self.frontier_arrival).max(Span::ZERO);
         let step = pts - self.line.frontier();
-        let unexplained = step > elapsed + JUMP || step < -JUMP;
-        unexplained && (sent - self.line.at(pts)).abs() > JUMP
+        step < -JUMP || (step > elapsed + JUMP && (sent - self.line.at(pts)).abs() > JUMP)
     }
 
     /// The fit has been off for too long.

@@ -2,6 +2,11 @@
 //!
 //! Pure values: no clock, no randomness, no storage. What changes from call to call is an argument.
 
+mod event;
 mod fit;
+mod sequencer;
 
+pub use event::{At, DATA_MAX, Event, Lane, Late, NewEvent, Refused, TYPE_MAX, UnknownWord};
 pub use fit::{Fit, Stamp};
+pub use sequencer::{Body, Entry, Moment, Prepared, Sequencer};
+pub use uuid::Uuid;

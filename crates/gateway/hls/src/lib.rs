@@ -1,1 +1,18 @@
-//! Placeholder until its owner writes it.
+//! Low-Latency HLS over HTTP: one packager task per watched stream, and the routes its players ask.
+//!
+//! Packaged while somebody watches: the first request starts the task at the oldest group in the ring, so that there
+//! is something to play at once; half a minute without a request ends it. The rules of the protocol are in
+//! [`unisono_proto_hls`]; here are tasks, waiting requests and headers.
+
+mod audience;
+mod config;
+mod gateway;
+mod metrics;
+mod packaging;
+mod reader;
+mod reply;
+mod routes;
+
+pub use config::Config;
+pub use gateway::Gateway;
+pub use metrics::Metrics;

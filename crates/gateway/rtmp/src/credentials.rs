@@ -15,7 +15,9 @@ use unisono_proto_rtmp::StreamKey;
 pub(crate) enum Refusal {
     #[error(transparent)]
     Name(#[from] NameError),
-    #[error("the stream key must be a name and a key, for example alice?key=pk_...; a key alone does not say which stream")]
+    #[error(
+        "the stream key must be a name and a key, for example alice?key=pk_...; a key alone does not say which stream"
+    )]
     KeyAsName,
     #[error("publishing needs a key; write it behind the stream's name, for example alice?key=pk_...")]
     NoKey,
@@ -38,7 +40,11 @@ impl Refusal {
 }
 
 /// The stream asked for and the id of the key that allows it.
-pub(crate) fn check(app: &StreamKey, stream: &StreamKey, keyring: &Keyring) -> Result<(StreamId, KeyId), Refusal> {
+pub(crate) fn check(
+    app: &StreamKey,
+    stream: &StreamKey,
+    keyring: &Keyring,
+) -> Result<(StreamId, KeyId), Refusal> {
     let (id, key) = target(app, stream)?;
     let key_id = keyring.publish(key, &id).map_err(|denied| Refusal::Denied(denied.to_string()))?;
     Ok((id, key_id))

@@ -2,6 +2,7 @@
 
 use tracing::warn;
 use unisono_base::{MediaTime, Span, StreamId};
+use unisono_mux::flv::FlvError;
 
 /// Longest time without a keyframe that goes without a word.
 const KEYFRAME_WAIT: Span = Span::from_secs(10);
@@ -10,11 +11,12 @@ const KEYFRAME_WAIT: Span = Span::from_secs(10);
 #[derive(Debug, Default)]
 pub(crate) struct Diagnosis {
     newest_pts: Option<Span>,
-    newest_dts: [Option<Span>; 2],
+    last_dts: [Option<Span>; 2],
     last_key: Option<MediaTime>,
     said_reordered: bool,
     said_backwards: bool,
     said_no_key: bool,
+    said_malformed: bool,
 }
 
 /// Which track a timestamp belongs to.
@@ -50,16 +52,19 @@ impl Diagnosis {
         }
     }
 
-    /// Whether a track's own time goes back, which no encoder should do; the frame is still taken.
-    pub(crate) fn is_backwards(&mut self, stream: &StreamId, line: Line, dts: Span) -> bool {
-        let newest = &mut self.newest_dts[line as usize];
-        let backwards = newest.is_some_and(|newest| dts < newest);
-        if let (true, false, Some(newest)) = (backwards, self.said_backwards, *newest) {
-            self.said_backwards = true;
-            warn!(%stream, ?line, by = %(newest - dts), "the encoder's timestamps go back; said once per publisher");
+    /// A tag was dropped because it cannot be read.
+    pub(crate) fn malformed(&mut self, stream: &StreamId, line: Line, error: &FlvError) {
+        if !std::mem::replace(&mut self.said_malformed, true) {
+            warn!(%stream, ?line, %error, "a tag cannot be read and is dropped; said once per publisher");
         }
-        *newest = Some(dts);
-        backwards
+    }
+
+    /// A tag's own time. That it goes back is a fault of the encoder; the frame is taken all the same.
+    pub(crate) fn timestamp(&mut self, stream: &StreamId, line: Line, dts: Span) {
+        let last = self.last_dts[line as usize].replace(dts).unwrap_or(dts);
+        if dts < last && !std::mem::replace(&mut self.said_backwards, true) {
+            warn!(%stream, ?line, by = %(last - dts), "the encoder's timestamps go back; said once per publisher");
+        }
     }
 }
 
@@ -84,8 +89,10 @@ mod tests {
     fn tracks_are_watched_apart() {
         let stream = StreamId::local("live/a".parse().expect("valid"));
         let mut diagnosis = Diagnosis::default();
-        assert!(!diagnosis.is_backwards(&stream, Line::Video, Span::from_millis(40)));
-        assert!(!diagnosis.is_backwards(&stream, Line::Audio, Span::from_millis(20)));
-        assert!(diagnosis.is_backwards(&stream, Line::Video, Span::from_millis(39)));
+        diagnosis.timestamp(&stream, Line::Video, Span::from_millis(40));
+        diagnosis.timestamp(&stream, Line::Audio, Span::from_millis(20));
+        assert!(!diagnosis.said_backwards);
+        diagnosis.timestamp(&stream, Line::Video, Span::from_millis(39));
+        assert!(diagnosis.said_backwards);
     }
 }

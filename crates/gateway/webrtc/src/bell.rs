@@ -1,6 +1,6 @@
 //! The worker's doorbells: whoever rings says which target has something new, and wakes the worker once.
 
-use crate::worker::SessionKey;
+use crate::SessionId;
 use parking_lot::Mutex;
 use std::sync::{
     Arc,
@@ -15,7 +15,7 @@ pub(crate) enum Target {
     /// The viewers of one stream on this worker.
     Audience(u64),
     /// A publisher: keyframe wanted, or replaced.
-    Publisher(SessionKey),
+    Publisher(SessionId),
 }
 
 /// All doorbells of one worker. A target is listed at most once, so the list is bounded by the targets.

@@ -45,12 +45,6 @@ pub struct Limits {
     pub sdp_bytes_max: usize,
     /// How far a viewer may lie behind the newest frame before it skips to the newest group.
     pub viewer_lag_max: Duration,
-    /// A publisher without a valid packet for this long is lost.
-    pub publisher_silence_max: Duration,
-    /// A viewer without a valid packet for this long is gone (RFC 7675 §5.1).
-    pub viewer_silence_max: Duration,
-    /// A session that is not connected this long after its POST is closed.
-    pub connect_max: Duration,
     /// Streams whose AAC is turned into Opus at once; viewers of further ones get video only.
     pub transcoders_max: usize,
 }
@@ -62,9 +56,6 @@ impl Default for Limits {
             publishers_max: 500,
             sdp_bytes_max: 64 << 10,
             viewer_lag_max: Duration::from_millis(500),
-            publisher_silence_max: Duration::from_secs(8),
-            viewer_silence_max: Duration::from_secs(30),
-            connect_max: Duration::from_secs(20),
             transcoders_max: 64,
         }
     }

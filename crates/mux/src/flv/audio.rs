@@ -81,7 +81,8 @@ mod tests {
         let mut demuxer = AudioDemuxer::new();
         let raw = Bytes::from_static(&[0xaf, 1, 0x21, 0x22]);
         assert_eq!(demuxer.read(&raw), Ok(AudioTag::Nothing), "before the configuration");
-        let AudioTag::Config(config) = demuxer.read(&Bytes::from_static(&[0xaf, 0, 0x11, 0x90])).expect("valid")
+        let AudioTag::Config(config) =
+            demuxer.read(&Bytes::from_static(&[0xaf, 0, 0x11, 0x90])).expect("valid")
         else {
             panic!("a configuration")
         };

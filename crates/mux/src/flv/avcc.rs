@@ -34,7 +34,8 @@ pub(super) fn parse(record: &Bytes) -> Result<Avcc, FlvError> {
     let &pps_count = record.get(at).ok_or(FlvError::SequenceHeader("it ends before the PPS"))?;
     at += 1;
     let pps = (0..pps_count).map(|_| nal_unit(record, &mut at)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Avcc { config: AvcConfig::new(sps, pps)?, length_size: usize::from(lengths & 3) + 1 })
+    let config = AvcConfig::new(sps, pps).map_err(FlvError::Configuration)?;
+    Ok(Avcc { config, length_size: usize::from(lengths & 3) + 1 })
 }
 
 fn nal_unit(record: &Bytes, at: &mut usize) -> Result<Bytes, FlvError> {

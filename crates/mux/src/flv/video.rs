@@ -41,16 +41,22 @@ pub enum VideoTag {
 }
 
 /// Reads the video tags of one publisher, in order.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct VideoDemuxer {
     config: Option<AvcConfig>,
     length_size: usize,
 }
 
+impl Default for VideoDemuxer {
+    fn default() -> Self {
+        Self { config: None, length_size: 4 }
+    }
+}
+
 impl VideoDemuxer {
     /// Before the first tag.
     pub fn new() -> Self {
-        Self { config: None, length_size: 4 }
+        Self::default()
     }
 
     /// Reads a tag body.
@@ -69,6 +75,8 @@ impl VideoDemuxer {
             return Err(FlvError::Short(tag.len()));
         };
         match packet_type {
+            // Without extradata some muxers send an empty one; the parameter sets are in band then.
+            SEQUENCE_HEADER if tag.len() == 5 => Ok(VideoTag::Nothing),
             SEQUENCE_HEADER => self.sequence_header(&tag.slice(5..)),
             NAL_UNITS => {
                 let millis = i32::from_be_bytes([a, b, c, 0]) >> 8;

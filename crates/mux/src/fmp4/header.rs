@@ -3,8 +3,8 @@
 use super::{Error, TRACK_ID};
 use bytes::Bytes;
 use mp4_atom::{
-    Audio, Avc1, Avcc, AvccExt, Codec, Dinf, Dops, Dref, Encode, Esds, FixedPoint, FourCC, Ftyp, Hdlr, Mdhd, Mdia,
-    Minf, Moov, Mp4a, Mvex, Mvhd, Opus, Smhd, Stbl, Stco, Stsd, Tkhd, Trak, Trex, Url, Visual, Vmhd,
+    Audio, Avc1, Avcc, AvccExt, Codec, Dinf, Dops, Dref, Encode, Esds, FixedPoint, FourCC, Ftyp, Hdlr, Mdhd,
+    Mdia, Minf, Moov, Mp4a, Mvex, Mvhd, Opus, Smhd, Stbl, Stco, Stsd, Tkhd, Trak, Trex, Url, Visual, Vmhd,
     esds::{DecoderConfig, DecoderSpecific, EsDescriptor, SLConfig},
 };
 use unisono_media::{AacConfig, AvcConfig, CodecConfig, OpusConfig};
@@ -74,7 +74,12 @@ impl Entry {
             length_size: 4,
             sequence_parameter_sets: vec![parameter_set(&avc.sps_nal)?],
             // The count field has eight bits; no encoder comes near.
-            picture_parameter_sets: avc.pps_nals.iter().take(255).map(parameter_set).collect::<Result<_, _>>()?,
+            picture_parameter_sets: avc
+                .pps_nals
+                .iter()
+                .take(255)
+                .map(parameter_set)
+                .collect::<Result<_, _>>()?,
             ext: (profile == PROFILE_HIGH).then(AvccExt::default),
         };
         let dpi = FixedPoint::from(72);
@@ -82,7 +87,7 @@ impl Entry {
             data_reference_index: 1,
             width: size.0,
             height: size.1,
-            horizresolution: dpi.clone(),
+            horizresolution: dpi,
             vertresolution: dpi,
             frame_count: 1,
             depth: 24,
@@ -106,8 +111,12 @@ impl Entry {
             dec_specific,
             ..DecoderConfig::default()
         };
-        let es_desc =
-            EsDescriptor { es_id: TRACK_ID as u16, dec_config, sl_config: SLConfig {}, ..EsDescriptor::default() };
+        let es_desc = EsDescriptor {
+            es_id: TRACK_ID as u16,
+            dec_config,
+            sl_config: SLConfig {},
+            ..EsDescriptor::default()
+        };
         let audio = audio_entry(aac.channels, aac.sample_rate);
         Self::audio(Mp4a { audio, esds: Esds { es_desc }, btrt: None, taic: None }.into())
     }
@@ -135,11 +144,8 @@ impl Entry {
             height: height.into(),
             ..Tkhd::default()
         };
-        let stbl = Stbl {
-            stsd: Stsd { codecs: vec![self.codec] },
-            stco: Some(Stco::default()),
-            ..Stbl::default()
-        };
+        let stbl =
+            Stbl { stsd: Stsd { codecs: vec![self.codec] }, stco: Some(Stco::default()), ..Stbl::default() };
         let dinf = Dinf { dref: Dref { entries: vec![Url::default().into()] } };
         let minf = Minf { vmhd: self.vmhd, smhd: self.smhd, dinf, stbl, ..Minf::default() };
         let hdlr = Hdlr { handler: self.handler, name: "Unisono".into() };

@@ -158,12 +158,15 @@ impl Session {
         }
     }
 
-    /// Ends a publication that asked or is live, with words the encoder shows. Drain the output, then close.
-    pub fn reject_publish(&mut self, words: &str) {
-        if matches!(self.publish, Publish::Requested | Publish::Live) {
+    /// Ends a publication that asked or is live, with words the encoder shows. Drain the output, then close. False
+    /// where there is none to end, and so nobody to tell.
+    pub fn reject_publish(&mut self, words: &str) -> bool {
+        let has_asked = matches!(self.publish, Publish::Requested | Publish::Live);
+        if has_asked {
             self.publish = Publish::Closed;
             self.on_status("error", "NetStream.Publish.BadName", words);
         }
+        has_asked
     }
 
     fn handle_message(&mut self, message: Message) -> Result<(), Error> {

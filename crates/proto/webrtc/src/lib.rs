@@ -1,1 +1,28 @@
-//! Placeholder until its owner writes it.
+//! WebRTC sessions without sockets, tasks or clocks: [`Ingress`] is a WHIP publisher (RFC 9725), [`Egress`] a WHEP
+//! viewer. Both answer an offer as ICE-lite endpoints of one shared UDP port.
+//!
+//! # Driving a session
+//!
+//! After every input (`handle_datagram`, `handle_timeout`, `send_*`) drain `poll_transmit` and `poll_event` until
+//! both are empty, then sleep until `poll_timeout`. See [`Session`].
+//!
+//! Everything of str0m stays in the private `rtc` module: it changes every few weeks, and the egress will be replaced.
+
+mod clock;
+mod egress;
+mod identity;
+mod ingress;
+mod jitter;
+mod mapping;
+mod offer;
+mod patch;
+mod rtc;
+mod session;
+
+pub use egress::{Egress, EgressEvent, EgressStats, Joined};
+pub use identity::{Identity, IdentityError};
+pub use ingress::{Ingress, IngressEvent, IngressFrame};
+pub use mapping::Mapping;
+pub use offer::OfferError;
+pub use patch::{PatchError, PatchOutcome};
+pub use session::{CloseReason, Session, Transmit};

@@ -5,28 +5,38 @@ mod counter;
 mod encoder;
 mod font;
 mod picture;
+mod publisher;
 mod raw;
 mod tone;
 
 pub(crate) use encoder::{H264, Settings};
-pub(crate) use picture::{Moment, Picture, Size};
+pub(crate) use picture::{Picture, Size};
+pub(crate) use publisher::{Demo, STREAM};
 pub(crate) use raw::{CounterMode, write_raw};
+pub(crate) use tone::Tone;
 
 use std::{
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 /// A data directory for a demo that was not given one; it and what is in it go with the value.
 pub(crate) struct TemporaryDir(PathBuf);
 
 impl TemporaryDir {
-    /// A fresh directory below the system's temporary one.
-    pub(crate) fn new() -> Self {
-        Self(std::env::temp_dir().join(format!("unisono-demo-{}", std::process::id())))
+    /// A fresh directory below the system's temporary one, for this user only. One that exists is never taken over.
+    pub(crate) fn new() -> io::Result<Self> {
+        let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
+        let path = std::env::temp_dir().join(format!("unisono-demo-{}-{nanos}", std::process::id()));
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self(path))
     }
 
-    /// Where it is; the server makes it.
+    /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
@@ -34,7 +44,7 @@ impl TemporaryDir {
 
 impl Drop for TemporaryDir {
     fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+        if let Err(error) = fs::remove_dir_all(&self.0) {
             tracing::debug!(%error, dir = %self.0.display(), "the demo's directory stays");
         }
     }
@@ -54,7 +64,7 @@ pub(crate) fn open_browser(url: &str) {
 }
 
 /// The child is waited for on a thread of its own, so that it leaves no zombie.
-fn spawn_detached(command: &mut Command) -> std::io::Result<()> {
+fn spawn_detached(command: &mut Command) -> io::Result<()> {
     let mut child = command.spawn()?;
     std::thread::Builder::new().name("browser".to_owned()).spawn(move || {
         let _ = child.wait();

@@ -1,6 +1,6 @@
 //! Publishes the test stream into the hub like any gateway: its own clock, the fit of T, keyframes on request.
 
-use super::{CounterMode, H264, Moment, Picture, Settings, Size, raw::unix_ms, tone::Tone};
+use super::{CounterMode, H264, Picture, Settings, Size, raw::unix_ms, tone::Tone};
 use anyhow::Context;
 use std::{
     sync::{
@@ -10,7 +10,7 @@ use std::{
     thread::JoinHandle,
     time::{Duration, Instant},
 };
-use unisono_base::{Doorbell, KeyId, NodeClock, Span, StreamId};
+use unisono_base::{Doorbell, KeyId, MediaTime, NodeClock, Span, StreamId};
 use unisono_hub::{Hub, Publication, Source, TrackWriter, Written};
 use unisono_media::{AvcConfig, CodecConfig, Frame, OpusConfig};
 use unisono_timeline::Fit;
@@ -131,7 +131,7 @@ impl Show {
         if self.publication.take_keyframe_request() {
             self.h264.force_keyframe();
         }
-        let moment: Moment = CounterMode::Frame.moment(frame, FPS, unix_ms());
+        let moment = CounterMode::Frame.moment(frame, FPS, unix_ms());
         self.picture.draw(&moment);
         let unit = self.h264.encode(&self.picture, frame)?;
         if let Some(sps) = unit.sps {
@@ -144,12 +144,10 @@ impl Show {
             }
         }
         let (t, arrived) = self.stamp(frame_due(frame));
-        let stored = Frame {
-            key: unit.key,
-            droppable: unit.droppable,
-            duration: frame_due(frame + 1) - frame_due(frame),
-            ..Frame::new(t, arrived, unit.payload)
-        };
+        let mut stored = Frame::new(t, arrived, unit.payload);
+        stored.key = unit.key;
+        stored.droppable = unit.droppable;
+        stored.duration = frame_due(frame + 1) - frame_due(frame);
         let epoch = self.publication.epoch();
         Ok(self.video.as_mut().map_or(Written::BeforeKeyframe, |writer| writer.append(epoch, stored)))
     }
@@ -157,12 +155,13 @@ impl Show {
     fn sound_packet(&mut self) -> anyhow::Result<Written> {
         let (pts, packet) = self.tone.packet()?;
         let (t, arrived) = self.stamp(pts);
-        let frame = Frame { duration: Tone::DURATION, ..Frame::new(t, arrived, packet) };
+        let mut frame = Frame::new(t, arrived, packet);
+        frame.duration = Tone::DURATION;
         Ok(self.audio.append(self.publication.epoch(), frame))
     }
 
     /// T of a PTS that is complete now, and now.
-    fn stamp(&mut self, pts: Span) -> (unisono_base::MediaTime, unisono_base::MediaTime) {
+    fn stamp(&mut self, pts: Span) -> (MediaTime, MediaTime) {
         let arrived = self.clock.at(Instant::now());
         let stamp = self.fit.stamp(pts, arrived);
         if stamp.breaks {

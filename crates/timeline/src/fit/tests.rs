@@ -1,8 +1,284 @@
 use super::*;
+use proptest::prelude::*;
+
+const START: MediaTime = MediaTime::from_micros(1_700_000_000_000_000);
+
+fn ms(ms: i64) -> Span {
+    Span::from_millis(ms)
+}
+
+/// Numbers that look random and are the same each time (SplitMix64).
+struct Noise(u64);
+
+impl Noise {
+    fn below(&mut self, limit: i64) -> i64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % limit.max(1) as u64) as i64
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Track {
+    Video,
+    Audio,
+}
+
+/// Frames of a source as they are sent: 30 fps and 21.3 ms of sound, pts in the order of decoding.
+fn source(seconds: i64, b_frames: bool) -> Vec<(Track, Span, Span)> {
+    let mut frames = Vec::new();
+    for i in 0..seconds * 30 {
+        // I P B B: the P is sent before the two B-frames it follows on the screen.
+        let order = if b_frames { i / 3 * 3 + [2, 0, 1][i as usize % 3] } else { i };
+        frames.push((
+            Track::Video,
+            Span::from_micros(order * 100_000 / 3),
+            Span::from_micros(i * 100_000 / 3),
+        ));
+    }
+    for i in 0..seconds * 46 {
+        let pts = Span::from_micros(i * 64_000 / 3);
+        frames.push((Track::Audio, pts, pts));
+    }
+    frames.sort_by_key(|(_, _, sent)| *sent);
+    frames
+}
+
+/// Runs a source of `drift_ppm` (its clock runs fast) through a network of 40 ms and up to `jitter` more, in order.
+/// Gives pts, T and the moment each frame was sent on the node's clock.
+fn run(
+    frames: &[(Track, Span, Span)],
+    drift_ppm: i64,
+    jitter: Span,
+    fit: &mut Fit,
+) -> Vec<(Span, Stamp, MediaTime)> {
+    let mut noise = Noise(7);
+    let mut arrival = START;
+    let stamp = |(_, pts, sent): &(Track, Span, Span)| {
+        let true_sent = START + Span::from_micros(sent.as_micros() * (1_000_000 - drift_ppm) / 1_000_000);
+        arrival = arrival.max(true_sent + ms(40) + Span::from_micros(noise.below(jitter.as_micros())));
+        (*pts, fit.stamp(Span::from_secs(9_999) + *pts, arrival), true_sent)
+    };
+    frames.iter().map(stamp).collect()
+}
 
 #[test]
 fn the_first_frame_is_stamped_with_its_arrival() {
     let mut fit = Fit::new();
-    let now = MediaTime::from_micros(1_700_000_000_000_000);
-    assert_eq!(fit.stamp(Span::from_secs(77), now), Stamp { t: now, breaks: false });
+    assert_eq!(fit.stamp(Span::from_secs(77), START), Stamp { t: START, breaks: false });
+    assert_eq!(fit.shift(Span::from_secs(76)), START - Span::from_secs(1), "a DTS");
+}
+
+#[test]
+fn jitter_of_the_network_is_not_in_t_after_ten_seconds() {
+    for b_frames in [false, true] {
+        let stamps = run(&source(60, b_frames), 0, ms(80), &mut Fit::new());
+        assert!(stamps.iter().all(|(_, stamp, _)| !stamp.breaks));
+        let settled = stamps.iter().filter(|(pts, ..)| *pts > Span::from_secs(10));
+        let anchors: Vec<_> = settled.map(|(pts, stamp, _)| (stamp.t - START) - *pts).collect();
+        let (least, most) = (anchors.iter().min().expect("some"), anchors.iter().max().expect("some"));
+        assert!(*most - *least <= ms(1), "anchors from {least} to {most}");
+    }
+}
+
+#[test]
+fn a_clock_that_runs_fast_or_slow_is_followed() {
+    for drift_ppm in [-200, -50, 50, 200] {
+        let stamps = run(&source(120, false), drift_ppm, ms(40), &mut Fit::new());
+        assert!(stamps.iter().all(|(_, stamp, _)| !stamp.breaks));
+        for (pts, stamp, sent) in stamps.iter().filter(|(pts, ..)| *pts > Span::from_secs(20)) {
+            let error = (stamp.t - *sent) - ms(40);
+            assert!(error.abs() <= ms(6), "{drift_ppm} ppm: off by {error} at {pts}");
+        }
+    }
+}
+
+#[test]
+fn half_the_round_trip_is_taken_off() {
+    let mut fit = Fit::new();
+    fit.set_rtt(ms(80));
+    assert_eq!(fit.stamp(Span::ZERO, START + ms(40)).t, START);
+    fit.set_rtt(Span::from_secs(3_600));
+    assert_eq!(fit.rtt, RTT_MAX, "no peer moves T by an hour");
+}
+
+#[test]
+fn equal_pts_have_equal_t_and_reordered_frames_the_order_of_their_pts() {
+    let mut fit = Fit::new();
+    let mut stamps = run(&source(30, true), 300, ms(60), &mut fit);
+    stamps.sort_by_key(|(pts, ..)| *pts);
+    for pair in stamps.windows(2) {
+        assert_eq!(pair[0].0.cmp(&pair[1].0), pair[0].1.t.cmp(&pair[1].1.t), "{pair:?}");
+    }
+}
+
+#[test]
+fn the_anchor_moves_by_5_percent_at_first_and_500_ppm_later() {
+    let frame = ms(20);
+    let mut fit = Fit::new();
+    fit.stamp(Span::ZERO, START + ms(400));
+    let anchor = |fit: &mut Fit, i: i64| {
+        let pts = Span::from_micros(i * frame.as_micros());
+        (fit.stamp(pts, START + pts).t - START) - pts
+    };
+    assert_eq!(anchor(&mut fit, 1), ms(400) - ms(1));
+    assert_eq!(anchor(&mut fit, 2), ms(400) - ms(2));
+    let last = (3..=500).map(|i| anchor(&mut fit, i)).last();
+    assert_eq!(last, Some(Span::ZERO), "8 s were enough");
+    // From here on the network is faster by 100 ms.
+    let pts = Span::from_micros(501 * frame.as_micros());
+    let t = fit.stamp(pts, START + pts - ms(100)).t;
+    assert_eq!((t - START) - pts, Span::from_micros(-10));
+}
+
+/// One track at 50 frames per second that goes on from where it was, by rules that the test changes.
+struct Feed {
+    fit: Fit,
+    pts: Span,
+    arrival: MediaTime,
+}
+
+impl Feed {
+    fn new() -> Self {
+        let mut feed = Self { fit: Fit::new(), pts: Span::ZERO, arrival: START };
+        feed.steady(1_000);
+        feed
+    }
+
+    fn step(&mut self, pts: Span, arrival: Span) -> Stamp {
+        self.pts = self.pts + pts;
+        self.arrival += arrival;
+        self.fit.stamp(self.pts, self.arrival)
+    }
+
+    /// Breaks met in `frames` regular frames.
+    fn steady(&mut self, frames: usize) -> usize {
+        (0..frames).filter(|_| self.step(ms(20), ms(20)).breaks).count()
+    }
+}
+
+#[test]
+fn a_pause_of_source_and_arrival_is_no_break() {
+    let mut feed = Feed::new();
+    assert!(!feed.step(Span::from_secs(3_600), Span::from_secs(3_600)).breaks);
+    assert_eq!(feed.steady(1_000), 0);
+}
+
+#[test]
+fn a_stall_that_is_caught_up_with_is_no_break_with_and_without_frames_left_out() {
+    let mut feed = Feed::new();
+    assert!(!feed.step(ms(20), Span::from_secs(4)).breaks);
+    assert_eq!((0..199).filter(|_| feed.step(ms(20), Span::ZERO).breaks).count(), 0);
+    assert_eq!(feed.steady(1_000), 0);
+    assert!(!feed.step(ms(20), Span::from_secs(4)).breaks);
+    assert!(!feed.step(ms(3_980), Span::ZERO).breaks, "an encoder that dropped what it could not send");
+    assert_eq!(feed.steady(1_000), 0);
+}
+
+#[test]
+fn a_jump_breaks_once_and_t_goes_on_from_arrival() {
+    for jump in [Span::from_secs(10), Span::from_secs(-10), ms(1_100), ms(-1_100)] {
+        let mut feed = Feed::new();
+        let before = feed.step(ms(20), ms(20)).t;
+        let after = feed.step(jump, ms(20));
+        assert!(after.breaks, "{jump}");
+        assert_eq!(after.t - before, ms(20));
+        assert_eq!(feed.steady(1_000), 0);
+    }
+}
+
+#[test]
+fn a_source_whose_clock_stood_still_breaks_after_five_seconds() {
+    let mut feed = Feed::new();
+    assert!(!feed.step(ms(20), Span::from_secs(2)).breaks);
+    assert_eq!(feed.steady(249), 0);
+    let stamp = feed.step(ms(20), ms(20));
+    assert!(stamp.breaks);
+    assert_eq!(stamp.t, feed.arrival, "at arrival again");
+    assert_eq!(feed.steady(2_000), 0);
+}
+
+#[test]
+fn a_burst_at_the_start_is_slewed_away_without_t_going_back() {
+    let mut feed = Feed { fit: Fit::new(), pts: Span::ZERO, arrival: START };
+    let mut last = feed.step(Span::ZERO, Span::ZERO).t;
+    let mut breaks = 0;
+    for i in 0..6_000 {
+        let stamp = feed.step(ms(20), if i < 100 { Span::ZERO } else { ms(20) });
+        assert!(stamp.t > last);
+        last = stamp.t;
+        breaks += usize::from(stamp.breaks);
+    }
+    assert!(breaks <= 1, "{breaks} breaks");
+    assert!((feed.arrival - last).abs() <= ms(1), "two seconds are made up for, at 5 %");
+}
+
+#[test]
+fn both_tracks_see_one_break_and_the_other_tracks_stragglers_stay_in_order() {
+    let mut fit = Fit::new();
+    let mut newest = [MediaTime::default(); 2];
+    let mut breaks = 0;
+    let mut take = |track: Track, pts: Span, arrival: MediaTime| {
+        let stamp = fit.stamp(pts, arrival);
+        assert!(stamp.t > newest[track as usize], "{track:?} went back at {pts}");
+        newest[track as usize] = stamp.t;
+        breaks += usize::from(stamp.breaks);
+    };
+    for (track, pts, sent) in source(20, false) {
+        take(track, pts, START + sent);
+    }
+    // The file starts over: the picture first, while sound from before it is still on the way.
+    let again = START + Span::from_secs(20);
+    take(Track::Video, Span::ZERO, again);
+    take(Track::Audio, Span::from_secs(20), again + ms(2));
+    take(Track::Audio, Span::from_secs(20) + ms(21), again + ms(4));
+    take(Track::Audio, ms(-10), again + ms(30));
+    for (track, pts, sent) in source(20, false).into_iter().skip(4) {
+        take(track, pts + ms(1), again + sent + ms(40));
+    }
+    assert_eq!(breaks, 1);
+}
+
+proptest! {
+    /// Whatever a source and a network do, short of stepping back by less than a second.
+    #[test]
+    fn t_never_goes_back(
+        steps in proptest::collection::vec(
+            (
+                prop_oneof![8 => 1i64..50_000, 1 => 1_000_000i64..30_000_000, 1 => -30_000_000i64..-1_100_000],
+                prop_oneof![8 => 0i64..60_000, 1 => 0i64..10_000_000],
+            ),
+            1..400,
+        ),
+        rtt in 0i64..300,
+    ) {
+        let mut feed = Feed { fit: Fit::new(), pts: Span::ZERO, arrival: START };
+        feed.fit.set_rtt(ms(rtt));
+        let mut last = feed.step(Span::ZERO, Span::ZERO).t;
+        for (pts, arrival) in steps {
+            let straggles = feed.fit.before.is_some() && pts < 0;
+            let stamp = feed.step(Span::from_micros(pts), Span::from_micros(arrival));
+            // A source that jumps back to just where it came from looks like a straggler of its old run.
+            if straggles && !stamp.breaks {
+                continue;
+            }
+            prop_assert!(stamp.t > last, "{} after {}", stamp.t, last);
+            last = stamp.t;
+        }
+    }
+
+    #[test]
+    fn any_jitter_and_drift_keep_t_a_rising_function_of_pts(
+        drift_ppm in -400i64..400,
+        jitter_ms in 0i64..400,
+        b_frames: bool,
+    ) {
+        let mut stamps = run(&source(15, b_frames), drift_ppm, ms(jitter_ms), &mut Fit::new());
+        stamps.sort_by_key(|(pts, ..)| *pts);
+        for pair in stamps.windows(2) {
+            prop_assert_eq!(pair[0].0.cmp(&pair[1].0), pair[0].1.t.cmp(&pair[1].1.t));
+        }
+    }
 }

@@ -25,11 +25,13 @@ export interface StreamUrls {
   readonly events: string;
   /** The WebSocket feed of the stream's room. */
   readonly feed: string;
+  /** What the server says of itself, its clock among it. */
+  readonly server: string;
 }
 
 /** Every address of a stream on the server at `origin` (`https://host[:port]`). */
 export function streamUrls({ app, name }: StreamName, origin: string): StreamUrls {
-  const base = `${origin.replace(/\/+$/, '')}`;
+  const base = origin.replace(/\/+$/, '');
   const stream = `${base}/${app}/${name}`;
   const events = `${base}/api/v1/rooms/${app}:${name}/events`;
   return {
@@ -41,5 +43,6 @@ export function streamUrls({ app, name }: StreamName, origin: string): StreamUrl
     status: `${base}/api/v1/streams/${app}/${name}`,
     events,
     feed: events.replace(/^http/, 'ws'),
+    server: `${base}/api/v1/server`,
   };
 }

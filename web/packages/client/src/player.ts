@@ -3,6 +3,7 @@
 import { Emitter } from './emitter';
 import type { UnisonoError } from './errors';
 import type { RoomEvent, Via } from './events';
+import { keepClock } from './net/clock';
 import { EventFeed } from './net/feed';
 import { Presenter, type Applied } from './presenter';
 import { ServerClock } from './time/clock';
@@ -71,6 +72,8 @@ export interface PlayerOptions {
   readonly video: HTMLVideoElement;
   /** WebSocket feed of the room; without it there is no latency figure, and native HLS has no events. */
   readonly feedUrl?: string;
+  /** `/api/v1/server`, for a better estimate of the server's clock than the feed's greeting gives. */
+  readonly clockUrl?: string;
 }
 
 /** No new frame for this long counts as standing still. */
@@ -98,9 +101,10 @@ export abstract class Player {
   /** Callback times of the last second, for the frame rate. At most 240 a second. */
   #recent: number[] = [];
 
-  constructor({ video, feedUrl }: PlayerOptions) {
+  constructor({ video, feedUrl, clockUrl }: PlayerOptions) {
     this.video = video;
     this.#feed = feedUrl ? new EventFeed(feedUrl, this.serverClock, { onEvent: (event) => this.receive(event, 'feed') }) : null;
+    if (clockUrl) void keepClock(this.serverClock, clockUrl, this.closing.signal);
     this.#stopObserving = observeFrames(video, {
       onFrame: (displayed) => this.#displayed(displayed),
       onOverdue: (now) => this.#overdue(now),

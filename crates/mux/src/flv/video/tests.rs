@@ -5,15 +5,16 @@ use proptest::prelude::*;
 
 /// x264 640x360 zerolatency High 3.0 with VUI.
 const SPS: [u8; 25] = [
-    0x67, 0x64, 0x00, 0x1e, 0xac, 0xd9, 0x40, 0xa0, 0x2f, 0xf9, 0x70, 0x11, 0x00, 0x00, 0x03, 0x00, 0x01, 0x00, 0x00,
-    0x03, 0x00, 0x3c, 0x0f, 0x16, 0x2d,
+    0x67, 0x64, 0x00, 0x1e, 0xac, 0xd9, 0x40, 0xa0, 0x2f, 0xf9, 0x70, 0x11, 0x00, 0x00, 0x03, 0x00, 0x01,
+    0x00, 0x00, 0x03, 0x00, 0x3c, 0x0f, 0x16, 0x2d,
 ];
 /// PPS of id 0 and, with a second bit set, one that differs.
 const PPS: [u8; 4] = [0x68, 0xeb, 0xe3, 0xcb];
 const PPS_OTHER: [u8; 4] = [0x68, 0xeb, 0xe3, 0xcc];
 
 fn header(length_size: u8, pps: &[u8]) -> Bytes {
-    let mut tag = vec![0x17, 0, 0, 0, 0, 1, 0x64, 0, 0x1e, 0xfc | (length_size - 1), 0xe1, 0, SPS.len() as u8];
+    let mut tag =
+        vec![0x17, 0, 0, 0, 0, 1, 0x64, 0, 0x1e, 0xfc | (length_size - 1), 0xe1, 0, SPS.len() as u8];
     tag.extend_from_slice(&SPS);
     tag.extend_from_slice(&[1, 0, pps.len() as u8]);
     tag.extend_from_slice(pps);
@@ -40,7 +41,8 @@ fn configured() -> VideoDemuxer {
 fn a_frame_is_a_view_of_its_tag_with_a_signed_composition_time() {
     let mut demuxer = configured();
     let tag = frame([0xff, 0xff, 0xd7], &[&[0x65, 1, 2]], 4);
-    let Ok(VideoTag::Frame { config: None, composition, payload, key: true, droppable: false }) = demuxer.read(&tag)
+    let Ok(VideoTag::Frame { config: None, composition, payload, key: true, droppable: false }) =
+        demuxer.read(&tag)
     else {
         panic!("a keyframe")
     };
@@ -52,14 +54,18 @@ fn a_frame_is_a_view_of_its_tag_with_a_signed_composition_time() {
 fn a_repeated_sequence_header_is_nothing_and_another_one_is_a_change() {
     let mut demuxer = configured();
     assert_eq!(demuxer.read(&header(4, &PPS)), Ok(VideoTag::Nothing));
-    assert!(matches!(demuxer.read(&header(4, &PPS_OTHER)), Ok(VideoTag::Config(c)) if c.pps_nals[0][..] == PPS_OTHER));
+    assert!(
+        matches!(demuxer.read(&header(4, &PPS_OTHER)), Ok(VideoTag::Config(c)) if c.pps_nals[0][..] == PPS_OTHER)
+    );
 }
 
 #[test]
 fn parameter_sets_in_band_change_the_configuration_once() {
     let mut demuxer = configured();
     let same = demuxer.read(&frame([0; 3], &[&SPS, &PPS, &[0x65, 1]], 4)).expect("valid");
-    assert!(matches!(same, VideoTag::Frame { config: None, ref payload, .. } if payload[..] == [0, 0, 0, 2, 0x65, 1]));
+    assert!(
+        matches!(same, VideoTag::Frame { config: None, ref payload, .. } if payload[..] == [0, 0, 0, 2, 0x65, 1])
+    );
     let other = demuxer.read(&frame([0; 3], &[&PPS_OTHER, &[0x65, 1]], 4)).expect("valid");
     let VideoTag::Frame { config: Some(config), .. } = other else { panic!("{other:?}") };
     assert_eq!(config.pps_nals, [Bytes::from_static(&PPS_OTHER)], "replaced by id, not added");
@@ -93,7 +99,10 @@ fn other_codecs_are_named_with_what_to_set() {
         assert!(error.is_fatal());
         error.to_string()
     };
-    assert!(refuse(b"\x90hvc1").starts_with("video codec H.265 (hvc1) is not supported over RTMP; set the encoder"));
+    assert!(
+        refuse(b"\x90hvc1")
+            .starts_with("video codec H.265 (hvc1) is not supported over RTMP; set the encoder")
+    );
     assert!(refuse(b"\x91av01").contains("AV1"));
     assert!(refuse(&[0x12, 0]).contains("Sorenson"));
     assert!(refuse(&[0x1c, 0]).contains("H.265"));

@@ -140,7 +140,7 @@ fn a_refusal_reaches_the_encoder_in_words() {
     let mut session = Session::new(Limits::default());
     session.handle_bytes(&Client::obs("live", "alice").0).expect("valid");
     assert!(matches!(session.poll_event(), Some(Event::PublishRequest { .. })));
-    session.reject_publish("no key was given");
+    assert!(session.reject_publish("no key was given"));
     let answers = answers(&mut session);
     let status = &answers.last().expect("onStatus")[3];
     assert_eq!(status.get("description").and_then(Value::as_str), Some("no key was given"));

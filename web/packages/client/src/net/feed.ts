@@ -9,7 +9,7 @@ export interface FeedListener {
   onOpen?(isOpen: boolean): void;
 }
 
-/** Without a word or a ping's effect for this long the connection is given up (the server greets at once). */
+/** A connection without a greeting for this long is given up: the server greets at once. */
 const GREETING_MS = 10_000;
 
 export class EventFeed {
@@ -52,13 +52,11 @@ export class EventFeed {
         const message = parse(data);
         if (message?.type === 'hello') {
           greeted = true;
-          this.#greet(message, started);
+          if (!this.#greet(message, started)) socket.close();
         } else if (message?.type === 'event') {
           this.#take(message.event);
-        } else if (message?.type === 'lagged') {
-          // We were too slow and missed some: come again for them.
-          socket.close();
         }
+        // `lagged` needs no answer: what the room still keeps follows by itself, the rest is gone.
       };
       socket.onclose = () => {
         clearTimeout(giveUp);
@@ -68,14 +66,21 @@ export class EventFeed {
     });
   }
 
-  #greet(hello: Record<string, unknown>, started: number): void {
+  /** False if this feed cannot go on where the last one ended. */
+  #greet(hello: Record<string, unknown>, started: number): boolean {
     if (Number.isSafeInteger(hello.t)) {
-      this.clock.renew();
       // TCP's round trip, then the request, then the greeting: four one-way trips.
       this.clock.observe(hello.t as number, started, wallClock(), 4);
     }
-    if (this.#seq === null && Number.isSafeInteger(hello.seq)) this.#seq = hello.seq as number;
+    const seq = Number.isSafeInteger(hello.seq) ? (hello.seq as number) : 0;
+    if (this.#seq !== null && seq < this.#seq) {
+      // The room began anew (its server restarted without a log): come again for whatever is new.
+      this.#seq = null;
+      return false;
+    }
+    this.#seq ??= seq;
     this.listener.onOpen?.(true);
+    return true;
   }
 
   #take(value: unknown): void {

@@ -1,0 +1,104 @@
+//! `GET /api/v1/rooms/{room}` and the choice of how its feed is carried.
+
+use crate::{Context, post::parse_room, sse, websocket};
+use axum::{
+    Json,
+    extract::{
+        Path, Query, State,
+        rejection::QueryRejection,
+        ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
+    },
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use unisono_api::{Problem, RoomView};
+use unisono_base::RoomId;
+use unisono_room::{Feed, SubscribeError};
+
+/// Query of a feed.
+#[derive(Debug, Deserialize)]
+pub(crate) struct From {
+    /// The first `seq` wanted; without it the feed starts now.
+    from_seq: Option<u64>,
+}
+
+/// What a feed says beside its events.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub(crate) enum Notice<'a> {
+    /// First message.
+    Hello {
+        /// The room.
+        room: &'a str,
+        /// Its last event; 0 before the first.
+        seq: u64,
+        /// The node's timeline clock, microseconds.
+        t: i64,
+    },
+    /// The client was too slow; events from `from_seq` on follow, `lost` before it are gone.
+    Lagged {
+        /// `seq` of the next event.
+        from_seq: u64,
+        /// Events that are kept nowhere any more.
+        lost: u64,
+    },
+}
+
+impl Notice<'_> {
+    pub(crate) fn json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// A room at a glance.
+pub(crate) async fn room(
+    State(context): State<Arc<Context>>,
+    Path(room): Path<String>,
+) -> Result<Json<RoomView>, Problem> {
+    let room = parse_room(&room)?;
+    let name = room.to_string();
+    let (seq, subscribers) = context.rooms.look(room).await.map_err(|error| explain(&error))?;
+    Ok(Json(RoomView { room: name, seq, subscribers }))
+}
+
+/// The feed, as a WebSocket or as server-sent events.
+pub(crate) async fn get(
+    State(context): State<Arc<Context>>,
+    Path(room): Path<String>,
+    query: Result<Query<From>, QueryRejection>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Problem> {
+    let room = parse_room(&room)?;
+    let Query(From { from_seq }) =
+        query.map_err(|_| Problem::bad_request("from_seq must be a whole number, the first seq wanted"))?;
+    if let Ok(upgrade) = upgrade {
+        let feed = open(&context, room.clone(), from_seq).await?;
+        return Ok(websocket::answer(context, upgrade, room, feed));
+    }
+    let accepts_sse = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .any(|value| value.to_str().is_ok_and(|accept| accept.contains("text/event-stream")));
+    if !accepts_sse {
+        let words = "open this as a WebSocket, or ask for server-sent events with Accept: text/event-stream";
+        let mut response = Problem::new(StatusCode::UPGRADE_REQUIRED, words).into_response();
+        response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        return Ok(response);
+    }
+    // A browser that lost its connection says what it had last; that counts more than how it began.
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<u64>().ok());
+    let from_seq = last.map(|last| last.saturating_add(1)).or(from_seq);
+    let feed = open(&context, room.clone(), from_seq).await?;
+    Ok(sse::answer(context, &room, feed))
+}
+
+async fn open(context: &Context, room: RoomId, from_seq: Option<u64>) -> Result<Feed, Problem> {
+    context.rooms.subscribe(room, from_seq).await.map_err(|error| explain(&error))
+}
+
+fn explain(error: &SubscribeError) -> Problem {
+    Problem::unavailable(error.to_string()).retry_after(5)
+}

@@ -1,0 +1,115 @@
+//! `GET /api/v1/streams`: what is live, and what a viewer should know about it.
+
+use crate::Context;
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::header,
+    response::{IntoResponse, Response},
+};
+use std::sync::Arc;
+use unisono_api::{Problem, StreamList, StreamState, StreamView, TrackKind, TrackView, Viewers};
+use unisono_base::{Span, StreamId, StreamName};
+use unisono_hub::{Ring, State as Publishing, Stream, Viewer};
+use unisono_media::{CodecConfig, Kind};
+
+/// Target duration that only a stream with long GOPs gets.
+const LONG_GOP: Span = Span::from_secs(4);
+
+/// All streams, by name.
+pub(crate) async fn list(State(context): State<Arc<Context>>) -> Response {
+    let mut streams: Vec<_> = context.hub.streams().iter().filter_map(|stream| view(stream)).collect();
+    streams.sort_by(|a, b| a.name.cmp(&b.name));
+    ([(header::CACHE_CONTROL, "no-store")], Json(StreamList { streams })).into_response()
+}
+
+/// One stream; 404 while nobody has published it.
+pub(crate) async fn one(
+    State(context): State<Arc<Context>>,
+    Path((app, name)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let name = StreamName::new(&app, &name).map_err(|error| Problem::bad_request(error.to_string()))?;
+    let found = context.hub.stream(&StreamId::local(name.clone()));
+    let Some(view) = found.and_then(|stream| view(&stream)) else {
+        return Err(Problem::not_found(format!("nobody publishes {name} at the moment")).retry_after(1));
+    };
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(view)).into_response())
+}
+
+/// `None` for a stream that has just ended.
+fn view(stream: &Arc<Stream>) -> Option<StreamView> {
+    let (state, protocol, epoch) = match stream.state() {
+        Publishing::Live { epoch, source } => {
+            (StreamState::Live, Some(source.protocol.to_owned()), Some(epoch.0))
+        }
+        Publishing::Lost => (StreamState::Lost, None, None),
+        Publishing::Ended => return None,
+    };
+    let rings = [stream.source(Kind::Video), stream.source(Kind::Audio)];
+    let tracks: Vec<_> = rings.iter().flatten().filter_map(|ring| track(ring)).collect();
+    Some(StreamView {
+        name: stream.id().to_string(),
+        state,
+        protocol,
+        epoch,
+        viewers: Viewers { webrtc: stream.viewers(Viewer::WebRtc), hls: stream.viewers(Viewer::Hls) },
+        notes: notes(stream, state, &tracks),
+        tracks,
+    })
+}
+
+/// `None` before its first frame.
+fn track(ring: &Ring) -> Option<TrackView> {
+    let config = ring.config()?;
+    let (kind, avc) = match &*config {
+        CodecConfig::H264(avc) => (TrackKind::Video, Some(avc)),
+        CodecConfig::Aac(_) | CodecConfig::Opus(_) => (TrackKind::Audio, None),
+        CodecConfig::Events => return None,
+    };
+    Some(TrackView {
+        kind,
+        codec: config.name().to_owned(),
+        width: avc.map(|avc| avc.sps.width),
+        height: avc.map(|avc| avc.sps.height),
+        reordered: avc.map(|avc| avc.sps.reorders() || ring.is_reordered()),
+    })
+}
+
+fn notes(stream: &Stream, state: StreamState, tracks: &[TrackView]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut note = |applies: bool, words: &str| {
+        if applies {
+            notes.push(words.to_owned());
+        }
+    };
+    let has = |kind| tracks.iter().any(|track| track.kind == kind);
+    let cuts = stream.cuts();
+    note(state == StreamState::Lost, "The publisher is gone; the stream goes on here when it comes back.");
+    note(
+        tracks.iter().any(|track| track.reordered == Some(true)),
+        "Plays by LL-HLS only: the video has B-frames, which browsers cannot play by WebRTC. To have both, set \
+         B-frames to 0 in the encoder (OBS: x264 options bframes=0, or tune zerolatency).",
+    );
+    note(
+        has(TrackKind::Video) && cuts.target.is_some_and(|target| target > LONG_GOP),
+        "Keyframes are more than 4 s apart: LL-HLS starts slowly and switches late. Set the keyframe interval to \
+         2 s in the encoder.",
+    );
+    note(
+        has(TrackKind::Video) && cuts.list.back().is_some_and(|cut| !cut.independent),
+        "Keyframes are so rare that segments begin without one: some HLS players cannot start on them.",
+    );
+    note(
+        state == StreamState::Live && !has(TrackKind::Video) && stream.source(Kind::Video).is_some(),
+        "No keyframe has come yet.",
+    );
+    note(has(TrackKind::Audio) && stream.source(Kind::Video).is_none(), "Sound only.");
+    note(
+        tracks.iter().any(|track| track.codec == "Opus"),
+        "The sound is Opus: iPhones may play it by LL-HLS silently. By WebRTC it is heard everywhere.",
+    );
+    notes
+}
+
+#[cfg(test)]
+mod tests;

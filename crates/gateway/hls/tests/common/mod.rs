@@ -1,0 +1,216 @@
+//! A hub with real H.264 and AAC from ffmpeg in it, served on loopback.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use bytes::Bytes;
+use std::{
+    net::SocketAddr,
+    process::{Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use unisono_base::{Doorbell, KeyId, MediaTime, NodeClock, Span, StreamId};
+use unisono_gateway_hls::{Config, Gateway, Metrics};
+use unisono_hub::{Hub, Limits, Publication, RingLimits, Source, TrackWriter, Written};
+use unisono_media::{AacConfig, AvcConfig, CodecConfig, Frame, h264};
+
+/// T of the first frame: 2026-11-21T05:00:00.000123Z.
+pub const START: MediaTime = MediaTime::from_micros(1_795_237_200_000_123);
+pub const NAME: &str = "live/alice";
+
+struct Silent;
+impl Doorbell for Silent {
+    fn ring(&self) {}
+}
+
+/// Encoded media: access units in stored form.
+pub struct Media {
+    pub avc: AvcConfig,
+    pub video: Vec<(Bytes, bool)>,
+    pub aac: AacConfig,
+    pub audio: Vec<Bytes>,
+}
+
+pub const FPS: i64 = 30;
+
+fn ffmpeg(args: &str) -> Vec<u8> {
+    let output = Command::new("ffmpeg")
+        .args(["-hide_banner", "-loglevel", "error"])
+        .args(args.split(' '))
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("ffmpeg runs");
+    assert!(output.status.success());
+    output.stdout
+}
+
+/// `seconds` of a moving picture with a keyframe each second, and a tone.
+pub fn media(seconds: u32) -> Media {
+    let h264 = ffmpeg(&format!(
+        "-f lavfi -i testsrc=size=320x180:rate=30 -t {seconds} -c:v libx264 -preset ultrafast -tune zerolatency \
+         -pix_fmt yuv420p -g 30 -x264-params aud=1:scenecut=0 -f h264 -"
+    ));
+    let mut sps = None;
+    let mut pps = Vec::new();
+    let mut units: Vec<Vec<Bytes>> = Vec::new();
+    for nal in h264::annex_b(&h264) {
+        match nal[0] & 0x1f {
+            h264::nal::AUD => units.push(Vec::new()),
+            h264::nal::SPS => sps = Some(Bytes::copy_from_slice(nal)),
+            h264::nal::PPS => pps = vec![Bytes::copy_from_slice(nal)],
+            _ => units.last_mut().expect("begins with a delimiter").push(Bytes::copy_from_slice(nal)),
+        }
+    }
+    let video = units.iter().map(|unit| h264::store(unit.iter())).map(|au| (au.payload, au.key)).collect();
+    let adts = ffmpeg(&format!(
+        "-f lavfi -i sine=frequency=440:sample_rate=48000 -t {seconds} -ac 2 -c:a aac -f adts -"
+    ));
+    let mut audio = Vec::new();
+    let mut rest = &adts[..];
+    let (object_type, rate, channels) = (2u8, (rest[2] >> 2) & 0xf, 2u8);
+    while rest.len() > 7 {
+        let length = usize::from(rest[3] & 3) << 11 | usize::from(rest[4]) << 3 | usize::from(rest[5] >> 5);
+        audio.push(Bytes::copy_from_slice(&rest[7..length]));
+        rest = &rest[length..];
+    }
+    let asc = vec![object_type << 3 | rate >> 1, rate << 7 | channels << 3];
+    Media {
+        avc: AvcConfig::new(sps.expect("an SPS"), pps).expect("valid"),
+        video,
+        aac: AacConfig::parse(asc.into()).expect("valid"),
+        audio,
+    }
+}
+
+/// A published stream whose media time the test moves.
+pub struct Live {
+    pub media: Media,
+    pub publication: Publication,
+    video: TrackWriter,
+    audio: TrackWriter,
+    pub next_video: usize,
+    pub next_audio: usize,
+}
+
+impl Live {
+    pub fn publish(hub: &Hub, media: Media) -> Self {
+        let source = Source { protocol: "rtmp", accepts_pli: false };
+        let seconds = (START.as_micros() / 1_000_000) as u32;
+        let publication =
+            hub.publish(&id(), KeyId::new("k"), source, seconds, Arc::new(Silent)).expect("free");
+        let video = publication.open_track(CodecConfig::H264(media.avc.clone()));
+        let audio = publication.open_track(CodecConfig::Aac(media.aac.clone()));
+        Self { media, publication, video, audio, next_video: 0, next_audio: 0 }
+    }
+
+    pub fn video_t(&self, i: usize) -> MediaTime {
+        START + Span::from_micros(i as i64 * 1_000_000 / FPS)
+    }
+
+    pub fn audio_t(&self, i: usize) -> MediaTime {
+        START + Span::from_micros(i as i64 * 1_024_000_000 / 48_000)
+    }
+
+    /// Appends what has a T before `ms` after the start, in order of T.
+    pub fn run_to(&mut self, ms: i64) {
+        let end = START + Span::from_millis(ms);
+        let epoch = self.publication.epoch();
+        loop {
+            let (v, a) = (self.video_t(self.next_video), self.audio_t(self.next_audio));
+            let has_video = self.next_video < self.media.video.len() && v < end;
+            let has_audio = self.next_audio < self.media.audio.len() && a < end;
+            if has_video && (v <= a || !has_audio) {
+                let (payload, key) = self.media.video[self.next_video].clone();
+                let mut frame = Frame::new(v, v, payload);
+                frame.key = key;
+                frame.duration = Span::from_micros(1_000_000 / FPS);
+                assert_eq!(self.video.append(epoch, frame), Written::Stored);
+                self.next_video += 1;
+            } else if has_audio {
+                let frame = Frame::new(a, a, self.media.audio[self.next_audio].clone());
+                assert_eq!(self.audio.append(epoch, frame), Written::Stored);
+                self.next_audio += 1;
+            } else {
+                return;
+            }
+        }
+    }
+}
+
+pub fn id() -> StreamId {
+    StreamId::local(NAME.parse().expect("valid"))
+}
+
+/// The gateway on a port of its own.
+pub struct Server {
+    pub hub: Arc<Hub>,
+    pub gateway: Gateway,
+    pub metrics: Arc<Metrics>,
+    pub base: String,
+    pub http: reqwest::Client,
+}
+
+impl Server {
+    pub async fn start() -> Self {
+        Self::with(Config::default()).await
+    }
+
+    pub async fn with(config: Config) -> Self {
+        let ring = RingLimits { span: Span::from_secs(120), bytes_max: 64 << 20 };
+        let hub = Hub::new(Limits { ring, ..Limits::default() });
+        let mut registry = prometheus_client::registry::Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let clock = NodeClock::new(Instant::now(), START);
+        let gateway = Gateway::new(config, hub.clone(), clock, metrics.clone());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let base = format!("http://{}/{NAME}", listener.local_addr().expect("bound"));
+        let service = gateway.router().into_make_service_with_connect_info::<SocketAddr>();
+        tokio::spawn(async move { axum::serve(listener, service).await });
+        Self { hub, gateway, metrics, base, http: reqwest::Client::new() }
+    }
+
+    pub async fn get(&self, path: &str) -> reqwest::Response {
+        self.http.get(format!("{}/{path}", self.base)).send().await.expect("answered")
+    }
+
+    pub async fn text(&self, path: &str) -> String {
+        let response = self.get(path).await;
+        let status = response.status();
+        let text = response.text().await.expect("a body");
+        assert!(status.is_success(), "{path}: {status} {text}");
+        text
+    }
+
+    pub async fn bytes(&self, path: &str) -> Bytes {
+        let response = self.get(path).await;
+        assert!(response.status().is_success(), "{path}: {}", response.status());
+        response.bytes().await.expect("a body")
+    }
+
+    /// Ends the stream as the hub does when its publisher stays away.
+    pub fn end(&self, live: Live) {
+        drop(live);
+        let now = Instant::now();
+        self.hub.sweep(now);
+        self.hub.sweep(now + Duration::from_secs(60));
+    }
+}
+
+/// Waits for a condition that a task is about to make true; a deadline for the broken case only.
+pub async fn until(what: &str, is_true: impl Fn() -> bool) {
+    let patience = async {
+        while !is_true() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), patience).await.unwrap_or_else(|_| panic!("never: {what}"));
+}
+
+/// Attribute `key` of a line, quotes taken off.
+pub fn attribute<'a>(line: &'a str, key: &str) -> Option<&'a str> {
+    let rest = line.split_once(&format!("{key}="))?.1;
+    match rest.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next(),
+        None => rest.split(',').next(),
+    }
+}

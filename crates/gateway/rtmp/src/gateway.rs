@@ -1,0 +1,134 @@
+//! The listener and the owner of all connections.
+
+use crate::{Metrics, connection, metrics::Counted};
+use socket2::{SockRef, TcpKeepalive};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use unisono_auth::Keyring;
+use unisono_base::NodeClock;
+use unisono_hub::Hub;
+
+/// A pause after the system refused a connection (out of file descriptors), so that the listener does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// First TCP keepalive probe after so much silence; it finds a dead peer when the silence deadline is long.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+
+/// What the door allows.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen; 1935 is RTMP's port.
+    pub bind: SocketAddr,
+    /// Connections at once. One more is closed at once, with a log line.
+    pub connections_max: usize,
+    /// From TCP's accept to an accepted `publish`.
+    pub publish_within: Duration,
+    /// A publisher that sends no byte for so long is lost.
+    pub silence_max: Duration,
+}
+
+impl Config {
+    /// The defaults: 256 connections, 10 s to publish, 30 s of silence.
+    pub fn new(bind: SocketAddr) -> Self {
+        Self {
+            bind,
+            connections_max: 256,
+            publish_within: Duration::from_secs(10),
+            silence_max: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What the door needs of the node.
+#[derive(Clone)]
+pub struct Context {
+    /// Where streams go.
+    pub hub: Arc<Hub>,
+    /// Who may publish.
+    pub keyring: Arc<Keyring>,
+    /// The node's one clock.
+    pub clock: NodeClock,
+    /// See [`Metrics::register`].
+    pub metrics: Arc<Metrics>,
+}
+
+/// A bound listener; [`Self::run`] serves it.
+pub struct Gateway {
+    listener: TcpListener,
+    config: Config,
+    context: Context,
+}
+
+impl Gateway {
+    /// Takes the port. Port 0 takes a free one.
+    pub async fn bind(config: Config, context: Context) -> io::Result<Self> {
+        let listener = TcpListener::bind(config.bind).await?;
+        Ok(Self { listener, config, context })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `shutdown`, then ends every connection in words and waits for them, a few seconds at most.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let Self { listener, config, context } = self;
+        let places = Arc::new(Semaphore::new(config.connections_max));
+        let mut connections = JoinSet::new();
+        loop {
+            let accepted = tokio::select! {
+                () = shutdown.cancelled() => break,
+                Some(ended) = connections.join_next() => {
+                    report(ended);
+                    continue;
+                }
+                accepted = listener.accept() => accepted,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    warn!(%error, "RTMP connection not accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let Ok(place) = places.clone().try_acquire_owned() else {
+                warn!(%peer, max = config.connections_max, "RTMP connection closed: the limit of connections is reached");
+                context.metrics.ended("too_many");
+                continue;
+            };
+            if let Err(error) = tune(&stream) {
+                info!(%peer, %error, "RTMP connection gone before it began");
+                continue;
+            }
+            let (config, context, shutdown) = (config.clone(), context.clone(), shutdown.clone());
+            connections.spawn(async move {
+                let _counted = Counted::new(&context.metrics.connections);
+                connection::serve(stream, peer, &config, &context, shutdown).await;
+                drop(place);
+            });
+        }
+        drop(listener);
+        while let Some(ended) = connections.join_next().await {
+            report(ended);
+        }
+    }
+}
+
+fn tune(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "an RTMP connection's task failed");
+    }
+}

@@ -1,0 +1,6 @@
+//! The RTMP door on loopback, with real encoders.
+
+mod encoders;
+mod refusals;
+mod support;
+mod takeover;

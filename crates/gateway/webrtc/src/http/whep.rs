@@ -1,0 +1,68 @@
+//! `POST /{app}/{name}/whep`: watch.
+
+use super::{SDP, ask, created, expect_type, stream_id, text};
+use crate::{
+    SessionId,
+    command::{Command, Refusal, Watch},
+    gateway::Shared,
+};
+use axum::{
+    body::Body,
+    extract::{Path, State},
+    http::HeaderMap,
+    response::Response,
+};
+use std::{sync::Arc, time::Instant};
+use unisono_api::Problem;
+use unisono_base::StreamId;
+use unisono_hub::{Ring, State as StreamState, Stream};
+use unisono_media::{CodecConfig, Kind};
+
+/// 201 with the answer; 404 with Retry-After while nobody publishes; 406 for a stream that WebRTC cannot carry.
+pub(super) async fn watch(
+    State(shared): State<Arc<Shared>>,
+    Path((app, name)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let posted = Instant::now();
+    let id = stream_id(&app, &name)?;
+    expect_type(&headers, SDP)?;
+    let offer = text(body, shared.config.limits.sdp_bytes_max).await?;
+    let stream = playable(&shared, &id)?;
+    let worker = shared.least_loaded();
+    let seat = shared.viewers.take(&shared.mailboxes[worker].load).ok_or_else(|| {
+        let max = shared.config.limits.viewers_max;
+        Problem::unavailable(format!("the server has {max} WebRTC viewers, its limit; watch by HLS"))
+            .retry_after(10)
+    })?;
+    let session = SessionId::random().map_err(|error| Problem::unavailable(error.to_string()))?;
+    let command = |reply| Command::Watch(Watch { id: session, seat, stream, offer, posted, reply });
+    let opened = ask(&shared, worker, command).await??;
+    Ok(created(format!("/{app}/{name}/whep/{session}"), opened))
+}
+
+/// The stream if somebody publishes it and a decoder could start.
+fn playable(shared: &Shared, id: &StreamId) -> Result<Arc<Stream>, Problem> {
+    let absent = |detail: String| Problem::not_found(detail).retry_after(1);
+    let stream = shared
+        .hub
+        .stream(id)
+        .filter(|stream| matches!(stream.state(), StreamState::Live { .. }))
+        .ok_or_else(|| absent(format!("nobody publishes {id} now")))?;
+    let video = stream.source(Kind::Video);
+    let first = video.as_ref().or(stream.source(Kind::Audio).as_ref()).and_then(|ring| ring.config());
+    if first.is_none() {
+        return Err(absent(format!("{id} has begun, and its first keyframe is awaited")));
+    }
+    if video.is_some_and(|ring| reorders(&ring)) {
+        return Err(Refusal::Reordered(id.clone()).into());
+    }
+    Ok(stream)
+}
+
+/// Announced by the SPS, or seen.
+pub(crate) fn reorders(ring: &Ring) -> bool {
+    let announced = ring.config().is_some_and(|c| matches!(&*c, CodecConfig::H264(avc) if avc.sps.reorders()));
+    announced || ring.is_reordered()
+}

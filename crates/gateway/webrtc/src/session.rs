@@ -1,0 +1,198 @@
+//! What publishers and viewers have in common on a worker.
+
+use crate::{
+    SessionId,
+    command::Refusal,
+    directory::Seat,
+    gateway::Shared,
+    metrics::Direction,
+    publisher::Publisher,
+    viewer::Viewer,
+};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Instant,
+};
+use unisono_net::{Socket, TrainBatch};
+use unisono_proto_webrtc::{PatchError, PatchOutcome, Session as _};
+
+/// A worker's way out, and the addresses its sessions go by.
+pub(crate) struct Out {
+    pub(crate) socket: Socket,
+    pub(crate) batch: TrainBatch,
+    /// Our candidates; the first one of a family stands in for an address we did not advertise (NAT).
+    candidates: Vec<SocketAddr>,
+}
+
+impl Out {
+    pub(crate) fn new(socket: Socket, candidates: &[SocketAddr]) -> Self {
+        Self { socket, batch: TrainBatch::new(), candidates: candidates.to_vec() }
+    }
+
+    /// The candidate that a datagram to our address `to` from `from` belongs to.
+    pub(crate) fn local_of(&self, from: SocketAddr, to: Option<IpAddr>) -> SocketAddr {
+        let exact = self.candidates.iter().find(|c| Some(c.ip()) == to);
+        let family = || self.candidates.iter().find(|c| c.is_ipv4() == from.is_ipv4());
+        exact.or_else(family).copied().unwrap_or_else(|| self.socket.local_addr())
+    }
+}
+
+/// One session of a worker.
+pub(crate) struct Session {
+    pub(crate) link: Link,
+    pub(crate) role: Role,
+}
+
+/// Who it is.
+pub(crate) enum Role {
+    Publisher(Box<Publisher>),
+    Viewer(Box<Viewer>),
+}
+
+/// What the worker knows of a session, whoever it is.
+pub(crate) struct Link {
+    pub(crate) id: SessionId,
+    pub(crate) direction: Direction,
+    /// Our ICE user fragment now.
+    pub(crate) ufrag: String,
+    /// Addresses that sent a valid binding request, and our own that they sent it to; oldest first.
+    pub(crate) peers: Vec<(SocketAddr, Option<IpAddr>)>,
+    /// Where it stands in the worker's deadlines.
+    pub(crate) deadline: Option<Instant>,
+    /// When its POST arrived.
+    posted: Instant,
+    is_connected: bool,
+    _seat: Seat,
+}
+
+/// What [`Session::settle`] found.
+pub(crate) enum Settled {
+    /// Call again then, if nothing comes before.
+    Until(Instant),
+    /// It is over; drop it.
+    Over(&'static str),
+}
+
+impl Link {
+    pub(crate) fn new(
+        id: SessionId,
+        direction: Direction,
+        seat: Seat,
+        posted: Instant,
+        ufrag: &str,
+    ) -> Self {
+        Self {
+            id,
+            direction,
+            ufrag: ufrag.to_owned(),
+            peers: Vec::new(),
+            deadline: None,
+            posted,
+            is_connected: false,
+            _seat: seat,
+        }
+    }
+
+    /// The ICE session's entity tag (RFC 9725 §4.3.1): our user fragment, which a restart changes.
+    pub(crate) fn etag(&self) -> String {
+        format!("\"{}\"", self.ufrag)
+    }
+
+    /// ICE and DTLS are done. Once.
+    pub(crate) fn connected(&mut self, now: Instant, shared: &Shared) {
+        if !self.is_connected {
+            self.is_connected = true;
+            let took = now.saturating_duration_since(self.posted);
+            shared.metrics.connect_time.observe(took.as_secs_f64());
+            tracing::info!(session = ?self.id, direction = ?self.direction, ?took, "WebRTC session connected");
+        }
+    }
+
+    /// Seconds since its POST.
+    pub(crate) fn age(&self, now: Instant) -> f64 {
+        now.saturating_duration_since(self.posted).as_secs_f64()
+    }
+}
+
+impl Session {
+    /// False when the session had no use for the datagram.
+    pub(crate) fn handle_datagram(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: &[u8],
+    ) -> bool {
+        self.core().handle_datagram(now, from, to, bytes)
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.core().handle_timeout(now);
+    }
+
+    /// Says goodbye; the words leave with the next [`Self::settle`].
+    pub(crate) fn close(&mut self, now: Instant, reason: &'static str) {
+        match &mut self.role {
+            Role::Publisher(_) => self.core().close(now),
+            Role::Viewer(viewer) => viewer.end(now, reason),
+        }
+    }
+
+    /// Takes a trickled fragment or an ICE restart.
+    pub(crate) fn patch(
+        &mut self,
+        now: Instant,
+        fragment: &str,
+        is_restart: bool,
+    ) -> Result<PatchOutcome, Refusal> {
+        let result = match &mut self.role {
+            Role::Publisher(publisher) => publisher.patch(now, fragment, is_restart),
+            Role::Viewer(viewer) => viewer.patch(now, fragment, is_restart),
+        };
+        result.map_err(|error: PatchError| Refusal::Sdp(error.to_string()))
+    }
+
+    /// Does all that can be done now and hands its packets to `out`.
+    pub(crate) fn settle(&mut self, now: Instant, out: &mut Out, shared: &Shared) -> Settled {
+        let over = match &mut self.role {
+            Role::Publisher(publisher) => publisher.settle(now, &mut self.link, shared),
+            Role::Viewer(viewer) => viewer.settle(now, &mut self.link, out, shared),
+        };
+        let core: &mut dyn unisono_proto_webrtc::Session = match &mut self.role {
+            Role::Publisher(publisher) => publisher.core_mut(),
+            Role::Viewer(viewer) => viewer.core_mut(),
+        };
+        drain(core, &self.link, out);
+        if let Some(reason) = core.closed() {
+            return Settled::Over(reason.as_str());
+        }
+        if let Some(reason) = over {
+            return Settled::Over(reason);
+        }
+        let wanted = match &self.role {
+            Role::Publisher(publisher) => publisher.core().poll_timeout(),
+            Role::Viewer(viewer) => [viewer.core().poll_timeout(), viewer.wants_at()].into_iter().flatten().min(),
+        };
+        wanted.map_or(Settled::Over("closed"), Settled::Until)
+    }
+
+    fn core(&mut self) -> &mut dyn unisono_proto_webrtc::Session {
+        match &mut self.role {
+            Role::Publisher(publisher) => publisher.core_mut(),
+            Role::Viewer(viewer) => viewer.core_mut(),
+        }
+    }
+}
+
+/// Moves what a session wants to send into the worker's batch.
+///
+/// Packets leave from the address that their peer talks to, which the system would not choose on a host with several.
+fn drain(core: &mut dyn unisono_proto_webrtc::Session, link: &Link, out: &mut Out) {
+    while let Some(transmit) = core.poll_transmit() {
+        let packets = transmit.bytes.chunks(transmit.segment_size.unwrap_or(transmit.bytes.len()).max(1));
+        let source = link.peers.iter().find(|(peer, _)| *peer == transmit.dst).and_then(|(_, local)| *local);
+        for packet in packets {
+            out.batch.push(&out.socket, transmit.dst, source, packet);
+        }
+    }
+}

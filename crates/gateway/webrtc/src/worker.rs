@@ -1,0 +1,166 @@
+//! A WebRTC worker: one thread, one task, one socket, and the sessions that belong to it.
+//!
+//! The task sleeps until something happens: a datagram, a doorbell, a command, a deadline. Then it takes everything
+//! that is there in one turn, sends what came of it, and sleeps again: one wake-up per frame, however many viewers.
+
+mod turn;
+
+use crate::{
+    SessionId,
+    audience::Audiences,
+    bell::Target,
+    command::Command,
+    gateway::Shared,
+    metrics::Reason,
+    session::{Out, Session},
+};
+use bytes::Bytes;
+use prometheus_client::metrics::counter::Counter;
+use std::{
+    collections::{BTreeSet, HashMap},
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+use tokio::sync::{mpsc, watch};
+use unisono_net::{Bound, RecvBuffers, SendStats, Socket};
+
+/// A turn without a pause: after this many the runtime gets to look at its sockets and timers.
+const TURNS_PER_YIELD: u32 = 32;
+/// How long the farewells of a shutdown may take.
+const FAREWELL: Duration = Duration::from_millis(100);
+
+/// A datagram that another worker's socket received.
+#[derive(Debug)]
+pub(crate) struct Forwarded {
+    pub(crate) from: SocketAddr,
+    pub(crate) to: Option<IpAddr>,
+    pub(crate) bytes: Bytes,
+}
+
+/// The receiving ends of a worker's mailbox.
+pub(crate) type Inbox = (mpsc::Receiver<Command>, mpsc::Receiver<Forwarded>);
+
+/// See the module.
+struct Worker {
+    index: usize,
+    shared: Arc<Shared>,
+    out: Out,
+    commands: mpsc::Receiver<Command>,
+    datagrams: mpsc::Receiver<Forwarded>,
+    sessions: HashMap<SessionId, Session>,
+    /// This worker's part of the directory, to be read without a lock.
+    ufrags: HashMap<String, SessionId>,
+    peers: HashMap<SocketAddr, SessionId>,
+    /// One entry per session that waits for a time.
+    deadlines: BTreeSet<(Instant, SessionId)>,
+    audiences: Audiences,
+    /// Scratch: what rang in this turn.
+    rung: Vec<Target>,
+    counters: Counters,
+}
+
+/// Handles of the metrics a worker touches per datagram.
+struct Counters {
+    unknown_peer: Counter,
+    invalid: Counter,
+    handover_full: Counter,
+    send_buffer_full: Counter,
+    send_refused: Counter,
+    /// What was already counted of the batch's own figures.
+    sent: SendStats,
+}
+
+/// Starts a worker; errors of its runtime and socket are reported here.
+pub(crate) fn spawn(
+    index: usize,
+    bound: Bound,
+    (commands, datagrams): Inbox,
+    shared: Arc<Shared>,
+    stopped: watch::Receiver<bool>,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let socket = {
+        let _inside = runtime.enter();
+        Socket::new(bound)?
+    };
+    let metrics = &shared.metrics;
+    let worker = Worker {
+        index,
+        out: Out::new(socket, &shared.candidates),
+        commands,
+        datagrams,
+        sessions: HashMap::new(),
+        ufrags: HashMap::new(),
+        peers: HashMap::new(),
+        deadlines: BTreeSet::new(),
+        audiences: Audiences::default(),
+        rung: Vec::new(),
+        counters: Counters {
+            unknown_peer: metrics.drops(Reason::unknown_peer),
+            invalid: metrics.drops(Reason::invalid),
+            handover_full: metrics.drops(Reason::handover_full),
+            send_buffer_full: metrics.drops(Reason::send_buffer_full),
+            send_refused: metrics.drops(Reason::send_refused),
+            sent: SendStats::default(),
+        },
+        shared,
+    };
+    std::thread::Builder::new()
+        .name(format!("webrtc-{index}"))
+        .spawn(move || runtime.block_on(worker.run(stopped)))
+}
+
+impl Worker {
+    async fn run(mut self, mut stopped: watch::Receiver<bool>) {
+        let bells = self.shared.mailboxes[self.index].bells.clone();
+        let mut buffers = RecvBuffers::new();
+        let mut turns = 0u32;
+        loop {
+            let deadline = self.deadlines.first().map(|(at, _)| tokio::time::Instant::from_std(*at));
+            let wait = async {
+                match deadline {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                _ = stopped.wait_for(|stop| *stop) => break,
+                Some(command) = self.commands.recv() => self.command(command),
+                Some(forwarded) = self.datagrams.recv() => self.take_over(&forwarded),
+                () = bells.rung() => {}
+                _ = self.out.socket.readable() => {}
+                () = wait => {}
+            }
+            self.turn(&mut buffers);
+            turns += 1;
+            if turns.is_multiple_of(TURNS_PER_YIELD) {
+                tokio::task::yield_now().await;
+            }
+        }
+        self.farewell(&mut buffers).await;
+    }
+
+    /// Tells every peer that it is over, and gives the words a moment to leave.
+    async fn farewell(&mut self, buffers: &mut RecvBuffers) {
+        let all: Vec<SessionId> = self.sessions.keys().copied().collect();
+        for id in all {
+            self.say_goodbye(id, "the server is shutting down");
+        }
+        let until = tokio::time::Instant::now() + FAREWELL;
+        while !self.sessions.is_empty() {
+            let readable = tokio::time::timeout_at(until, self.out.socket.readable()).await;
+            self.turn(buffers);
+            if readable.is_err() {
+                break;
+            }
+        }
+        let rest: Vec<SessionId> = self.sessions.keys().copied().collect();
+        for id in rest {
+            self.drop_session(id, "shutdown");
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! One turn of a worker: datagrams, commands, bells, deadlines, and what they send.
+
+use super::{Forwarded, Worker};
+use crate::{
+    SessionId,
+    bell::Target,
+    command::{Command, IfMatch, Opened, Patch, Patched, Publish, Refusal, Watch},
+    demux::{Datagram, classify},
+    directory::{Entry, PEERS_MAX},
+    metrics::Direction,
+    publisher::Publisher,
+    session::{Role, Session, Settled},
+    viewer::Viewer,
+};
+use bytes::Bytes;
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Instant,
+};
+use unisono_net::RecvBuffers;
+
+/// Reads of the socket per turn, 8 system-call messages each; what is left keeps the socket readable.
+const READS_PER_TURN: usize = 8;
+
+impl Worker {
+    /// Takes everything that is there.
+    pub(super) fn turn(&mut self, buffers: &mut RecvBuffers) {
+        for _ in 0..READS_PER_TURN {
+            // An error concerns one peer (ICMP unreachable) or is WouldBlock; either way there is nothing to read.
+            if self.out.socket.recv(buffers).is_err() {
+                break;
+            }
+            let now = Instant::now();
+            for datagram in buffers.datagrams() {
+                self.datagram(now, datagram.from, datagram.to, datagram.bytes, Hop::First);
+            }
+            if !buffers.is_full() {
+                break;
+            }
+        }
+        while let Ok(forwarded) = self.datagrams.try_recv() {
+            self.take_over(&forwarded);
+        }
+        while let Ok(command) = self.commands.try_recv() {
+            self.command(command);
+        }
+        self.answer_bells();
+        self.meet_deadlines();
+        self.out.batch.flush(&self.out.socket);
+        self.audiences.measure(&self.shared);
+        self.count_sent();
+    }
+
+    pub(super) fn take_over(&mut self, forwarded: &Forwarded) {
+        self.datagram(Instant::now(), forwarded.from, forwarded.to, &forwarded.bytes, Hop::Second);
+    }
+
+    /// Finds the session of a datagram: here, at another worker, or nowhere.
+    fn datagram(&mut self, now: Instant, from: SocketAddr, to: Option<IpAddr>, bytes: &[u8], hop: Hop) {
+        let kind = classify(bytes);
+        let (here, elsewhere) = match kind {
+            Datagram::Binding { ufrag } => {
+                let here = self.ufrags.get(ufrag).copied();
+                (here, here.is_none().then(|| self.shared.directory.by_ufrag(ufrag)).flatten())
+            }
+            Datagram::Stun | Datagram::Media => {
+                let here = self.peers.get(&from).copied();
+                (here, here.is_none().then(|| self.shared.directory.by_peer(from)).flatten())
+            }
+            Datagram::Garbage => (None, None),
+        };
+        match (here, elsewhere) {
+            (Some(id), _) => self.input(id, now, from, to, bytes, matches!(kind, Datagram::Binding { .. })),
+            (None, Some((worker, _))) if hop == Hop::First && worker != self.index => {
+                let forwarded = Forwarded { from, to, bytes: Bytes::copy_from_slice(bytes) };
+                if self.shared.mailboxes[worker].datagrams.try_send(forwarded).is_err() {
+                    self.counters.handover_full.inc();
+                }
+            }
+            _ => {
+                self.counters.unknown_peer.inc();
+            }
+        }
+    }
+
+    fn input(
+        &mut self,
+        id: SessionId,
+        now: Instant,
+        from: SocketAddr,
+        to: Option<IpAddr>,
+        bytes: &[u8],
+        is_binding: bool,
+    ) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let candidate = self.out.local_of(from, to);
+        if !session.handle_datagram(now, from, candidate, bytes) {
+            self.counters.invalid.inc();
+            return;
+        }
+        if is_binding && self.peers.get(&from) != Some(&id) {
+            self.bind_peer(id, from, to);
+        }
+        self.settle(id, now);
+    }
+
+    /// A binding request with our password came from `from`: its media may, too.
+    fn bind_peer(&mut self, id: SessionId, from: SocketAddr, to: Option<IpAddr>) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if session.link.peers.len() >= PEERS_MAX {
+            let (oldest, _) = session.link.peers.remove(0);
+            self.shared.directory.release_peer(oldest, id);
+            self.peers.remove(&oldest);
+        }
+        session.link.peers.push((from, to));
+        self.peers.insert(from, id);
+        self.shared.directory.bind_peer(from, self.index, id);
+    }
+
+    pub(super) fn command(&mut self, command: Command) {
+        let now = Instant::now();
+        match command {
+            Command::Publish(publish) => self.publish(now, publish),
+            Command::Watch(watch) => self.watch(now, watch),
+            Command::Patch(patch) => self.patch(now, patch),
+            Command::Close { id, reply } => {
+                self.say_goodbye(id, "closed by its client");
+                self.settle(id, now);
+                self.drop_session(id, "DELETE");
+                let _ = reply.send(());
+            }
+        }
+    }
+
+    fn publish(&mut self, now: Instant, publish: Publish) {
+        let Publish { id, seat, stream, key, offer, posted, reply } = publish;
+        let bell = self.shared.mailboxes[self.index].bells.bell(Target::Publisher(id));
+        let made = Publisher::open(now, &self.shared, id, &stream, key, &offer, bell);
+        let (publisher, answer) = match made {
+            Ok(made) => made,
+            Err(refusal) => {
+                let _ = reply.send(Err(refusal));
+                return;
+            }
+        };
+        let link = self.shared.link(id, seat, posted, Direction::r#in, publisher.ufrag());
+        let opened = Opened { answer, etag: link.etag() };
+        self.enter(Session { link, role: Role::Publisher(Box::new(publisher)) }, Direction::r#in, stream);
+        self.settle(id, now);
+        // A client that hung up meanwhile never learns its session's URL; the connect deadline ends it.
+        let _ = reply.send(Ok(opened));
+    }
+
+    fn watch(&mut self, now: Instant, watch: Watch) {
+        let Watch { id, seat, stream, offer, posted, reply } = watch;
+        let bells = &self.shared.mailboxes[self.index].bells;
+        let made = match self.audiences.join(&self.shared, bells, &stream, id) {
+            Some(audience) => Viewer::open(now, &self.shared, &stream, &offer, audience),
+            None => Err(Refusal::Crowded(stream.id().clone())),
+        };
+        let (viewer, answer) = match made {
+            Ok(made) => made,
+            Err(refusal) => {
+                self.audiences.leave(&self.shared, stream.id(), id);
+                let _ = reply.send(Err(refusal));
+                return;
+            }
+        };
+        let link = self.shared.link(id, seat, posted, Direction::out, viewer.ufrag());
+        let opened = Opened { answer, etag: link.etag() };
+        let name = stream.id().clone();
+        self.enter(Session { link, role: Role::Viewer(Box::new(viewer)) }, Direction::out, name);
+        self.settle(id, now);
+        let _ = reply.send(Ok(opened));
+    }
+
+    fn enter(&mut self, session: Session, direction: Direction, stream: unisono_base::StreamId) {
+        let (id, ufrag) = (session.link.id, session.link.ufrag.clone());
+        self.shared.directory.enter(id, Entry { worker: self.index, direction, stream }, &ufrag);
+        self.ufrags.insert(ufrag, id);
+        self.sessions.insert(id, session);
+    }
+
+    fn patch(&mut self, now: Instant, patch: Patch) {
+        let Patch { id, fragment, if_match, reply } = patch;
+        let answer = match self.sessions.get_mut(&id) {
+            None => Err(Refusal::Gone),
+            Some(session) => match if_match {
+                IfMatch::Tag(tag) if tag != session.link.etag() => Err(Refusal::Stale),
+                IfMatch::Tag(_) => session.trickle(now, &fragment).map(|()| Patched::Trickled),
+                IfMatch::Any => self.restart(id, now, &fragment),
+            },
+        };
+        self.settle(id, now);
+        let _ = reply.send(answer);
+    }
+
+    fn restart(&mut self, id: SessionId, now: Instant, fragment: &str) -> Result<Patched, Refusal> {
+        let session = self.sessions.get_mut(&id).ok_or(Refusal::Gone)?;
+        let (ufrag, fragment) = session.restart(now, fragment)?;
+        let old = std::mem::replace(&mut session.link.ufrag, ufrag.clone());
+        let etag = session.link.etag();
+        self.shared.directory.rename(id, self.index, &old, &ufrag);
+        self.ufrags.remove(&old);
+        self.ufrags.insert(ufrag, id);
+        Ok(Patched::Restarted { fragment, etag })
+    }
+
+    fn answer_bells(&mut self) {
+        let mut rung = std::mem::take(&mut self.rung);
+        self.shared.mailboxes[self.index].bells.take(&mut rung);
+        let now = Instant::now();
+        for target in &rung {
+            match *target {
+                Target::Publisher(id) => self.settle(id, now),
+                Target::Audience(audience) => {
+                    // Moved out while its viewers are served, since they borrow the sessions.
+                    let viewers = self.audiences.begin(audience);
+                    for id in &viewers {
+                        self.settle(*id, now);
+                    }
+                    self.audiences.end(audience, viewers);
+                }
+            }
+        }
+        self.rung = rung;
+    }
+
+    fn meet_deadlines(&mut self) {
+        let now = Instant::now();
+        while let Some((at, id)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
+            self.deadlines.remove(&(at, id));
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.link.deadline = None;
+                session.handle_timeout(now);
+            }
+            self.settle(id, now);
+        }
+    }
+
+    /// Lets a session do all it can now, sends its packets, and notes when it wants to be called next.
+    fn settle(&mut self, id: SessionId, now: Instant) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        match session.settle(now, &mut self.out, &self.shared) {
+            Settled::Until(at) => {
+                let link = &mut session.link;
+                if link.deadline != Some(at) {
+                    if let Some(old) = link.deadline.replace(at) {
+                        self.deadlines.remove(&(old, id));
+                    }
+                    self.deadlines.insert((at, id));
+                }
+            }
+            Settled::Over(reason) => self.drop_session(id, reason),
+        }
+    }
+
+    pub(super) fn say_goodbye(&mut self, id: SessionId, reason: &'static str) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.close(Instant::now(), reason);
+        }
+    }
+
+    /// Forgets a session everywhere. Its drop gives the seat back and ends its publication or lease.
+    pub(super) fn drop_session(&mut self, id: SessionId, reason: &str) {
+        let Some(session) = self.sessions.remove(&id) else { return };
+        let link = &session.link;
+        tracing::info!(session = ?id, direction = ?link.direction, reason, "WebRTC session over");
+        if let Some(at) = link.deadline {
+            self.deadlines.remove(&(at, id));
+        }
+        for (peer, _) in &link.peers {
+            self.shared.directory.release_peer(*peer, id);
+            if self.peers.get(peer) == Some(&id) {
+                self.peers.remove(peer);
+            }
+        }
+        self.shared.directory.leave(id, &link.ufrag);
+        self.ufrags.remove(&link.ufrag);
+        if let Role::Viewer(viewer) = &session.role {
+            self.audiences.leave(&self.shared, viewer.stream().id(), id);
+        }
+    }
+
+    fn count_sent(&mut self) {
+        let (now, then) = (self.out.batch.stats(), self.counters.sent);
+        if now == then {
+            return;
+        }
+        self.shared.metrics.outbound.bytes.inc_by(now.bytes - then.bytes);
+        self.shared.metrics.outbound.packets.inc_by(now.datagrams - then.datagrams);
+        self.counters.send_buffer_full.inc_by(now.dropped - then.dropped);
+        self.counters.send_refused.inc_by(now.refused - then.refused);
+        self.counters.sent = now;
+    }
+}
+
+/// Whether a datagram came from the socket or from another worker, which must not send it on again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hop {
+    First,
+    Second,
+}

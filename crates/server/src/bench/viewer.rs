@@ -1,0 +1,153 @@
+//! One WHEP viewer: a whole WebRTC session (ICE, DTLS, SRTP, RTCP, NACK) that counts instead of decoding.
+
+use super::{
+    frames::{Frames, Part},
+    histogram::Histogram,
+    peer::{self, Peer},
+    signal, stamp,
+};
+use anyhow::Context;
+use reqwest::Client;
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::{Duration, Instant},
+};
+use str0m::{
+    Event,
+    format::detect_h264_keyframe,
+    media::{Direction, Frequency, MediaKind},
+    rtp::RtpPacket,
+};
+use tokio::sync::oneshot;
+
+/// No whole keyframe by then is a failed join.
+const JOIN_PATIENCE: Duration = Duration::from_secs(10);
+/// How often a viewer looks whether it is over.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// What all viewers of a run share; they live on one thread.
+pub(super) struct Audience {
+    pub(super) client: Client,
+    pub(super) endpoint: String,
+    /// The steady window is open: count.
+    pub(super) is_measuring: Cell<bool>,
+    pub(super) is_over: Cell<bool>,
+    pub(super) counts: RefCell<Counts>,
+}
+
+/// What the steady window yields.
+pub(super) struct Counts {
+    /// UDP payload received, of all kinds.
+    pub(super) bytes: u64,
+    /// Video packets in whole and broken frames.
+    pub(super) packets: u64,
+    /// Video packets that never came, repairs included.
+    pub(super) lost: u64,
+    pub(super) frames: u64,
+    /// Last packet of a frame minus its send time.
+    pub(super) latency: Histogram,
+}
+
+impl Audience {
+    pub(super) fn new(client: Client, endpoint: String) -> Rc<Self> {
+        let counts = Counts { bytes: 0, packets: 0, lost: 0, frames: 0, latency: Histogram::new() };
+        Rc::new(Self {
+            client,
+            endpoint,
+            is_measuring: Cell::new(false),
+            is_over: Cell::new(false),
+            counts: RefCell::new(counts),
+        })
+    }
+}
+
+/// What one viewer holds between packets.
+struct Watching {
+    audience: Rc<Audience>,
+    frames: Frames,
+    has_picture: bool,
+}
+
+impl Watching {
+    fn on_event(&mut self, event: Event) {
+        let Event::RtpPacket(packet) = event else { return };
+        let arrived = packet.timestamp;
+        if packet.payload.is_empty() || !is_video(&packet) {
+            return;
+        }
+        let sent = stamp::find(&packet.payload);
+        let key = detect_h264_keyframe(&packet.payload);
+        self.frames.push(*packet.seq_no, Part { arrived, marker: packet.header.marker, key, sent });
+        let mut counts = self.audience.counts.borrow_mut();
+        let is_measuring = self.audience.is_measuring.get();
+        counts.packets += u64::from(is_measuring);
+        while let Some(whole) = self.frames.poll() {
+            self.has_picture |= whole.key;
+            let Some(sent) = whole.sent.filter(|_| is_measuring) else { continue };
+            // The wall clock now, less the time since the last packet: `arrived` has no wall clock of its own.
+            let received = stamp::unix_micros() - whole.arrived.elapsed().as_micros() as u64;
+            counts.latency.record(Duration::from_micros(received.saturating_sub(sent)));
+            counts.frames += 1;
+        }
+        let lost = self.frames.take_lost();
+        counts.lost += if is_measuring { lost } else { 0 };
+    }
+
+}
+
+/// Audio and video share the transport; the clock tells them apart.
+fn is_video(packet: &RtpPacket) -> bool {
+    packet.time.frequency() == Frequency::NINETY_KHZ
+}
+
+/// Joins, says on `joined` how long the first whole keyframe took from the POST, and stays until it is over.
+pub(super) async fn watch(audience: Rc<Audience>, joined: oneshot::Sender<anyhow::Result<Duration>>) {
+    match Box::pin(join(&audience)).await {
+        Ok((peer, watching, session, took)) => {
+            let _ = joined.send(Ok(took));
+            let client = audience.client.clone();
+            if let Err(error) = stay(peer, watching).await {
+                tracing::warn!(error = format!("{error:#}"), "a viewer broke off");
+            }
+            session.delete(&client).await;
+        }
+        Err(error) => {
+            let _ = joined.send(Err(error));
+        }
+    }
+}
+
+async fn join(audience: &Rc<Audience>) -> anyhow::Result<(Peer, Watching, signal::Session, Duration)> {
+    let mut rtc = Box::new(peer::config().set_rtp_mode(true).build(Instant::now()));
+    let mut change = rtc.sdp_api();
+    change.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
+    change.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
+    change.add_channel("unisono".to_owned());
+    let (offer, pending) = change.apply().context("no offer")?;
+    let posted = Instant::now();
+    let session = signal::offer(&audience.client, &audience.endpoint, None, &offer.to_sdp_string()).await?;
+    let mut peer = Peer::accept(rtc, pending, &session.answer).await?;
+    let frames = Frames::default();
+    let mut watching = Watching { audience: audience.clone(), frames, has_picture: false };
+    let give_up = posted + JOIN_PATIENCE;
+    while !watching.has_picture {
+        let stage = if peer.rtc.is_connected() { "no whole keyframe" } else { "no connection" };
+        anyhow::ensure!(Instant::now() < give_up, "{stage} within {} s", JOIN_PATIENCE.as_secs());
+        peer.step(give_up, &mut |event| watching.on_event(event)).await?;
+    }
+    Ok((peer, watching, session, posted.elapsed()))
+}
+
+async fn stay(mut peer: Peer, mut watching: Watching) -> anyhow::Result<()> {
+    let audience = watching.audience.clone();
+    while !audience.is_over.get() {
+        anyhow::ensure!(peer.rtc.is_alive(), "the server ended the session");
+        peer.step(Instant::now() + LOOK, &mut |event| watching.on_event(event)).await?;
+        let bytes = peer.take_received_bytes();
+        if audience.is_measuring.get() {
+            audience.counts.borrow_mut().bytes += bytes;
+        }
+    }
+    Ok(())
+}

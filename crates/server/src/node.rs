@@ -1,0 +1,177 @@
+//! A running node: everything assembled in the order of dependence, and taken down in the reverse one.
+
+use crate::{
+    config::Config,
+    doors::{self, HttpDoor, HttpMetrics},
+    keys::{FirstKeys, Keys},
+    observe::{self, NodeMetrics, Observed},
+    pages,
+};
+use axum::{
+    Router,
+    http::{HeaderValue, header},
+    middleware,
+    response::Response,
+};
+use prometheus_client::registry::Registry;
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use unisono_base::{MediaTime, NodeClock, Span};
+use unisono_gateway_rtmp as rtmp;
+use unisono_hub::{Hub, Limits};
+
+/// From the signal to the exit: what has not ended by then is dropped.
+const DRAIN: Duration = Duration::from_secs(5);
+/// How often the clock is compared with the system's and the hub swept.
+const TICK: Duration = Duration::from_secs(1);
+/// A gap to the system's clock that deserves a word: it takes minutes to slew away.
+const CLOCK_GAP: Span = Span::from_millis(100);
+
+/// Where the node listens, with the ports it got.
+#[derive(Clone, Debug)]
+pub(crate) struct Doors {
+    pub(crate) http: Option<SocketAddr>,
+    pub(crate) rtmp: Option<SocketAddr>,
+    pub(crate) webrtc: Option<SocketAddr>,
+    /// Addresses by which other machines reach this one.
+    pub(crate) reachable: Vec<IpAddr>,
+}
+
+/// See the module.
+pub(crate) struct Node {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) clock: NodeClock,
+    pub(crate) doors: Doors,
+    /// The keys, if this was the first start.
+    pub(crate) first_keys: Option<FirstKeys>,
+    keys: Arc<Keys>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Node {
+    /// Opens the store, then every door; nothing is served before all of them are open.
+    pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
+        let clock = NodeClock::new(Instant::now(), realtime());
+        let keys = Arc::new(Keys::open(&config.data_dir).await?);
+        let first_keys = keys.make_first().await?;
+        let hub = Hub::new(Limits::default());
+        let mut registry = Registry::default();
+        let node_metrics = NodeMetrics::register(&mut registry);
+        let stop = CancellationToken::new();
+        let tasks = TaskTracker::new();
+
+        let http = http_door(config, &mut registry)?;
+        let rtmp = rtmp_door(config, &hub, &keys, &clock, &mut registry).await?;
+        let doors = Doors {
+            http: http.as_ref().map(|door| door.listener.local_addr()).transpose()?,
+            rtmp: rtmp.as_ref().map(rtmp::Gateway::local_addr).transpose()?,
+            webrtc: None,
+            reachable: reachable(config),
+        };
+
+        let observed = Observed { registry, node: node_metrics, hub: hub.clone(), keys: keys.clone() };
+        let router = observe::router(Arc::new(observed)).merge(pages::router());
+        if let Some(http) = http {
+            let served = http.serve(guarded(router), stop.clone());
+            tasks.spawn(async move {
+                if let Err(error) = served.await {
+                    tracing::error!(%error, "the HTTP door does not open");
+                }
+            });
+        }
+        if let Some(rtmp) = rtmp {
+            tasks.spawn(rtmp.run(stop.clone()));
+        }
+        tasks.spawn(tick(clock.clone(), hub.clone(), stop.clone()));
+        tracing::info!(http = ?doors.http, rtmp = ?doors.rtmp, webrtc = ?doors.webrtc, "open");
+        Ok(Self { hub, clock, doors, first_keys, keys, stop, tasks })
+    }
+
+    /// Closes the doors, ends every session with a word to its peer, and waits for them, 5 s at most.
+    pub(crate) async fn drain(self) {
+        tracing::info!("closing");
+        self.stop.cancel();
+        self.tasks.close();
+        let ended = async {
+            self.tasks.wait().await;
+            self.keys.close().await;
+        };
+        if tokio::time::timeout(DRAIN, ended).await.is_err() {
+            tracing::warn!("some connections did not end within {} s and were dropped", DRAIN.as_secs());
+        }
+    }
+}
+
+fn http_door(config: &Config, registry: &mut Registry) -> anyhow::Result<Option<HttpDoor>> {
+    let Some(address) = config.http.listen.address() else { return Ok(None) };
+    Ok(Some(HttpDoor {
+        listener: doors::bind_tcp("HTTP", "http", address)?,
+        connections_max: config.http.connections_max,
+        metrics: HttpMetrics::register(registry),
+    }))
+}
+
+async fn rtmp_door(
+    config: &Config,
+    hub: &Arc<Hub>,
+    keys: &Keys,
+    clock: &NodeClock,
+    registry: &mut Registry,
+) -> anyhow::Result<Option<rtmp::Gateway>> {
+    let Some(address) = config.rtmp.listen.address() else { return Ok(None) };
+    let context = rtmp::Context {
+        hub: hub.clone(),
+        keyring: keys.keyring().clone(),
+        clock: clock.clone(),
+        metrics: rtmp::Metrics::register(registry),
+    };
+    let bound = rtmp::Gateway::bind(rtmp::Config::new(address), context).await;
+    bound.map(Some).map_err(|error| doors::refused("RTMP", "rtmp", address, &error))
+}
+
+/// What every response carries: a browser must not guess types from bytes that came from somebody else.
+fn guarded(router: Router) -> Router {
+    router.layer(middleware::map_response(|mut response: Response| async move {
+        let headers = response.headers_mut();
+        headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+        response
+    }))
+}
+
+/// Once a second: the timeline clock against the system's, and streams whose publisher stays away.
+async fn tick(clock: NodeClock, hub: Arc<Hub>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(TICK);
+    let mut has_warned = false;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let now = Instant::now();
+        let gap = clock.discipline(now, realtime());
+        if gap.abs() > CLOCK_GAP && !has_warned {
+            tracing::warn!(%gap, "the system's clock was stepped; the timeline follows at 500 ppm");
+        }
+        has_warned = gap.abs() > CLOCK_GAP;
+        hub.sweep(now);
+    }
+}
+
+fn realtime() -> MediaTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    MediaTime::from_micros(since.as_micros() as i64)
+}
+
+fn reachable(config: &Config) -> Vec<IpAddr> {
+    let listens_on_all = config.http.listen.address().is_some_and(|address| address.ip().is_unspecified());
+    if !config.webrtc.advertise.is_empty() {
+        return config.webrtc.advertise.clone();
+    }
+    let others = unisono_net::local_addresses().into_iter().filter(|ip| ip.is_ipv4() && !ip.is_loopback());
+    if listens_on_all { others.collect() } else { Vec::new() }
+}

@@ -1,0 +1,147 @@
+/** Watching by LL-HLS: hls.js where there is MSE, else the browser's own player (older Safari on phones). */
+
+import type Hls from 'hls.js';
+import type { BufferAppendingData, ErrorData } from 'hls.js';
+import { errorFromResponse, UnisonoError } from '../errors';
+import { Backoff, delay } from '../net/backoff';
+import { Player, type FrameTime, type PlayerOptions } from '../player';
+import type { Displayed } from '../time/frames';
+import { MediaTimeline } from '../time/media';
+import type { MediaPoint } from '../time/point';
+import { AnchorReader } from './anchors';
+import { lowLatencyConfig, SEEK_BEHIND_S } from './config';
+import { eventsOfPart } from './emsg';
+import { NativeHlsPlayer } from './native';
+
+export interface WatchHlsOptions extends PlayerOptions {
+  /** The multivariant playlist. */
+  readonly url: string;
+  /** Milliseconds behind the live edge; left out, the playlist says (three parts). */
+  readonly holdBackMs?: number;
+}
+
+/** Starts watching; the returned player works until it is closed. hls.js is loaded when it is first needed. */
+export async function watchHls(options: WatchHlsOptions): Promise<Player> {
+  const { default: HlsClass } = await import('hls.js');
+  if (HlsClass.isSupported()) return new HlsPlayer(options, HlsClass);
+  return new NativeHlsPlayer(options);
+}
+
+export class HlsPlayer extends Player {
+  override readonly protocol = 'hls';
+
+  #options: WatchHlsOptions;
+  #Hls: typeof Hls;
+  #hls: Hls | null = null;
+  #timelines = { video: new MediaTimeline(), audio: new MediaTimeline() };
+
+  constructor(options: WatchHlsOptions, HlsClass: typeof Hls) {
+    super(options);
+    this.#options = options;
+    this.#Hls = HlsClass;
+    void this.#run();
+  }
+
+  /** hls.js at work, for figures. */
+  get hls(): Hls | null {
+    return this.#hls;
+  }
+
+  protected override timeOf({ mediaTime }: Displayed): MediaPoint | null {
+    return this.#timelines.video.at(mediaTime) ?? this.#timelines.audio.at(mediaTime);
+  }
+
+  protected override estimate(): Pick<FrameTime, 't' | 'epoch' | 'mediaTime'> | null {
+    const mediaTime = this.video.currentTime;
+    const point = this.timeOf({ mediaTime } as Displayed);
+    // A visible picture is announced by itself; in a hidden tab or with sound alone the clock of the element leads.
+    const isDrawn = this.video.videoWidth > 0 && !document.hidden && 'requestVideoFrameCallback' in this.video;
+    return point && !isDrawn && !this.video.paused ? { ...point, mediaTime } : null;
+  }
+
+  protected override teardown(): void {
+    this.#hls?.destroy();
+    this.#hls = null;
+  }
+
+  async #run(): Promise<void> {
+    const backoff = new Backoff();
+    const signal = this.closing.signal;
+    while (!signal.aborted) {
+      const waited = await this.#published();
+      if (signal.aborted) return;
+      if (waited instanceof UnisonoError) return this.fail(waited);
+      const startedAt = performance.now();
+      const words = await this.#playOnce();
+      this.teardown();
+      if (signal.aborted) return;
+      this.moveTo('reconnecting', words);
+      if (performance.now() - startedAt > 10_000) backoff.reset();
+      await delay(backoff.next(), signal);
+    }
+  }
+
+  /** Resolves when there is a playlist; with an error if there never will be. */
+  async #published(): Promise<UnisonoError | null> {
+    const backoff = new Backoff(500, 5000);
+    const signal = this.closing.signal;
+    while (!signal.aborted) {
+      let pause = backoff.next();
+      try {
+        const response = await fetch(this.#options.url, { signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]) });
+        if (response.ok) return null;
+        const error = await errorFromResponse(response);
+        if (error.kind !== 'absent' && error.kind !== 'network') return error;
+        if (error.kind === 'absent') pause = error.retryAfterMs ?? 1000;
+        this.moveTo('waiting', error.message);
+      } catch {
+        if (!signal.aborted) this.moveTo('reconnecting', 'The server could not be reached');
+      }
+      await delay(pause, signal);
+    }
+    return null;
+  }
+
+  /** Plays until hls.js gives up; resolves with words. */
+  #playOnce(): Promise<string> {
+    const Hls = this.#Hls;
+    const hls = new Hls(lowLatencyConfig(this.#options.holdBackMs));
+    this.#hls = hls;
+    this.restart();
+    this.#timelines.video.clear();
+    this.#timelines.audio.clear();
+    this.#readAppends(hls);
+    const catchUp = setInterval(() => this.#seekIfBehind(hls), 1000);
+    return new Promise<string>((resolve) => {
+      let recovered = false;
+      this.closing.signal.addEventListener('abort', () => resolve('Closed'), { once: true });
+      hls.on(Hls.Events.MANIFEST_PARSED, () => void this.play());
+      hls.on(Hls.Events.ERROR, (_, data: ErrorData) => {
+        if (!data.fatal) return;
+        if (data.type === Hls.ErrorTypes.MEDIA_ERROR && !recovered) {
+          recovered = true;
+          hls.recoverMediaError();
+        } else {
+          resolve(`Playback was interrupted (${data.details}); coming back`);
+        }
+      });
+      hls.attachMedia(this.video);
+      hls.loadSource(this.#options.url);
+    }).finally(() => clearInterval(catchUp));
+  }
+
+  #readAppends(hls: Hls): void {
+    const readers = { video: new AnchorReader(), audio: new AnchorReader() };
+    hls.on(this.#Hls.Events.BUFFER_APPENDING, (_, { type, data, offset, frag, part }: BufferAppendingData) => {
+      const kind = type === 'audio' ? 'audio' : 'video';
+      for (const anchor of readers[kind].read(data, offset ?? 0, part?.url ?? frag.url)) this.#timelines[kind].add(anchor);
+      for (const event of eventsOfPart(data)) this.receive(event, 'emsg');
+    });
+  }
+
+  #seekIfBehind(hls: Hls): void {
+    const { latency, targetLatency, liveSyncPosition } = hls;
+    if (this.video.paused || this.video.seeking || targetLatency === null || liveSyncPosition === null) return;
+    if (latency - targetLatency > SEEK_BEHIND_S && liveSyncPosition > this.video.currentTime) this.video.currentTime = liveSyncPosition;
+  }
+}

@@ -1,0 +1,24 @@
+/**
+ * Unisono's client: watch by WebRTC or LL-HLS, publish by WHIP, and get each event of the room on the frame it belongs to.
+ *
+ * ```ts
+ * const player = watchWebRtc({ video, url: '/live/alice/whep', feedUrl: 'ws://…/events' });
+ * player.on('event', ({ event, t, frameLatenessUs }) => …);
+ * ```
+ */
+
+export { UnisonoError, type FailureKind } from './errors';
+export type { Late, RoomEvent, Via } from './events';
+export { HlsPlayer, watchHls, type WatchHlsOptions } from './hls/watch';
+export { parseStream, streamUrls, type StreamName, type StreamUrls } from './names';
+export { EventFeed, type FeedListener } from './net/feed';
+export { Player, type FrameTime, type PlayerEvents, type PlayerOptions, type Protocol, type State, type Stats } from './player';
+export { Presenter, type Applied } from './presenter';
+export { publishWhip, type Health, type PublishEvents, type Publisher, type PublishOptions, type PublishState } from './publish/whip';
+export { sourceOf, type Source, type SourceOptions } from './publish/sources';
+export { postEvent, type NewEvent } from './net/post';
+export { ServerClock, wallClock } from './time/clock';
+export { MediaTimeline, type Anchor } from './time/media';
+export type { MediaPoint } from './time/point';
+export { RtpTimeline, type Mapping } from './time/rtp';
+export { watchWebRtc, WebRtcPlayer, type WatchWebRtcOptions } from './webrtc/watch';

@@ -1,0 +1,32 @@
+/** Messages of the server's data channel `unisono`. */
+
+import { parseEvent, type RoomEvent } from '../events';
+import { parseMapping, type Mapping } from '../time/rtp';
+
+export type Control =
+  | { readonly type: 'mapping'; readonly mapping: Mapping }
+  | { readonly type: 'event'; readonly event: RoomEvent }
+  | { readonly type: 'end'; readonly reason: string };
+
+/** Reads one message; `null` for anything this version does not know. */
+export function parseControl(data: unknown): Control | null {
+  if (typeof data !== 'string' || data.length > 65_536) return null;
+  let message: Record<string, unknown>;
+  try {
+    message = JSON.parse(data) as Record<string, unknown>;
+  } catch {
+    return null;
+  }
+  if (message?.type === 'mapping') {
+    const mapping = parseMapping(message);
+    return mapping && { type: 'mapping', mapping };
+  }
+  if (message?.type === 'event') {
+    const event = parseEvent(message.event);
+    return event && { type: 'event', event };
+  }
+  if (message?.type === 'end') {
+    return { type: 'end', reason: typeof message.reason === 'string' ? message.reason : 'The server ended the session' };
+  }
+  return null;
+}

@@ -1,0 +1,88 @@
+import { describe, expect, test } from 'vitest';
+import { AnchorReader, epochOfUrl } from '../src/hls/anchors';
+import { eventsOfPart } from '../src/hls/emsg';
+import { fragmentsOf, timescaleOf } from '../src/hls/fragment';
+import { privFrames } from '../src/hls/id3';
+import { box, emsg, id3, init, moof, prft, u32 } from './mp4';
+
+const T = 1_763_700_123_456_789;
+const EPOCH = 1_763_700_000;
+const URL = `http://host/live/alice/hls/${EPOCH}/video/7.2.m4s`;
+const SCHEME = 'https://aomedia.org/emsg/ID3';
+const part = (...boxes: number[][]) => Uint8Array.from(boxes.flat());
+const event = { room: 'live:alice', epoch: EPOCH, seq: 4, id: 'e4', lane: 'alert', type: 'goal', at: T, late: 'show', data: { by: 'Älice' } };
+
+describe('fragments', () => {
+  test('the time scale comes from the init segment', () => {
+    expect(timescaleOf(init(90_000))).toBe(90_000);
+    expect(timescaleOf(part(moof(1, 0)))).toBeNull();
+  });
+
+  test('a part tells when its first frame is shown, and its T to the microsecond', () => {
+    const bytes = part(prft(T), moof(5_000_000_000, -3000), box('mdat', [1, 2, 3]));
+    expect(fragmentsOf(bytes)).toEqual([{ pts: 4_999_997_000, t: T }]);
+  });
+
+  test('every microsecond of a second survives NTP', () => {
+    for (let us = 0; us < 1_000_000; us += 997) {
+      expect(fragmentsOf(part(prft(T - 456_789 + us), moof(0, 0)))[0]?.t).toBe(T - 456_789 + us);
+    }
+  });
+
+  test('a segment of several parts yields each, and a prft speaks of the next moof only', () => {
+    const bytes = part(prft(T), moof(0, 0), box('mdat'), moof(45_000, 0), box('mdat'));
+    expect(fragmentsOf(bytes)).toEqual([
+      { pts: 0, t: T },
+      { pts: 45_000, t: null },
+    ]);
+  });
+
+  test('bytes that lie about their sizes end the walk', () => {
+    expect(fragmentsOf(part(u32(0xffff_ffff), prft(T)))).toEqual([]);
+    expect(fragmentsOf(part(prft(T), moof(1, 0).slice(0, 40)))).toEqual([]);
+    expect(fragmentsOf(part([0, 0, 0, 4], [1, 2, 3, 4]))).toEqual([]);
+    for (let length = 0; length < 120; length += 1) fragmentsOf(part(prft(T), moof(9, 1)).slice(0, length));
+  });
+});
+
+describe('anchors', () => {
+  test('media time is the shifted presentation time; T is that of prft', () => {
+    const reader = new AnchorReader();
+    expect(reader.read(part(moof(0, 0)), 0, URL)).toEqual([]);
+    reader.read(init(90_000), 0, URL);
+    expect(reader.read(part(prft(T), moof(9_000_000, 3000), box('mdat')), -95, URL)).toEqual([{ mediaTime: 100 + 1 / 30 - 95, t: T, epoch: EPOCH }]);
+  });
+
+  test('without prft, T follows from the decode time and the epoch', () => {
+    const reader = new AnchorReader();
+    reader.read(init(90_000), 0, URL);
+    // tfdt = T - (epoch - 86400 s)
+    const [anchor] = reader.read(part(moof((86_400 + 12) * 90_000, 0)), 0, URL);
+    expect(anchor?.t).toBe((EPOCH + 12) * 1e6);
+  });
+
+  test('the epoch is in the address', () => {
+    expect(epochOfUrl(URL)).toBe(EPOCH);
+    expect(epochOfUrl('http://host/elsewhere/7.m4s')).toBeNull();
+  });
+});
+
+describe('events in parts', () => {
+  test('an ID3 PRIV frame of ours in an emsg of the ID3 scheme is an event', () => {
+    const bytes = part(emsg(SCHEME, id3('unisono', JSON.stringify(event))), prft(T), moof(0, 0));
+    expect(eventsOfPart(bytes)).toEqual([event]);
+  });
+
+  test('others’ metadata is left alone', () => {
+    expect(eventsOfPart(part(emsg(SCHEME, id3('com.example', JSON.stringify(event)))))).toEqual([]);
+    expect(eventsOfPart(part(emsg('urn:scte:scte35:2013:bin', id3('unisono', JSON.stringify(event)))))).toEqual([]);
+    expect(eventsOfPart(part(emsg(SCHEME, id3('unisono', 'not JSON'))))).toEqual([]);
+    expect(eventsOfPart(part(emsg(SCHEME, id3('unisono', '{"id":"x"}'))))).toEqual([]);
+  });
+
+  test('a tag that ends early gives what came before the end', () => {
+    const tag = Uint8Array.from(id3('unisono', 'hello'));
+    expect(privFrames(tag, 'unisono').map((data) => new TextDecoder().decode(data))).toEqual(['hello']);
+    for (let length = 0; length < tag.length; length += 1) expect(privFrames(tag.slice(0, length), 'unisono')).toEqual([]);
+  });
+});

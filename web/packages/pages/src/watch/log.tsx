@@ -1,0 +1,42 @@
+/** Events as they were applied, newest first. */
+
+import type { Applied } from '@unisono/client';
+import { dataWords, milliseconds, timeOfDay } from '../parts/words';
+
+const WIRES = { datachannel: 'data channel', emsg: 'emsg', feed: 'feed' } as const;
+
+export function EventLog({ log }: { log: readonly Applied[] }) {
+  return (
+    <section class="panel log">
+      <h2>Events</h2>
+      {log.length === 0 ? (
+        <p class="quiet">Each event appears on the frame it belongs to, on every protocol. Send one below.</p>
+      ) : (
+        <ol>
+          {log.map((applied) => (
+            <Entry key={applied.event.id} applied={applied} />
+          ))}
+        </ol>
+      )}
+    </section>
+  );
+}
+
+function Entry({ applied }: { applied: Applied }) {
+  const { event, t, frameLatenessUs, isLate, shown, via } = applied;
+  return (
+    <li class={shown ? '' : 'unshown'}>
+      <div class="row">
+        <b class="type">{event.type}</b>
+        <span class={isLate ? 'lateness late' : 'lateness'} title={`Shown on the frame with T = ${t}; the event is bound to ${event.at}`}>
+          {isLate ? `${milliseconds(frameLatenessUs / 1000)} late` : `+${(frameLatenessUs / 1000).toFixed(1)} ms`}
+        </span>
+      </div>
+      {event.data !== null && <p class="data">{dataWords(event.data)}</p>}
+      <p class="quiet tiny">
+        {timeOfDay(event.at)} · #{event.seq} · {WIRES[via]}
+        {shown ? '' : ' · not shown'}
+      </p>
+    </li>
+  );
+}

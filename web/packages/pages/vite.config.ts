@@ -1,0 +1,41 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig, type Plugin } from 'vite';
+
+/** Where `npm run dev` finds the server; it serves the pages itself and hands the rest over. */
+const SERVER = 'http://127.0.0.1:8080';
+
+/** The server's addresses, for `npm run dev`: `/{app}/{name}` is the watch page, `/{app}/{name}/publish` the publish page. */
+function streamPages(): Plugin {
+  return {
+    name: 'unisono-stream-pages',
+    configureServer({ middlewares }) {
+      middlewares.use((request, _, next) => {
+        const [path = '', query] = (request.url ?? '').split('?');
+        const page = /^\/(?!src\/|@|node_modules\/|api\/)[\w.-]+\/[\w.-]+(\/publish)?$/.exec(path);
+        if (page) request.url = `${page[1] ? '/publish.html' : '/watch.html'}${query ? `?${query}` : ''}`;
+        next();
+      });
+    },
+  };
+}
+
+const page = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+
+export default defineConfig({
+  base: '/',
+  plugins: [streamPages()],
+  build: {
+    outDir: page('../../dist'),
+    emptyOutDir: true,
+    target: 'es2022',
+    // hls.js alone is beyond the default of 500; it is loaded on demand.
+    chunkSizeWarningLimit: 700,
+    rolldownOptions: { input: { index: page('index.html'), watch: page('watch.html'), publish: page('publish.html') } },
+  },
+  server: {
+    proxy: {
+      '/api': { target: SERVER, ws: true },
+      '^/[\\w.-]+/[\\w.-]+/(whip|whep|hls|index\\.m3u8)': SERVER,
+    },
+  },
+});

@@ -1,0 +1,27 @@
+/** Which protocol to play by, and when to leave it. */
+
+import type { FailureKind } from '@unisono/client';
+
+export type Mode = 'auto' | 'webrtc' | 'hls';
+export type Line = 'webrtc' | 'hls';
+
+export function parseMode(value: string | null): Mode {
+  return value === 'webrtc' || value === 'hls' ? value : 'auto';
+}
+
+/** Where to begin. */
+export function firstLine(mode: Mode): Line {
+  return mode === 'hls' ? 'hls' : 'webrtc';
+}
+
+/** The line to fall to after `failure` on `line`; `null` to stay and say so. A forced protocol is never left. */
+export function fallback(mode: Mode, line: Line, failure: FailureKind): Line | null {
+  if (mode !== 'auto' || line === 'hls') return null;
+  return failure === 'not-acceptable' || failure === 'unreachable' || failure === 'unsupported' ? 'hls' : null;
+}
+
+/** The `latency` attribute: milliseconds, or nothing. */
+export function parseLatency(value: string | null): number | undefined {
+  const ms = value === null || value.trim() === '' ? NaN : Number(value);
+  return Number.isFinite(ms) && ms >= 0 ? Math.min(ms, 60_000) : undefined;
+}

@@ -12,11 +12,15 @@ use std::{
     },
     time::Instant,
 };
-use unisono_base::{Doorbell, Epoch, KeyId, MediaTime, StreamId};
+use unisono_base::{Doorbell, Epoch, KeyId, MediaTime, Span, StreamId};
 use unisono_media::{CodecConfig, Frame, Kind};
 
 /// Doorbells per stream: one per WebRTC worker, one per packager and feed.
 const DOORBELLS_MAX: usize = 256;
+
+/// Bounds of the data track. An event may be posted an hour ahead of its frame, and a packager that starts late must
+/// still find it, so media time does not push events out; bytes do, some hundreds of events later.
+const EVENT_LIMITS: RingLimits = RingLimits { span: Span::from_secs(2 * 3_600), bytes_max: 1 << 20 };
 
 /// Whether somebody publishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +94,7 @@ impl Stream {
             control: Mutex::new(control),
             tracks: RwLock::default(),
             cutter: Mutex::default(),
-            events: Arc::new(Ring::new(Kind::Data, RingLimits { bytes_max: 1 << 20, ..limits })),
+            events: Arc::new(Ring::new(Kind::Data, EVENT_LIMITS)),
             doorbells: RwLock::default(),
             next_doorbell: AtomicU64::new(0),
             keyframe_wanted: AtomicBool::new(false),

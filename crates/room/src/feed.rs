@@ -137,6 +137,8 @@ impl Feed {
 
     /// Takes the next page. `Some(None)`: look again; `None`: the log failed.
     async fn read_log(&mut self) -> Option<Option<FeedItem>> {
+        // Before reading: what is told from here on comes live, what was told before is in the log.
+        self.live = self.live.resubscribe();
         let page = match self.log.read(self.room.id(), self.from_n, PAGE).await {
             Ok(page) => page,
             Err(error) => {
@@ -144,7 +146,6 @@ impl Feed {
                 return None;
             }
         };
-        // What the log ended with when it was read, `live` brings from there on.
         self.is_behind = page.entries.last().is_some_and(|entry| entry.n < page.last_n);
         if let Some(last) = page.entries.last() {
             self.from_n = last.n + 1;

@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod demo;
 mod doors;
+mod gateways;
 mod keys;
 mod logging;
 mod node;

@@ -3,6 +3,7 @@
 use crate::{
     config::Config,
     doors::{self, HttpDoor, HttpMetrics},
+    gateways::{Gateways, Ground},
     keys::{FirstKeys, Keys},
     observe::{self, NodeMetrics, Observed},
     pages,
@@ -21,12 +22,13 @@ use std::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use unisono_base::{MediaTime, NodeClock, Span};
-use unisono_gateway_rtmp as rtmp;
+use unisono_gateway_hls as hls;
 use unisono_hub::{Hub, Limits};
+use unisono_room::Rooms;
 
 /// From the signal to the exit: what has not ended by then is dropped.
 const DRAIN: Duration = Duration::from_secs(5);
-/// How often the clock is compared with the system's and the hub swept.
+/// How often the clock is compared with the system's, and streams and rooms are swept.
 const TICK: Duration = Duration::from_secs(1);
 /// A gap to the system's clock that deserves a word: it takes minutes to slew away.
 const CLOCK_GAP: Span = Span::from_millis(100);
@@ -49,6 +51,7 @@ pub(crate) struct Node {
     /// The keys, if this was the first start.
     pub(crate) first_keys: Option<FirstKeys>,
     keys: Arc<Keys>,
+    hls: hls::Gateway,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -58,24 +61,26 @@ impl Node {
     pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
         let clock = NodeClock::new(Instant::now(), realtime());
         let keys = Arc::new(Keys::open(&config.data_dir).await?);
-        let first_keys = keys.make_first().await?;
         let hub = Hub::new(Limits::default());
         let mut registry = Registry::default();
-        let node_metrics = NodeMetrics::register(&mut registry);
-        let stop = CancellationToken::new();
-        let tasks = TaskTracker::new();
+        let node = NodeMetrics::register(&mut registry);
 
         let http = http_door(config, &mut registry)?;
-        let rtmp = rtmp_door(config, &hub, &keys, &clock, &mut registry).await?;
-        let doors = Doors {
-            http: http.as_ref().map(|door| door.listener.local_addr()).transpose()?,
-            rtmp: rtmp.as_ref().map(rtmp::Gateway::local_addr).transpose()?,
-            webrtc: None,
-            reachable: reachable(config),
-        };
+        let ground = Ground::new(clock.clone(), hub.clone(), keys.clone());
+        let gateways = Gateways::open(config, &ground, &mut registry).await?;
+        let doors = doors_of(config, http.as_ref(), &gateways)?;
+        // Last, so that a start that fails shows no keys that a later one would not repeat.
+        let first_keys = keys.make_first().await?;
 
-        let observed = Observed { registry, node: node_metrics, hub: hub.clone(), keys: keys.clone() };
-        let router = observe::router(Arc::new(observed)).merge(pages::router());
+        let Ground { rooms, stop, .. } = ground;
+        let Gateways { rtmp, hls, events } = gateways;
+        let observed =
+            Observed { registry, node, hub: hub.clone(), keys: keys.clone(), clock: clock.clone(), since: Instant::now() };
+        let router = observe::router(Arc::new(observed))
+            .merge(pages::router())
+            .merge(events.router())
+            .merge(hls.router());
+        let tasks = TaskTracker::new();
         if let Some(http) = http {
             let served = http.serve(guarded(router), stop.clone());
             tasks.spawn(async move {
@@ -87,9 +92,9 @@ impl Node {
         if let Some(rtmp) = rtmp {
             tasks.spawn(rtmp.run(stop.clone()));
         }
-        tasks.spawn(tick(clock.clone(), hub.clone(), stop.clone()));
+        tasks.spawn(tick(clock.clone(), hub.clone(), rooms, stop.clone()));
         tracing::info!(http = ?doors.http, rtmp = ?doors.rtmp, webrtc = ?doors.webrtc, "open");
-        Ok(Self { hub, clock, doors, first_keys, keys, stop, tasks })
+        Ok(Self { hub, clock, doors, first_keys, keys, hls, stop, tasks })
     }
 
     /// Closes the doors, ends every session with a word to its peer, and waits for them, 5 s at most.
@@ -98,6 +103,7 @@ impl Node {
         self.stop.cancel();
         self.tasks.close();
         let ended = async {
+            self.hls.shutdown().await;
             self.tasks.wait().await;
             self.keys.close().await;
         };
@@ -116,22 +122,22 @@ fn http_door(config: &Config, registry: &mut Registry) -> anyhow::Result<Option<
     }))
 }
 
-async fn rtmp_door(
-    config: &Config,
-    hub: &Arc<Hub>,
-    keys: &Keys,
-    clock: &NodeClock,
-    registry: &mut Registry,
-) -> anyhow::Result<Option<rtmp::Gateway>> {
-    let Some(address) = config.rtmp.listen.address() else { return Ok(None) };
-    let context = rtmp::Context {
-        hub: hub.clone(),
-        keyring: keys.keyring().clone(),
-        clock: clock.clone(),
-        metrics: rtmp::Metrics::register(registry),
+fn doors_of(config: &Config, http: Option<&HttpDoor>, gateways: &Gateways) -> anyhow::Result<Doors> {
+    let listens_on_all = config.http.listen.address().is_some_and(|address| address.ip().is_unspecified());
+    let reachable = if !config.webrtc.advertise.is_empty() {
+        config.webrtc.advertise.clone()
+    } else if listens_on_all {
+        let local = unisono_net::local_addresses();
+        local.into_iter().filter(|ip| ip.is_ipv4() && !ip.is_loopback()).collect()
+    } else {
+        Vec::new()
     };
-    let bound = rtmp::Gateway::bind(rtmp::Config::new(address), context).await;
-    bound.map(Some).map_err(|error| doors::refused("RTMP", "rtmp", address, &error))
+    Ok(Doors {
+        http: http.map(|door| door.listener.local_addr()).transpose()?,
+        rtmp: gateways.rtmp.as_ref().map(|rtmp| rtmp.local_addr()).transpose()?,
+        webrtc: None,
+        reachable,
+    })
 }
 
 /// What every response carries: a browser must not guess types from bytes that came from somebody else.
@@ -143,8 +149,8 @@ fn guarded(router: Router) -> Router {
     }))
 }
 
-/// Once a second: the timeline clock against the system's, and streams whose publisher stays away.
-async fn tick(clock: NodeClock, hub: Arc<Hub>, stop: CancellationToken) {
+/// Once a second: the timeline clock against the system's, streams whose publisher stays away, rooms nobody uses.
+async fn tick(clock: NodeClock, hub: Arc<Hub>, rooms: Arc<Rooms>, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(TICK);
     let mut has_warned = false;
     loop {
@@ -154,24 +160,17 @@ async fn tick(clock: NodeClock, hub: Arc<Hub>, stop: CancellationToken) {
         }
         let now = Instant::now();
         let gap = clock.discipline(now, realtime());
-        if gap.abs() > CLOCK_GAP && !has_warned {
+        let is_stepped = gap.abs() > CLOCK_GAP;
+        if is_stepped && !has_warned {
             tracing::warn!(%gap, "the system's clock was stepped; the timeline follows at 500 ppm");
         }
-        has_warned = gap.abs() > CLOCK_GAP;
+        has_warned = is_stepped;
         hub.sweep(now);
+        rooms.sweep(now);
     }
 }
 
 fn realtime() -> MediaTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     MediaTime::from_micros(since.as_micros() as i64)
-}
-
-fn reachable(config: &Config) -> Vec<IpAddr> {
-    let listens_on_all = config.http.listen.address().is_some_and(|address| address.ip().is_unspecified());
-    if !config.webrtc.advertise.is_empty() {
-        return config.webrtc.advertise.clone();
-    }
-    let others = unisono_net::local_addresses().into_iter().filter(|ip| ip.is_ipv4() && !ip.is_loopback());
-    if listens_on_all { others.collect() } else { Vec::new() }
 }

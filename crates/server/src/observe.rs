@@ -1,7 +1,7 @@
 //! What a node tells its operator: `/healthz`, `/readyz`, and `/metrics` in Prometheus' text form.
 
 use axum::{
-    Router,
+    Json, Router,
     extract::{ConnectInfo, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -15,9 +15,11 @@ use prometheus_client::{
 use std::{
     net::SocketAddr,
     sync::{Arc, atomic::AtomicU64},
-    time::Duration,
+    time::{Duration, Instant},
 };
-use unisono_api::Problem;
+use unisono_api::{Problem, ServerView};
+use unisono_base::NodeClock;
+use unisono_gateway_events::is_this_machine;
 use unisono_hub::{Hub, State as StreamState, Viewer};
 
 use crate::{keys::Keys, process};
@@ -25,12 +27,14 @@ use crate::{keys::Keys, process};
 /// A store that does not answer by then is not ready.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// What the three routes look at.
+/// What the routes look at.
 pub(crate) struct Observed {
     pub(crate) registry: Registry,
     pub(crate) node: NodeMetrics,
     pub(crate) hub: Arc<Hub>,
     pub(crate) keys: Arc<Keys>,
+    pub(crate) clock: NodeClock,
+    pub(crate) since: Instant,
 }
 
 /// Figures of the node itself, brought up to date when somebody asks.
@@ -82,13 +86,23 @@ impl NodeMetrics {
     }
 }
 
-/// The three routes. They are served only once every listener is bound.
+/// These three, and what the server says about itself to the pages. They are served only once every listener is bound.
 pub(crate) fn router(observed: Arc<Observed>) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .route("/api/v1/server", get(server))
         .with_state(observed)
+}
+
+async fn server(State(observed): State<Arc<Observed>>) -> Json<ServerView> {
+    Json(ServerView {
+        name: "unisono".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        t: observed.clock.at(Instant::now()).as_micros(),
+        uptime_seconds: observed.since.elapsed().as_secs(),
+    })
 }
 
 async fn ready(State(observed): State<Arc<Observed>>) -> Response {
@@ -121,15 +135,15 @@ async fn metrics(
     }
 }
 
-/// Loopback itself, or an admin key. A request that a proxy on this host forwards is not from loopback.
+/// Somebody at this machine, or an admin key.
 fn admit(keys: &Keys, peer: SocketAddr, headers: &HeaderMap) -> Result<(), String> {
-    let is_forwarded = headers.contains_key("x-forwarded-for") || headers.contains_key(header::FORWARDED);
-    if peer.ip().to_canonical().is_loopback() && !is_forwarded {
-        return Ok(());
-    }
     let presented = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some(key) = presented.and_then(|value| value.strip_prefix("Bearer ")) else {
-        return Err("/metrics is open to loopback, or with an admin key as Authorization: Bearer ak_...".to_owned());
+        return if is_this_machine(Some(peer), headers) {
+            Ok(())
+        } else {
+            Err("/metrics is open to this machine, or with an admin key as Authorization: Bearer ak_...".to_owned())
+        };
     };
     keys.keyring().admin(key).map(|_| ()).map_err(|denied| denied.to_string())
 }

@@ -1,1 +1,5 @@
-//! Placeholder until its owner writes it.
+//! What tests share. A dev-dependency only: nothing of it is in the product.
+
+mod link;
+
+pub use link::{Link, LinkConfig};

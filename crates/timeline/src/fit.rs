@@ -21,6 +21,8 @@ const ERROR_FOR: Span = Span::from_secs(5);
 const JUMP: Span = Span::from_secs(1);
 /// How long after a break frames from before it (the other track's last ones) are still recognised.
 const STRAGGLERS_FOR: Span = Span::from_secs(2);
+/// How far the running minimum may lie above the anchor before the anchor follows.
+const WANDER: Span = Span::from_millis(5);
 /// Least distance between the last T of an epoch and the first of the next.
 const EPOCH_GAP: Span = Span::from_millis(5);
 /// Largest round trip believed.
@@ -31,7 +33,8 @@ const RTT_MAX: Span = Span::from_secs(1);
 /// Within an epoch T is a fixed, strictly increasing function of pts: frames of two tracks with one pts get one T,
 /// and reordered frames (B-frames) are in the order of their pts. The anchor follows the running minimum of
 /// `arrival - RTT/2 - pts` over the last 10 s, by at most 5 % of the elapsed pts time while the fit settles and by
-/// 500 ppm afterwards; so a network's jitter is not in T, and a source whose clock drifts is followed both ways.
+/// 500 ppm afterwards; so a network's jitter is not in T, and a source whose clock drifts is followed both ways. A
+/// minimum that rises by less than 5 ms is left alone: that is how a minimum of jitter wanders.
 ///
 /// A step back of pts by less than 1 s counts as reordering. Two tracks of one source that lie more than 1 s apart
 /// break the timeline every 2 s; no encoder in use does that.
@@ -74,7 +77,6 @@ struct Run {
 #[derive(Debug)]
 struct Before {
     line: Line,
-    frontier_arrival: MediaTime,
     newest: MediaTime,
     broke: MediaTime,
 }
@@ -131,12 +133,8 @@ impl Fit {
         let floor = self.run.as_ref().map(|run| run.newest);
         let new = Run::new(pts, arrival, sent, floor);
         let t = new.start.1;
-        self.before = self.run.replace(new).map(|old| Before {
-            line: old.line,
-            frontier_arrival: old.frontier_arrival,
-            newest: old.newest,
-            broke: arrival,
-        });
+        self.before =
+            self.run.replace(new).map(|old| Before { line: old.line, newest: old.newest, broke: arrival });
         Stamp { t, breaks: true }
     }
 }
@@ -187,7 +185,8 @@ impl Run {
             return;
         }
         self.frontier_arrival = arrival;
-        let target = self.window.min() - Span::from_micros(rtt.as_micros() / 2);
+        let least = self.window.min() - Span::from_micros(rtt.as_micros() / 2);
+        let target = self.line.newest_anchor().max(least - WANDER).min(least);
         let is_fast = self.ahead || self.line.frontier() - self.start.0 < FAST_FOR;
         let reached = self.line.extend(pts, target, if is_fast { FAST_PPM } else { SLOW_PPM });
         self.ahead &= !reached;
@@ -206,11 +205,7 @@ impl Run {
 impl Before {
     /// T of a frame that still belongs to the old run: after its last T and before the first of the new run.
     fn straggler(&self, pts: Span, arrival: MediaTime, next_start: MediaTime) -> Option<MediaTime> {
-        if arrival - self.broke > STRAGGLERS_FOR {
-            return None;
-        }
-        let expected = self.line.frontier() + (arrival - self.frontier_arrival).max(Span::ZERO);
-        if (pts - expected).abs() > JUMP {
+        if arrival - self.broke > STRAGGLERS_FOR || (pts - self.line.frontier()).abs() > JUMP {
             return None;
         }
         let t = self.line.at(pts);

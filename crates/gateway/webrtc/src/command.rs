@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Instant};
 use tokio::sync::oneshot;
 use unisono_base::{KeyId, StreamId};
 use unisono_hub::{PublishError, Stream};
+use unisono_proto_webrtc::{OfferError, PatchError};
 
 /// A request to a worker. Each has one answer; a worker that is gone drops it, and the handler says 503.
 pub(crate) enum Command {
@@ -76,9 +77,12 @@ pub(crate) enum Patched {
 /// Why a request was refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
-    /// The SDP is malformed, or nothing in it can be used.
-    #[error("{0}")]
-    Sdp(String),
+    /// The offer is malformed, or nothing in it can be used.
+    #[error(transparent)]
+    Offer(#[from] OfferError),
+    /// The trickled fragment is.
+    #[error(transparent)]
+    Fragment(#[from] PatchError),
     /// The hub's word.
     #[error(transparent)]
     Publish(#[from] PublishError),

@@ -22,6 +22,8 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 use unisono_api::Problem;
 use unisono_base::{StreamId, StreamName};
+use unisono_hub::PublishError;
+use unisono_proto_webrtc::OfferError;
 
 /// Longest wait for a worker. It answers within a millisecond unless the machine is overloaded.
 const WORKER_PATIENCE: Duration = Duration::from_secs(5);
@@ -121,10 +123,12 @@ fn created(location: String, opened: Opened) -> Response {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        use unisono_hub::PublishError;
         let detail = refusal.to_string();
         match refusal {
-            Refusal::Sdp(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
+            Refusal::Offer(OfferError::TooLong(_)) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail),
+            Refusal::Offer(OfferError::NoCommonCodec(_)) => Self::new(StatusCode::NOT_ACCEPTABLE, detail),
+            Refusal::Offer(OfferError::Internal(_)) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail),
+            Refusal::Offer(_) | Refusal::Fragment(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail),
             Refusal::Reordered(_) => Self::new(StatusCode::NOT_ACCEPTABLE, detail),
             Refusal::Gone => Self::not_found(detail),
             Refusal::Stale => Self::new(StatusCode::PRECONDITION_FAILED, detail),

@@ -37,8 +37,6 @@ pub(crate) enum Reason {
     invalid,
     /// A published frame came before the first keyframe.
     before_keyframe,
-    /// A published frame was malformed.
-    malformed_frame,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -70,6 +68,8 @@ pub struct Metrics {
     pub(crate) rtx_out: Counter,
     pub(crate) plis_in: Counter,
     pub(crate) plis_out: Counter,
+    /// Packets of publishers that did not come in time.
+    pub(crate) lost: Counter,
     /// Seconds from a frame's arrival to the end of its sending, once per frame and worker.
     pub(crate) frame_latency: Histogram,
     /// Seconds from POST to connected.
@@ -115,6 +115,7 @@ impl Metrics {
             plis_in: count(&plis, Direction::r#in),
             plis_out: count(&plis, Direction::out),
             rtx_out: Counter::default(),
+            lost: Counter::default(),
             frame_latency: Histogram::new(LATENCY_BUCKETS),
             connect_time: Histogram::new(JOIN_BUCKETS),
             first_keyframe_time: Histogram::new(JOIN_BUCKETS),
@@ -130,6 +131,7 @@ impl Metrics {
         registry.register("frames", "Access units taken in, and sent (once per viewer)", frames);
         registry.register("nacks", "Packets asked for again: by viewers (in), of publishers (out)", nacks);
         registry.register("plis", "Keyframes asked for: by viewers (in), of publishers (out)", plis);
+        registry.register("lost", "Publishers' packets given up", metrics.lost.clone());
         registry.register("rtx", "Packets sent again", metrics.rtx_out.clone());
         registry.register("frame_latency_seconds", "Frame arrival to sent", metrics.frame_latency.clone());
         registry.register("connect_seconds", "POST to connected", metrics.connect_time.clone());

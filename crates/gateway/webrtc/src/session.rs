@@ -14,7 +14,7 @@ use std::{
     time::Instant,
 };
 use unisono_net::{Socket, TrainBatch};
-use unisono_proto_webrtc::{PatchError, PatchOutcome, Session as _};
+use unisono_proto_webrtc::{PatchOutcome, Session as _};
 
 /// A worker's way out, and the addresses its sessions go by.
 pub(crate) struct Out {
@@ -139,24 +139,19 @@ impl Session {
     }
 
     /// Takes a trickled fragment or an ICE restart.
-    pub(crate) fn patch(
-        &mut self,
-        now: Instant,
-        fragment: &str,
-        is_restart: bool,
-    ) -> Result<PatchOutcome, Refusal> {
+    pub(crate) fn patch(&mut self, now: Instant, fragment: &str) -> Result<PatchOutcome, Refusal> {
         let result = match &mut self.role {
-            Role::Publisher(publisher) => publisher.patch(now, fragment, is_restart),
-            Role::Viewer(viewer) => viewer.patch(now, fragment, is_restart),
+            Role::Publisher(publisher) => publisher.patch(now, fragment),
+            Role::Viewer(viewer) => viewer.patch(now, fragment),
         };
-        result.map_err(|error: PatchError| Refusal::Sdp(error.to_string()))
+        Ok(result?)
     }
 
     /// Does all that can be done now and hands its packets to `out`.
     pub(crate) fn settle(&mut self, now: Instant, out: &mut Out, shared: &Shared) -> Settled {
         let over = match &mut self.role {
             Role::Publisher(publisher) => publisher.settle(now, &mut self.link, shared),
-            Role::Viewer(viewer) => viewer.settle(now, &mut self.link, out, shared),
+            Role::Viewer(viewer) => viewer.settle(now, &mut self.link, shared),
         };
         let core: &mut dyn unisono_proto_webrtc::Session = match &mut self.role {
             Role::Publisher(publisher) => publisher.core_mut(),
@@ -174,6 +169,11 @@ impl Session {
             Role::Viewer(viewer) => [viewer.core().poll_timeout(), viewer.wants_at()].into_iter().flatten().min(),
         };
         wanted.map_or(Settled::Over("closed"), Settled::Until)
+    }
+
+    /// Our ICE user fragment now; a restart changes it.
+    pub(crate) fn local_ufrag(&mut self) -> String {
+        self.core().local_ufrag().to_owned()
     }
 
     fn core(&mut self) -> &mut dyn unisono_proto_webrtc::Session {

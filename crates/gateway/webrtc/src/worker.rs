@@ -59,6 +59,8 @@ struct Worker {
     audiences: Audiences,
     /// Scratch: what rang in this turn.
     rung: Vec<Target>,
+    /// Scratch: the viewers of the audience being served.
+    viewers: Vec<SessionId>,
     counters: Counters,
 }
 
@@ -98,6 +100,7 @@ pub(crate) fn spawn(
         deadlines: BTreeSet::new(),
         audiences: Audiences::default(),
         rung: Vec::new(),
+        viewers: Vec::new(),
         counters: Counters {
             unknown_peer: metrics.drops(Reason::unknown_peer),
             invalid: metrics.drops(Reason::invalid),

@@ -15,7 +15,8 @@ pub(super) const FU_A: u8 = 28;
 /// Malformed lengths, which ingest never lets through, end the access unit early.
 pub fn packetize_h264(frame: &Frame, config: &AvcConfig, payload_max: usize) -> Packets {
     let payload_max = payload_max.max(64);
-    let mut slab = Slab { bytes: BytesMut::with_capacity(frame.payload.len() * 17 / 16 + 256), ends: Vec::new() };
+    let mut slab =
+        Slab { bytes: BytesMut::with_capacity(frame.payload.len() * 17 / 16 + 256), ends: Vec::new() };
     if frame.key {
         parameter_sets(&mut slab, config, payload_max);
     }

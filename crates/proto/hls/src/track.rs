@@ -237,9 +237,6 @@ impl Track {
                 payload: frame.payload.clone(),
             },
         });
-        if open.overfills(open.next + duration) {
-            end_part(open, cx)?;
-        }
         Ok(())
     }
 

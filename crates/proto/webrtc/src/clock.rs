@@ -59,7 +59,8 @@ impl TrackClock {
     pub(crate) fn report(&mut self, ntp: SystemTime, rtp: i64) {
         let Ok(since) = ntp.duration_since(UNIX_EPOCH) else { return };
         if self.first.is_some() {
-            self.report = Some(Report { ntp: Span::from_micros(since.as_micros() as i64), at: self.since_first(rtp) });
+            self.report =
+                Some(Report { ntp: Span::from_micros(since.as_micros() as i64), at: self.since_first(rtp) });
         }
     }
 

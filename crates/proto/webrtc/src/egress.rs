@@ -1,10 +1,33 @@
 //! A WHEP viewer: frames with their T in, RTP out, and the mapping between the two on the data channel.
 
-use crate::{CloseReason, Identity, Mapping, OfferError, PatchError, PatchOutcome, Session, Transmit};
+mod line;
+
+use crate::{
+    CloseReason, Identity, Mapping, OfferError, PatchError, PatchOutcome, Session, Transmit, patch,
+    rtc::{Driver, Role},
+};
 use bytes::Bytes;
-use std::{net::SocketAddr, time::Instant};
+use line::Line;
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    time::{Duration, Instant, UNIX_EPOCH},
+};
+use str0m::{
+    Event,
+    channel::ChannelId,
+    media::MediaKind,
+    rtp::{AbsCaptureTime, ExtensionValues, RtpWrite, SeqNo},
+};
 use unisono_base::{Epoch, MediaTime, Span};
 use unisono_media::{AvcConfig, Frame, Kind, Packets};
+
+/// Video frames remembered for [`Egress::acknowledged`].
+const SENT_MAX: usize = 256;
+/// Events waiting for the gateway; beyond it the oldest is dropped.
+const EVENTS_MAX: usize = 64;
+/// Bytes that may wait in the data channel.
+const CHANNEL_BYTES_MAX: usize = 256 * 1024;
 
 /// What the stream can give this viewer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,10 +37,6 @@ pub struct Wanted<'a> {
     /// The stream has sound, as Opus or about to be turned into it.
     pub audio: bool,
 }
-
-/// A viewer's session.
-#[derive(Debug)]
-pub struct Egress {}
 
 /// What a viewer's session reports.
 #[derive(Clone, Debug)]
@@ -40,62 +59,314 @@ pub enum EgressEvent {
 pub struct EgressStats {
     /// Frames sent, sound and picture.
     pub frames: u64,
-    /// RTP packets sent, resent ones included.
+    /// RTP packets sent, resent ones left out.
     pub packets: u64,
-    /// Bytes of RTP payload sent, resent ones included.
+    /// Bytes of RTP payload of them.
     pub bytes: u64,
     /// NACK messages received.
     pub nacks: u64,
-    /// Packets sent again.
-    pub resent: u64,
     /// Keyframe requests received.
     pub plis: u64,
+}
+
+/// A viewer's session.
+pub struct Egress {
+    driver: Driver,
+    video: Option<Line>,
+    audio: Option<Line>,
+    channel: Option<ChannelId>,
+    events: VecDeque<EgressEvent>,
+    /// Last sequence number and T of the video frames sent, oldest first.
+    sent: VecDeque<(u64, MediaTime)>,
+    acknowledged: Option<MediaTime>,
+    rtt: Option<Span>,
+    loss: Option<f32>,
+    stats: EgressStats,
+    told_closed: bool,
 }
 
 impl Egress {
     /// Answers a viewer's offer. `candidates` are our host addresses as the viewer can reach them.
     pub fn accept(
-        identity: &Identity, offer: &str, candidates: &[SocketAddr], wanted: Wanted<'_>, now: Instant,
-    ) -> Result<(Self, String), OfferError>;
+        identity: &Identity,
+        offer: &str,
+        candidates: &[SocketAddr],
+        wanted: Wanted<'_>,
+        now: Instant,
+    ) -> Result<(Self, String), OfferError> {
+        let (mut driver, sections, answer) = Driver::accept(identity, Role::Viewer, offer, candidates, now)?;
+        let video = wanted.video.and_then(|config| Line::video(&mut driver, &sections, config));
+        let has_video_section = sections.iter().any(|section| section.kind == MediaKind::Video);
+        if wanted.video.is_some() && has_video_section && video.is_none() {
+            return Err(OfferError::NoCommonCodec("H.264 with packetization-mode=1, to receive"));
+        }
+        let audio = wanted.audio.then(|| Line::audio(&mut driver, &sections)).flatten();
+        if video.is_none() && audio.is_none() {
+            return Err(OfferError::Direction(
+                "a viewer must offer a=recvonly video or audio that the stream has",
+            ));
+        }
+        let session = Self {
+            driver,
+            video,
+            audio,
+            channel: None,
+            events: VecDeque::new(),
+            sent: VecDeque::new(),
+            acknowledged: None,
+            rtt: None,
+            loss: None,
+            stats: EgressStats::default(),
+            told_closed: false,
+        };
+        Ok((session, answer))
+    }
 
     /// The next event, in order.
-    pub fn poll_event(&mut self) -> Option<EgressEvent>;
+    pub fn poll_event(&mut self) -> Option<EgressEvent> {
+        if let Some(event) = self.events.pop_front() {
+            return Some(event);
+        }
+        let reason = self.driver.closed()?;
+        (!std::mem::replace(&mut self.told_closed, true)).then(|| EgressEvent::Closed(reason.clone()))
+    }
 
     /// True when the viewer takes this kind of track.
-    pub fn takes(&self, kind: Kind) -> bool;
+    pub fn takes(&self, kind: Kind) -> bool {
+        self.line(kind).is_some()
+    }
 
     /// Sends one video frame at once, all packets of it; pacing is the caller's. `clock` is T at `now`; it gives the
     /// sender reports their time. Frames must come in order of T; epochs may change and frames be left out at any
     /// time, the RTP time keeps the distance. Ignored (false) before [`EgressEvent::Connected`] or without video.
-    pub fn send_video(&mut self, now: Instant, clock: MediaTime, epoch: Epoch, frame: &Frame, packets: &Packets) -> bool;
+    pub fn send_video(
+        &mut self,
+        now: Instant,
+        clock: MediaTime,
+        epoch: Epoch,
+        frame: &Frame,
+        packets: &Packets,
+    ) -> bool {
+        let is_sent = self.send(Kind::Video, (now, clock), epoch, frame, packets);
+        if let Some(line) = self.video.as_ref().filter(|_| is_sent) {
+            if self.sent.len() == SENT_MAX {
+                self.sent.pop_front();
+            }
+            self.sent.push_back((line.next_sequence - 1, frame.t));
+        }
+        is_sent
+    }
 
     /// Sends one Opus packet, as [`Self::send_video`]. RTP time counts samples (decisions 16): it only leaves a gap
     /// where T does, by more than a packet.
-    pub fn send_audio(&mut self, now: Instant, clock: MediaTime, epoch: Epoch, frame: &Frame, packets: &Packets) -> bool;
+    pub fn send_audio(
+        &mut self,
+        now: Instant,
+        clock: MediaTime,
+        epoch: Epoch,
+        frame: &Frame,
+        packets: &Packets,
+    ) -> bool {
+        self.send(Kind::Audio, (now, clock), epoch, frame, packets)
+    }
 
     /// Sends a text on the data channel. False, and nothing sent, while no channel is open or more than 256 KiB
     /// wait in it. Mappings need no help: the session sends its own when the channel opens, every 2 s, at each new
     /// epoch, and when one is off by more than 1 ms.
-    pub fn send_message(&mut self, now: Instant, text: &str) -> bool;
+    pub fn send_message(&mut self, now: Instant, text: &str) -> bool {
+        let is_sent = self.write(text);
+        if is_sent {
+            self.driver.handle_timeout(now);
+        }
+        is_sent
+    }
 
     /// The mapping in force for a kind; `None` before its first frame.
-    pub fn mapping(&self, kind: Kind) -> Option<Mapping>;
+    pub fn mapping(&self, kind: Kind) -> Option<Mapping> {
+        self.line(kind)?.mapping()
+    }
 
     /// T of the newest video frame of which the viewer has acknowledged all packets (receiver reports: up to a
     /// second late). `None`: as far as we know it has shown nothing yet.
-    pub fn acknowledged(&self) -> Option<MediaTime>;
+    pub fn acknowledged(&self) -> Option<MediaTime> {
+        self.acknowledged
+    }
 
     /// Round trip by the viewer's receiver reports.
-    pub fn rtt(&self) -> Option<Span>;
+    pub fn rtt(&self) -> Option<Span> {
+        self.rtt
+    }
 
     /// Share of packets the viewer lost, 0 to 1, by its last report.
-    pub fn loss(&self) -> Option<f32>;
+    pub fn loss(&self) -> Option<f32> {
+        self.loss
+    }
 
     /// See [`EgressStats`].
-    pub fn stats(&self) -> EgressStats;
+    pub fn stats(&self) -> EgressStats {
+        self.stats
+    }
 
     /// Trickled candidates or an ICE restart (RFC 9725 §4.3), an `application/trickle-ice-sdpfrag`.
-    pub fn handle_patch(&mut self, now: Instant, fragment: &str) -> Result<PatchOutcome, PatchError>;
+    pub fn handle_patch(&mut self, now: Instant, fragment: &str) -> Result<PatchOutcome, PatchError> {
+        let outcome = patch::apply(&mut self.driver, fragment)?;
+        self.work(now);
+        Ok(outcome)
+    }
+
+    fn line(&self, kind: Kind) -> Option<&Line> {
+        match kind {
+            Kind::Video => self.video.as_ref(),
+            Kind::Audio => self.audio.as_ref(),
+            Kind::Data => None,
+        }
+    }
+
+    fn send(
+        &mut self,
+        kind: Kind,
+        (now, clock): (Instant, MediaTime),
+        epoch: Epoch,
+        frame: &Frame,
+        packets: &Packets,
+    ) -> bool {
+        if !self.driver.is_connected() || self.driver.closed().is_some() {
+            return false;
+        }
+        let line = if kind == Kind::Video { self.video.as_mut() } else { self.audio.as_mut() };
+        let Some(line) = line else { return false };
+        let rtp = line.stamp(epoch, frame);
+        let captured = instant_of((now, clock), frame.t);
+        let mut api = self.driver.rtc.direct_api();
+        let Some(stream) = api.stream_tx_by_mid(line.mid, None) else { return false };
+        for (index, packet) in packets.list.iter().enumerate() {
+            let sequence = SeqNo::from(line.next_sequence);
+            line.next_sequence += 1;
+            self.stats.bytes += packet.payload.len() as u64;
+            let mut write = RtpWrite::new(line.pt, sequence, rtp, captured, packet.payload.clone())
+                .marker(packet.marker)
+                .nackable(kind == Kind::Video);
+            if index == 0 {
+                write = write.ext_vals(capture_time(frame.t));
+            }
+            stream.write_rtp(write);
+        }
+        self.stats.frames += 1;
+        self.stats.packets += packets.list.len() as u64;
+        self.tell_mapping(now, kind);
+        // Nothing leaves before time has been told.
+        self.driver.handle_timeout(now);
+        true
+    }
+
+    fn work(&mut self, now: Instant) {
+        while let Some(event) = self.driver.poll_event() {
+            match event {
+                Event::Connected => self.emit(EgressEvent::Connected),
+                Event::ChannelOpen(id, _) if self.channel.is_none() => {
+                    self.channel = Some(id);
+                    self.emit(EgressEvent::Ready);
+                    self.tell_mapping(now, Kind::Video);
+                    self.tell_mapping(now, Kind::Audio);
+                }
+                Event::ChannelClose(id) if self.channel == Some(id) => self.channel = None,
+                Event::ChannelData(data) => self.emit(EgressEvent::Message(Bytes::from(data.data))),
+                Event::KeyframeRequest(_) => {
+                    self.stats.plis += 1;
+                    self.emit(EgressEvent::KeyframeRequest);
+                }
+                Event::MediaEgressStats(stats) if self.video.as_ref().is_none_or(|l| l.mid == stats.mid) => {
+                    self.rtt = stats.rtt.map(|rtt| Span::from_micros(rtt.as_micros() as i64)).or(self.rtt);
+                    self.loss = stats.loss.or(self.loss);
+                    self.stats.nacks = stats.nacks;
+                    if let Some(remote) = stats.remote {
+                        self.acknowledge(*remote.maximum_sequence_number);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The viewer has everything up to `sequence`; its lower 16 bits count, so that any extension of theirs will do.
+    fn acknowledge(&mut self, sequence: u64) {
+        let Some((newest, _)) = self.sent.back() else { return };
+        let behind = (*newest as u16).wrapping_sub(sequence as u16);
+        let received = newest.saturating_sub(u64::from(behind));
+        while self.sent.front().is_some_and(|(last, _)| *last <= received) {
+            self.acknowledged = self.sent.pop_front().map(|(_, t)| t);
+        }
+    }
+
+    fn tell_mapping(&mut self, now: Instant, kind: Kind) {
+        let Some(mapping) = self.line(kind).and_then(|line| line.due(now)) else { return };
+        if self.write(&mapping.to_json()) {
+            let line = if kind == Kind::Video { self.video.as_mut() } else { self.audio.as_mut() };
+            line.into_iter().for_each(|line| line.set_told(mapping, now));
+        }
+    }
+
+    fn write(&mut self, text: &str) -> bool {
+        let Some(mut channel) = self.channel.and_then(|id| self.driver.rtc.channel(id)) else { return false };
+        let has_room = channel.buffered_amount() + text.len() <= CHANNEL_BYTES_MAX;
+        has_room && channel.write(false, text.as_bytes()).unwrap_or(false)
+    }
+
+    fn emit(&mut self, event: EgressEvent) {
+        if self.events.len() == EVENTS_MAX {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
 }
 
-impl Session for Egress {}
+impl Session for Egress {
+    fn local_ufrag(&self) -> &str {
+        self.driver.ufrag()
+    }
+
+    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, bytes: &[u8]) -> bool {
+        let used = self.driver.handle_datagram(now, from, to, bytes);
+        if used {
+            self.work(now);
+        }
+        used
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.driver.handle_timeout(now);
+        self.work(now);
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.driver.poll_transmit()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.driver.poll_timeout()
+    }
+
+    fn closed(&self) -> Option<&CloseReason> {
+        self.driver.closed()
+    }
+
+    fn close(&mut self, now: Instant) {
+        self.driver.close(now);
+    }
+}
+
+/// T as abs-capture-time; goes out where the viewer negotiated it.
+fn capture_time(t: MediaTime) -> ExtensionValues {
+    let capture_time = UNIX_EPOCH + Duration::from_micros(t.as_micros().max(0) as u64);
+    ExtensionValues {
+        abs_capture_time: Some(AbsCaptureTime { capture_time, clock_offset: Some(0) }),
+        ..ExtensionValues::default()
+    }
+}
+
+/// The instant at which the timeline clock reads `t`, given one reading of it.
+fn instant_of((instant, clock): (Instant, MediaTime), t: MediaTime) -> Instant {
+    let distance = (t - clock).as_micros();
+    let by = Duration::from_micros(distance.unsigned_abs());
+    if distance >= 0 { instant + by } else { instant.checked_sub(by).unwrap_or(instant) }
+}

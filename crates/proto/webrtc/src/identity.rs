@@ -66,9 +66,14 @@ impl DtlsProvider for SharedDtls {
     }
 
     fn new_dtls(
-        &self, certificate: &DtlsCert, now: Instant, _: DtlsVersion, _: Option<usize>,
+        &self,
+        certificate: &DtlsCert,
+        now: Instant,
+        _: DtlsVersion,
+        _: Option<usize>,
     ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
-        let config = CONFIG.get().ok_or_else(|| CryptoError::Other("no identity was generated".to_owned()))?;
+        let config =
+            CONFIG.get().ok_or_else(|| CryptoError::Other("no identity was generated".to_owned()))?;
         let certificate = dimpl::DtlsCertificate {
             certificate: certificate.certificate.clone(),
             private_key: certificate.private_key.clone(),

@@ -19,9 +19,9 @@ mod patch;
 mod rtc;
 mod session;
 
-pub use egress::{Egress, EgressEvent, EgressStats, Joined};
+pub use egress::{Egress, EgressEvent, EgressStats, Wanted};
 pub use identity::{Identity, IdentityError};
-pub use ingress::{Ingress, IngressEvent, IngressFrame};
+pub use ingress::{Ingress, IngressEvent, IngressFrame, IngressStats};
 pub use mapping::Mapping;
 pub use offer::OfferError;
 pub use patch::{PatchError, PatchOutcome};

@@ -1,9 +1,6 @@
 //! The one place that touches str0m's driving loop: build, answer, drain, close.
 
-use crate::{
-    CloseReason, Identity, OfferError, Transmit,
-    offer,
-};
+use crate::{CloseReason, Identity, OfferError, Transmit, offer};
 use std::{
     collections::VecDeque,
     net::SocketAddr,
@@ -62,16 +59,23 @@ pub(crate) struct Driver {
 impl Driver {
     /// Answers `sdp`; the media sections found are returned beside the answer.
     pub(crate) fn accept(
-        identity: &Identity, role: Role, sdp: &str, candidates: &[SocketAddr], now: Instant,
+        identity: &Identity,
+        role: Role,
+        sdp: &str,
+        candidates: &[SocketAddr],
+        now: Instant,
     ) -> Result<(Self, Vec<Section>, String), OfferError> {
         offer::check(sdp)?;
-        let parsed = SdpOffer::from_sdp_string(sdp).map_err(|error| OfferError::Malformed(error.to_string()))?;
+        let parsed =
+            SdpOffer::from_sdp_string(sdp).map_err(|error| OfferError::Malformed(error.to_string()))?;
         let mut rtc = config(identity, role).build(now);
         for address in candidates {
-            let candidate = Candidate::host(*address, "udp").map_err(|e| OfferError::Internal(e.to_string()))?;
+            let candidate =
+                Candidate::host(*address, "udp").map_err(|e| OfferError::Internal(e.to_string()))?;
             rtc.add_local_candidate(candidate);
         }
-        let answer = rtc.sdp_api().accept_offer(parsed).map_err(|error| OfferError::Malformed(error.to_string()))?;
+        let answer =
+            rtc.sdp_api().accept_offer(parsed).map_err(|error| OfferError::Malformed(error.to_string()))?;
         let ufrag = rtc.direct_api().local_ice_credentials().ufrag;
         let mut driver = Self {
             rtc,
@@ -115,7 +119,13 @@ impl Driver {
         self.closed.as_ref()
     }
 
-    pub(crate) fn handle_datagram(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, bytes: &[u8]) -> bool {
+    pub(crate) fn handle_datagram(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: &[u8],
+    ) -> bool {
         if self.closed.is_some() {
             return false;
         }
@@ -161,8 +171,7 @@ impl Driver {
         if self.closed.is_some() {
             return None;
         }
-        let liveness =
-            if self.connected { self.last_heard + SILENCE_MAX } else { self.opened + CONNECT_MAX };
+        let liveness = if self.connected { self.last_heard + SILENCE_MAX } else { self.opened + CONNECT_MAX };
         Some(self.deadline.map_or(liveness, |deadline| deadline.min(liveness)))
     }
 

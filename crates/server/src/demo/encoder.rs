@@ -31,7 +31,8 @@ impl H264 {
             .profile(Profile::Baseline)
             .bitrate(BitRate::from_bps(settings.bitrate_bps))
             .max_frame_rate(FrameRate::from_hz(settings.fps as f32))
-            .rate_control_mode(RateControlMode::Bitrate)
+            // Holds the rate without leaving frames out; the other modes want to, and complain when they may not.
+            .rate_control_mode(RateControlMode::Bufferbased)
             .intra_frame_period(IntraFramePeriod::from_num_frames(settings.gop))
             .complexity(Complexity::Low)
             .num_threads(1)

@@ -36,6 +36,11 @@ impl Line {
         self.last.pts
     }
 
+    /// The anchor at the frontier.
+    pub(super) fn newest_anchor(&self) -> Span {
+        self.last.anchor
+    }
+
     /// T of `pts`; ahead of the frontier the newest anchor holds.
     pub(super) fn at(&self, pts: Span) -> MediaTime {
         MediaTime::default() + pts + self.anchor(pts)

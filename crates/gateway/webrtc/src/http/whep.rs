@@ -14,8 +14,8 @@ use axum::{
 };
 use std::{sync::Arc, time::Instant};
 use unisono_api::Problem;
-use unisono_base::StreamId;
-use unisono_hub::{Ring, State as StreamState, Stream};
+use unisono_base::{Span, StreamId};
+use unisono_hub::{Read, Ring, State as StreamState, Stream};
 use unisono_media::{CodecConfig, Kind};
 
 /// 201 with the answer; 404 with Retry-After while nobody publishes; 406 for a stream that WebRTC cannot carry.
@@ -50,19 +50,30 @@ fn playable(shared: &Shared, id: &StreamId) -> Result<Arc<Stream>, Problem> {
         .stream(id)
         .filter(|stream| matches!(stream.state(), StreamState::Live { .. }))
         .ok_or_else(|| absent(format!("nobody publishes {id} now")))?;
-    let video = stream.source(Kind::Video);
-    let first = video.as_ref().or(stream.source(Kind::Audio).as_ref()).and_then(|ring| ring.config());
-    if first.is_none() {
+    let is_decodable = match stream.source(Kind::Video) {
+        Some(video) if reorders(&video) => return Err(Refusal::Reordered(id.clone()).into()),
+        Some(video) => video.config().is_some(),
+        None => stream.source(Kind::Audio).is_some_and(|audio| is_settled(&audio)),
+    };
+    if !is_decodable {
         return Err(absent(format!("{id} has begun, and its first keyframe is awaited")));
-    }
-    if video.is_some_and(|ring| reorders(&ring)) {
-        return Err(Refusal::Reordered(id.clone()).into());
     }
     Ok(stream)
 }
 
+/// Sound alone for this long means that there is no picture; before it, the picture may be on its way.
+const PICTURE_PATIENCE: Span = Span::from_millis(2_500);
+
+fn is_settled(audio: &Ring) -> bool {
+    let Some(mut oldest) = audio.oldest_group() else { return false };
+    match (audio.read(&mut oldest), audio.newest()) {
+        (Read::Frame { frame, .. }, Some(newest)) => newest - frame.t >= PICTURE_PATIENCE,
+        _ => false,
+    }
+}
+
 /// Announced by the SPS, or seen.
-pub(crate) fn reorders(ring: &Ring) -> bool {
+fn reorders(ring: &Ring) -> bool {
     let announced = ring.config().is_some_and(|c| matches!(&*c, CodecConfig::H264(avc) if avc.sps.reorders()));
     announced || ring.is_reordered()
 }

@@ -9,7 +9,7 @@ use crate::{
     directory::{Entry, PEERS_MAX},
     metrics::Direction,
     publisher::Publisher,
-    session::{Role, Session, Settled},
+    session::{Link, Role, Session, Settled},
     viewer::Viewer,
 };
 use bytes::Bytes;
@@ -17,7 +17,9 @@ use std::{
     net::{IpAddr, SocketAddr},
     time::Instant,
 };
+use unisono_base::StreamId;
 use unisono_net::RecvBuffers;
+use unisono_proto_webrtc::{PatchOutcome, Session as _};
 
 /// Reads of the socket per turn, 8 system-call messages each; what is left keeps the socket readable.
 const READS_PER_TURN: usize = 8;
@@ -135,95 +137,94 @@ impl Worker {
     fn publish(&mut self, now: Instant, publish: Publish) {
         let Publish { id, seat, stream, key, offer, posted, reply } = publish;
         let bell = self.shared.mailboxes[self.index].bells.bell(Target::Publisher(id));
-        let made = Publisher::open(now, &self.shared, id, &stream, key, &offer, bell);
-        let (publisher, answer) = match made {
+        let (publisher, answer) = match Publisher::open(now, &self.shared, &stream, key, &offer, bell) {
             Ok(made) => made,
-            Err(refusal) => {
-                let _ = reply.send(Err(refusal));
-                return;
-            }
+            Err(refusal) => return drop(reply.send(Err(refusal))),
         };
-        let link = self.shared.link(id, seat, posted, Direction::r#in, publisher.ufrag());
+        let link = Link::new(id, Direction::r#in, seat, posted, publisher.core().local_ufrag());
         let opened = Opened { answer, etag: link.etag() };
-        self.enter(Session { link, role: Role::Publisher(Box::new(publisher)) }, Direction::r#in, stream);
+        self.enter(Session { link, role: Role::Publisher(Box::new(publisher)) }, stream);
         self.settle(id, now);
-        // A client that hung up meanwhile never learns its session's URL; the connect deadline ends it.
+        // A client that hung up meanwhile never learns its session's URL; the session's own deadline ends it.
         let _ = reply.send(Ok(opened));
     }
 
     fn watch(&mut self, now: Instant, watch: Watch) {
         let Watch { id, seat, stream, offer, posted, reply } = watch;
-        let bells = &self.shared.mailboxes[self.index].bells;
-        let made = match self.audiences.join(&self.shared, bells, &stream, id) {
-            Some(audience) => Viewer::open(now, &self.shared, &stream, &offer, audience),
-            None => Err(Refusal::Crowded(stream.id().clone())),
-        };
-        let (viewer, answer) = match made {
+        let (viewer, answer) = match Viewer::open(now, &self.shared, &stream, &offer) {
             Ok(made) => made,
-            Err(refusal) => {
-                self.audiences.leave(&self.shared, stream.id(), id);
-                let _ = reply.send(Err(refusal));
-                return;
-            }
+            Err(refusal) => return drop(reply.send(Err(refusal))),
         };
-        let link = self.shared.link(id, seat, posted, Direction::out, viewer.ufrag());
+        let bells = &self.shared.mailboxes[self.index].bells;
+        if !self.audiences.join(&self.shared, bells, &stream, id) {
+            return drop(reply.send(Err(Refusal::Crowded(stream.id().clone()))));
+        }
+        let link = Link::new(id, Direction::out, seat, posted, viewer.core().local_ufrag());
         let opened = Opened { answer, etag: link.etag() };
         let name = stream.id().clone();
-        self.enter(Session { link, role: Role::Viewer(Box::new(viewer)) }, Direction::out, name);
+        self.enter(Session { link, role: Role::Viewer(Box::new(viewer)) }, name);
         self.settle(id, now);
         let _ = reply.send(Ok(opened));
     }
 
-    fn enter(&mut self, session: Session, direction: Direction, stream: unisono_base::StreamId) {
+    fn enter(&mut self, session: Session, stream: StreamId) {
         let (id, ufrag) = (session.link.id, session.link.ufrag.clone());
-        self.shared.directory.enter(id, Entry { worker: self.index, direction, stream }, &ufrag);
+        let entry = Entry { worker: self.index, direction: session.link.direction, stream };
+        self.shared.directory.enter(id, entry, &ufrag);
         self.ufrags.insert(ufrag, id);
         self.sessions.insert(id, session);
     }
 
     fn patch(&mut self, now: Instant, patch: Patch) {
         let Patch { id, fragment, if_match, reply } = patch;
-        let answer = match self.sessions.get_mut(&id) {
-            None => Err(Refusal::Gone),
-            Some(session) => match if_match {
-                IfMatch::Tag(tag) if tag != session.link.etag() => Err(Refusal::Stale),
-                IfMatch::Tag(_) => session.trickle(now, &fragment).map(|()| Patched::Trickled),
-                IfMatch::Any => self.restart(id, now, &fragment),
-            },
-        };
+        let answer = self.try_patch(id, now, &fragment, if_match);
         self.settle(id, now);
         let _ = reply.send(answer);
     }
 
-    fn restart(&mut self, id: SessionId, now: Instant, fragment: &str) -> Result<Patched, Refusal> {
+    fn try_patch(
+        &mut self,
+        id: SessionId,
+        now: Instant,
+        fragment: &str,
+        if_match: IfMatch,
+    ) -> Result<Patched, Refusal> {
         let session = self.sessions.get_mut(&id).ok_or(Refusal::Gone)?;
-        let (ufrag, fragment) = session.restart(now, fragment)?;
-        let old = std::mem::replace(&mut session.link.ufrag, ufrag.clone());
-        let etag = session.link.etag();
-        self.shared.directory.rename(id, self.index, &old, &ufrag);
-        self.ufrags.remove(&old);
-        self.ufrags.insert(ufrag, id);
-        Ok(Patched::Restarted { fragment, etag })
+        if matches!(if_match, IfMatch::Tag(tag) if tag != session.link.etag()) {
+            return Err(Refusal::Stale);
+        }
+        match session.patch(now, fragment)? {
+            PatchOutcome::Trickled => Ok(Patched::Trickled),
+            PatchOutcome::Restarted { fragment } => {
+                let ufrag = session.local_ufrag();
+                let old = std::mem::replace(&mut session.link.ufrag, ufrag.clone());
+                let etag = session.link.etag();
+                self.shared.directory.rename(id, self.index, &old, &ufrag);
+                self.ufrags.remove(&old);
+                self.ufrags.insert(ufrag, id);
+                Ok(Patched::Restarted { fragment, etag })
+            }
+        }
     }
 
     fn answer_bells(&mut self) {
         let mut rung = std::mem::take(&mut self.rung);
+        let mut viewers = std::mem::take(&mut self.viewers);
         self.shared.mailboxes[self.index].bells.take(&mut rung);
         let now = Instant::now();
         for target in &rung {
             match *target {
                 Target::Publisher(id) => self.settle(id, now),
                 Target::Audience(audience) => {
-                    // Moved out while its viewers are served, since they borrow the sessions.
-                    let viewers = self.audiences.begin(audience);
+                    self.audiences.begin(audience, &mut viewers);
                     for id in &viewers {
                         self.settle(*id, now);
                     }
-                    self.audiences.end(audience, viewers);
                 }
             }
         }
         self.rung = rung;
+        self.viewers = viewers;
     }
 
     fn meet_deadlines(&mut self) {
@@ -278,7 +279,7 @@ impl Worker {
         self.shared.directory.leave(id, &link.ufrag);
         self.ufrags.remove(&link.ufrag);
         if let Role::Viewer(viewer) = &session.role {
-            self.audiences.leave(&self.shared, viewer.stream().id(), id);
+            self.audiences.leave(&self.shared, viewer.stream(), id);
         }
     }
 

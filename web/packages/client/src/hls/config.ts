@@ -9,15 +9,14 @@ export function lowLatencyConfig(holdBackMs?: number): Partial<HlsConfig> {
     ...(holdBackMs === undefined ? {} : { liveSyncDuration: holdBackMs / 1000 }),
     // A stall moves us back a little, not by a whole second as by default.
     liveSyncOnStallIncrease: 0.3,
-    // hls.js steps by 0.05: sound keeps its pitch, and nobody hears 5 %.
-    maxLiveSyncPlaybackRate: 1.05,
+    maxLiveSyncPlaybackRate: RATE_NEAR,
     liveDurationInfinity: true,
     // Live needs no past: bounded memory in a page left open for days.
     backBufferLength: 10,
     maxBufferLength: 10,
     maxMaxBufferLength: 20,
     startFragPrefetch: true,
-    // The browser's own decoding gap handling suffices; no interstitials, subtitles or DRM here.
+    // Advertisements by playlist are not ours.
     enableInterstitialPlayback: false,
     // We read emsg from the parts ourselves, with the anchors.
     enableEmsgMetadataCues: false,
@@ -25,6 +24,11 @@ export function lowLatencyConfig(holdBackMs?: number): Partial<HlsConfig> {
     enableDateRangeMetadataCues: false,
   };
 }
+
+/** Near the live edge we hurry by 5 %, which nobody hears (sound keeps its pitch); farther behind, as after joining, by 10 %. */
+export const RATE_NEAR = 1.05;
+export const RATE_FAR = 1.1;
+export const FAR_BEHIND_S = 0.3;
 
 /** Farther than this behind where we should be: seek rather than hurry. */
 export const SEEK_BEHIND_S = 2;

@@ -9,7 +9,7 @@ import type { Displayed } from '../time/frames';
 import { MediaTimeline } from '../time/media';
 import type { MediaPoint } from '../time/point';
 import { AnchorReader } from './anchors';
-import { lowLatencyConfig, SEEK_BEHIND_S } from './config';
+import { FAR_BEHIND_S, lowLatencyConfig, RATE_FAR, RATE_NEAR, SEEK_BEHIND_S } from './config';
 import { eventsOfPart } from './emsg';
 import { NativeHlsPlayer } from './native';
 
@@ -52,11 +52,12 @@ export class HlsPlayer extends Player {
   }
 
   protected override estimate(): Pick<FrameTime, 't' | 'epoch' | 'mediaTime'> | null {
-    const mediaTime = this.video.currentTime;
+    const { currentTime: mediaTime, readyState, paused, seeking } = this.video;
+    // A visible picture is announced by itself; in a hidden tab, or with sound alone, the clock of the element leads.
+    const isAnnounced = this.#timelines.video.newest !== null && !document.hidden && 'requestVideoFrameCallback' in this.video;
+    if (isAnnounced || paused || seeking || readyState < HTMLMediaElement.HAVE_FUTURE_DATA) return null;
     const point = this.timeOf({ mediaTime } as Displayed);
-    // A visible picture is announced by itself; in a hidden tab or with sound alone the clock of the element leads.
-    const isDrawn = this.video.videoWidth > 0 && !document.hidden && 'requestVideoFrameCallback' in this.video;
-    return point && !isDrawn && !this.video.paused ? { ...point, mediaTime } : null;
+    return point && { ...point, mediaTime };
   }
 
   protected override teardown(): void {
@@ -111,7 +112,7 @@ export class HlsPlayer extends Player {
     this.#timelines.video.clear();
     this.#timelines.audio.clear();
     this.#readAppends(hls);
-    const catchUp = setInterval(() => this.#seekIfBehind(hls), 1000);
+    const catchUp = setInterval(() => this.#catchUp(hls), 500);
     return new Promise<string>((resolve) => {
       let recovered = false;
       this.closing.signal.addEventListener('abort', () => resolve('Closed'), { once: true });
@@ -139,9 +140,11 @@ export class HlsPlayer extends Player {
     });
   }
 
-  #seekIfBehind(hls: Hls): void {
-    const { latency, targetLatency, liveSyncPosition } = hls;
-    if (this.video.paused || this.video.seeking || targetLatency === null || liveSyncPosition === null) return;
-    if (latency - targetLatency > SEEK_BEHIND_S && liveSyncPosition > this.video.currentTime) this.video.currentTime = liveSyncPosition;
+  #catchUp(hls: Hls): void {
+    const { latency, targetLatency, liveSyncPosition, latestLevelDetails } = hls;
+    if (!latestLevelDetails?.live || this.video.paused || this.video.seeking || targetLatency === null || liveSyncPosition === null) return;
+    const behind = latency - targetLatency;
+    hls.config.maxLiveSyncPlaybackRate = behind > FAR_BEHIND_S ? RATE_FAR : RATE_NEAR;
+    if (behind > SEEK_BEHIND_S && liveSyncPosition > this.video.currentTime) this.video.currentTime = liveSyncPosition;
   }
 }

@@ -68,6 +68,10 @@ export class RtpTimeline {
     return { t, epoch: entry.epoch };
   }
 
+  get isMapped(): boolean {
+    return this.#entries.length > 0;
+  }
+
   clear(): void {
     this.#entries = [];
   }

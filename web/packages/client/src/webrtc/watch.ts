@@ -46,6 +46,8 @@ export class WebRtcPlayer extends Player {
   #session: string | null = null;
   #timelines = { video: new RtpTimeline(), audio: new RtpTimeline() };
   #epoch = 0;
+  /** When this session's first mapping came. */
+  #mappedAt = Infinity;
   #unreachable = 0;
   #jitterBufferMs: number | null;
 
@@ -74,8 +76,7 @@ export class WebRtcPlayer extends Player {
 
   protected override estimate(): Pick<FrameTime, 't' | 'epoch' | 'rtpTimestamp'> | null {
     // A visible picture that stands still is a stall, whatever the sound does. A hidden or absent one is not drawn: then sound leads.
-    const hasPicture = this.video.videoWidth > 0 && !document.hidden;
-    const kind = hasPicture ? 'video' : 'audio';
+    const kind = this.#hasPicture() && !document.hidden ? 'video' : 'audio';
     const source = this.#source(kind);
     const point = this.#fromSource(source, kind);
     return point && source ? { ...point, rtpTimestamp: source.rtpTimestamp } : null;
@@ -146,6 +147,7 @@ export class WebRtcPlayer extends Player {
     this.#pc = pc;
     this.#timelines.video.clear();
     this.#timelines.audio.clear();
+    this.#mappedAt = Infinity;
     const stream = new MediaStream();
     for (const kind of ['video', 'audio'] as const) {
       const transceiver = pc.addTransceiver(kind, { direction: 'recvonly', streams: [stream] });
@@ -175,6 +177,7 @@ export class WebRtcPlayer extends Player {
         const control = parseControl(data);
         if (control?.type === 'mapping') {
           this.#timelines[control.mapping.kind].add(control.mapping);
+          this.#mappedAt = Math.min(this.#mappedAt, performance.now());
           this.#epoch = Math.max(this.#epoch, control.mapping.epoch);
         } else if (control?.type === 'event') {
           this.receive(control.event, 'datachannel');
@@ -183,6 +186,11 @@ export class WebRtcPlayer extends Player {
         }
       };
     });
+  }
+
+  /** Until a second after the first mapping, a picture may still come. */
+  #hasPicture(): boolean {
+    return this.#timelines.video.isMapped || performance.now() - this.#mappedAt < 1000;
   }
 
   #leave(): void {

@@ -70,6 +70,8 @@ export function Watch({ stream, urls }: { stream: StreamName; urls: StreamUrls }
     setMode(line);
     history.replaceState(null, '', `?mode=${line}`);
   };
+  // A note about how it plays is a banner; the small print stays small.
+  const isPressing = state.note !== null || (view?.tracks.some(({ reordered }) => reordered) ?? false);
   const notes = view?.notes ?? (state.note ? [state.note] : []);
   return (
     <>
@@ -99,9 +101,7 @@ export function Watch({ stream, urls }: { stream: StreamName; urls: StreamUrls }
             </span>
             <Live player={player} />
           </div>
-          {notes.map((note) => (
-            <Banner key={note}>{note}</Banner>
-          ))}
+          {notes.map((note) => (isPressing ? <Banner key={note}>{note}</Banner> : <p key={note} class="quiet">{note}</p>))}
           {state.state === 'failed' && <Banner tone="bad">{state.words}</Banner>}
         </section>
         <aside class="room">

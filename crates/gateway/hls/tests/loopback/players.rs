@@ -1,8 +1,6 @@
 //! Real players on a loopback server.
 
-mod common;
-
-use common::{Live, Server, media};
+use crate::common::{Live, Server, media};
 use tokio::process::Command;
 
 async fn ffprobe(url: &str, select: &str) -> String {

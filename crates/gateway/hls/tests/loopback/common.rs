@@ -1,7 +1,5 @@
 //! A hub with real H.264 and AAC from ffmpeg in it, served on loopback.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
-
 use bytes::Bytes;
 use std::{
     net::SocketAddr,
@@ -15,8 +13,8 @@ use unisono_hub::{Hub, Limits, Publication, RingLimits, Source, TrackWriter, Wri
 use unisono_media::{AacConfig, AvcConfig, CodecConfig, Frame, h264};
 
 /// T of the first frame: 2026-11-21T05:00:00.000123Z.
-pub const START: MediaTime = MediaTime::from_micros(1_795_237_200_000_123);
-pub const NAME: &str = "live/alice";
+pub(crate) const START: MediaTime = MediaTime::from_micros(1_795_237_200_000_123);
+pub(crate) const NAME: &str = "live/alice";
 
 struct Silent;
 impl Doorbell for Silent {
@@ -24,14 +22,14 @@ impl Doorbell for Silent {
 }
 
 /// Encoded media: access units in stored form.
-pub struct Media {
-    pub avc: AvcConfig,
-    pub video: Vec<(Bytes, bool)>,
-    pub aac: AacConfig,
-    pub audio: Vec<Bytes>,
+pub(crate) struct Media {
+    pub(crate) avc: AvcConfig,
+    pub(crate) video: Vec<(Bytes, bool)>,
+    pub(crate) aac: AacConfig,
+    pub(crate) audio: Vec<Bytes>,
 }
 
-pub const FPS: i64 = 30;
+pub(crate) const FPS: i64 = 30;
 
 fn ffmpeg(args: &str) -> Vec<u8> {
     let output = Command::new("ffmpeg")
@@ -45,7 +43,7 @@ fn ffmpeg(args: &str) -> Vec<u8> {
 }
 
 /// `seconds` of a moving picture with a keyframe each second, and a tone.
-pub fn media(seconds: u32) -> Media {
+pub(crate) fn media(seconds: u32) -> Media {
     let h264 = ffmpeg(&format!(
         "-f lavfi -i testsrc=size=320x180:rate=30 -t {seconds} -c:v libx264 -preset ultrafast -tune zerolatency \
          -pix_fmt yuv420p -g 30 -x264-params aud=1:scenecut=0 -f h264 -"
@@ -83,17 +81,17 @@ pub fn media(seconds: u32) -> Media {
 }
 
 /// A published stream whose media time the test moves.
-pub struct Live {
-    pub media: Media,
-    pub publication: Publication,
+pub(crate) struct Live {
+    pub(crate) media: Media,
+    pub(crate) publication: Publication,
     video: TrackWriter,
     audio: TrackWriter,
-    pub next_video: usize,
-    pub next_audio: usize,
+    pub(crate) next_video: usize,
+    pub(crate) next_audio: usize,
 }
 
 impl Live {
-    pub fn publish(hub: &Hub, media: Media) -> Self {
+    pub(crate) fn publish(hub: &Hub, media: Media) -> Self {
         let source = Source { protocol: "rtmp", accepts_pli: false };
         let seconds = (START.as_micros() / 1_000_000) as u32;
         let publication =
@@ -103,16 +101,16 @@ impl Live {
         Self { media, publication, video, audio, next_video: 0, next_audio: 0 }
     }
 
-    pub fn video_t(&self, i: usize) -> MediaTime {
+    pub(crate) fn video_t(&self, i: usize) -> MediaTime {
         START + Span::from_micros(i as i64 * 1_000_000 / FPS)
     }
 
-    pub fn audio_t(&self, i: usize) -> MediaTime {
+    pub(crate) fn audio_t(&self, i: usize) -> MediaTime {
         START + Span::from_micros(i as i64 * 1_024_000_000 / 48_000)
     }
 
     /// Appends what has a T before `ms` after the start, in order of T.
-    pub fn run_to(&mut self, ms: i64) {
+    pub(crate) fn run_to(&mut self, ms: i64) {
         let end = START + Span::from_millis(ms);
         let epoch = self.publication.epoch();
         loop {
@@ -137,25 +135,25 @@ impl Live {
     }
 }
 
-pub fn id() -> StreamId {
+pub(crate) fn id() -> StreamId {
     StreamId::local(NAME.parse().expect("valid"))
 }
 
 /// The gateway on a port of its own.
-pub struct Server {
-    pub hub: Arc<Hub>,
-    pub gateway: Gateway,
-    pub metrics: Arc<Metrics>,
-    pub base: String,
-    pub http: reqwest::Client,
+pub(crate) struct Server {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) gateway: Gateway,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) base: String,
+    pub(crate) http: reqwest::Client,
 }
 
 impl Server {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(Config::default()).await
     }
 
-    pub async fn with(config: Config) -> Self {
+    pub(crate) async fn with(config: Config) -> Self {
         let ring = RingLimits { span: Span::from_secs(120), bytes_max: 64 << 20 };
         let hub = Hub::new(Limits { ring, ..Limits::default() });
         let mut registry = prometheus_client::registry::Registry::default();
@@ -169,11 +167,11 @@ impl Server {
         Self { hub, gateway, metrics, base, http: reqwest::Client::new() }
     }
 
-    pub async fn get(&self, path: &str) -> reqwest::Response {
+    pub(crate) async fn get(&self, path: &str) -> reqwest::Response {
         self.http.get(format!("{}/{path}", self.base)).send().await.expect("answered")
     }
 
-    pub async fn text(&self, path: &str) -> String {
+    pub(crate) async fn text(&self, path: &str) -> String {
         let response = self.get(path).await;
         let status = response.status();
         let text = response.text().await.expect("a body");
@@ -181,14 +179,14 @@ impl Server {
         text
     }
 
-    pub async fn bytes(&self, path: &str) -> Bytes {
+    pub(crate) async fn bytes(&self, path: &str) -> Bytes {
         let response = self.get(path).await;
         assert!(response.status().is_success(), "{path}: {}", response.status());
         response.bytes().await.expect("a body")
     }
 
     /// Ends the stream as the hub does when its publisher stays away.
-    pub fn end(&self, live: Live) {
+    pub(crate) fn end(&self, live: Live) {
         drop(live);
         let now = Instant::now();
         self.hub.sweep(now);
@@ -197,7 +195,7 @@ impl Server {
 }
 
 /// Waits for a condition that a task is about to make true; a deadline for the broken case only.
-pub async fn until(what: &str, is_true: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, is_true: impl Fn() -> bool) {
     let patience = async {
         while !is_true() {
             tokio::task::yield_now().await;
@@ -207,7 +205,7 @@ pub async fn until(what: &str, is_true: impl Fn() -> bool) {
 }
 
 /// Attribute `key` of a line, quotes taken off.
-pub fn attribute<'a>(line: &'a str, key: &str) -> Option<&'a str> {
+pub(crate) fn attribute<'a>(line: &'a str, key: &str) -> Option<&'a str> {
     let rest = line.split_once(&format!("{key}="))?.1;
     match rest.strip_prefix('"') {
         Some(quoted) => quoted.split('"').next(),

@@ -1,0 +1,83 @@
+//! The gateways of a node, each opened with what it needs and refused in words.
+
+use crate::{config::Config, doors, keys::Keys};
+use prometheus_client::registry::Registry;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use unisono_base::NodeClock;
+use unisono_gateway_events as events;
+use unisono_gateway_hls as hls;
+use unisono_gateway_rtmp as rtmp;
+use unisono_hub::Hub;
+use unisono_room::Rooms;
+use unisono_store::MemoryLog;
+
+/// What every gateway is built on.
+pub(crate) struct Ground {
+    pub(crate) clock: NodeClock,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) rooms: Arc<Rooms>,
+    pub(crate) stop: CancellationToken,
+}
+
+impl Ground {
+    /// Rooms keep their logs in memory: they end with the process.
+    pub(crate) fn new(clock: NodeClock, hub: Arc<Hub>, keys: Arc<Keys>) -> Self {
+        let rooms = Rooms::new(hub.clone(), Arc::new(MemoryLog::default()), clock.clone());
+        Self { clock, hub, keys, rooms, stop: CancellationToken::new() }
+    }
+}
+
+/// The open gateways; `None` where the configuration closes the door.
+pub(crate) struct Gateways {
+    pub(crate) rtmp: Option<rtmp::Gateway>,
+    pub(crate) hls: hls::Gateway,
+    pub(crate) events: events::Gateway,
+}
+
+impl Gateways {
+    /// Opens every door that the configuration names.
+    pub(crate) async fn open(
+        config: &Config,
+        ground: &Ground,
+        registry: &mut Registry,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            rtmp: rtmp_gateway(config, ground, registry).await?,
+            hls: hls_gateway(ground, registry),
+            events: events_gateway(ground, registry),
+        })
+    }
+}
+
+async fn rtmp_gateway(
+    config: &Config,
+    ground: &Ground,
+    registry: &mut Registry,
+) -> anyhow::Result<Option<rtmp::Gateway>> {
+    let Some(address) = config.rtmp.listen.address() else { return Ok(None) };
+    let context = rtmp::Context {
+        hub: ground.hub.clone(),
+        keyring: ground.keys.keyring().clone(),
+        clock: ground.clock.clone(),
+        metrics: rtmp::Metrics::register(registry),
+    };
+    let bound = rtmp::Gateway::bind(rtmp::Config::new(address), context).await;
+    bound.map(Some).map_err(|error| doors::refused("RTMP", "rtmp", address, &error))
+}
+
+fn hls_gateway(ground: &Ground, registry: &mut Registry) -> hls::Gateway {
+    let metrics = hls::Metrics::register(registry);
+    hls::Gateway::new(hls::Config::default(), ground.hub.clone(), ground.clock.clone(), metrics)
+}
+
+fn events_gateway(ground: &Ground, registry: &mut Registry) -> events::Gateway {
+    events::Gateway::new(events::Context {
+        rooms: ground.rooms.clone(),
+        hub: ground.hub.clone(),
+        keyring: ground.keys.keyring().clone(),
+        metrics: events::Metrics::register(registry),
+        stop: ground.stop.clone(),
+    })
+}

@@ -188,7 +188,9 @@ pub(crate) fn load(file: Option<&Path>, flags: Overrides) -> anyhow::Result<Conf
         .context("the configuration cannot be used")?;
     flags.apply(&mut config);
     if config.http.connections_max == 0 {
-        bail!("http.connections_max is 0: nobody could connect; set http.listen to \"off\" to close that door");
+        bail!(
+            "http.connections_max is 0: nobody could connect; set http.listen to \"off\" to close that door"
+        );
     }
     Ok(config)
 }
@@ -252,7 +254,9 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_refused_in_words() {
-        for (name, toml, key) in [("top", "[htpp]\nlisten = \"off\"", "htpp"), ("deep", "[http]\nport = 1", "port")] {
+        for (name, toml, key) in
+            [("top", "[htpp]\nlisten = \"off\"", "htpp"), ("deep", "[http]\nport = 1", "port")]
+        {
             let error = format!("{:#}", load_text(name, toml, Overrides::default()).expect_err("misspelt"));
             assert!(error.contains(key) && error.contains("expected"), "{error}");
             assert!(error.contains("unisono-config-"), "names the file: {error}");
@@ -261,14 +265,16 @@ mod tests {
 
     #[test]
     fn a_bad_address_says_what_a_good_one_is() {
-        let error = load_text("address", "[http]\nlisten = \"8080\"", Overrides::default()).expect_err("no address");
+        let error =
+            load_text("address", "[http]\nlisten = \"8080\"", Overrides::default()).expect_err("no address");
         let error = format!("{error:#}");
         assert!(error.contains("http.listen") && error.contains("0.0.0.0:8080"), "{error}");
     }
 
     #[test]
     fn a_named_file_must_exist() {
-        let error = load(Some(Path::new("/nonexistent/unisono.toml")), Overrides::default()).expect_err("missing");
+        let error =
+            load(Some(Path::new("/nonexistent/unisono.toml")), Overrides::default()).expect_err("missing");
         assert!(error.to_string().contains("/nonexistent/unisono.toml"));
     }
 }

@@ -1,6 +1,7 @@
 //! The gateways of a node, each opened with what it needs and refused in words.
 
 use crate::{config::Config, doors, keys::Keys};
+use anyhow::Context;
 use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -8,6 +9,7 @@ use unisono_base::NodeClock;
 use unisono_gateway_events as events;
 use unisono_gateway_hls as hls;
 use unisono_gateway_rtmp as rtmp;
+use unisono_gateway_webrtc as webrtc;
 use unisono_hub::Hub;
 use unisono_room::Rooms;
 use unisono_store::MemoryLog;
@@ -32,6 +34,7 @@ impl Ground {
 /// The open gateways; `None` where the configuration closes the door.
 pub(crate) struct Gateways {
     pub(crate) rtmp: Option<rtmp::Gateway>,
+    pub(crate) webrtc: Option<webrtc::Gateway>,
     pub(crate) hls: hls::Gateway,
     pub(crate) events: events::Gateway,
 }
@@ -45,6 +48,7 @@ impl Gateways {
     ) -> anyhow::Result<Self> {
         Ok(Self {
             rtmp: rtmp_gateway(config, ground, registry).await?,
+            webrtc: webrtc_gateway(config, ground, registry)?,
             hls: hls_gateway(ground, registry),
             events: events_gateway(ground, registry),
         })
@@ -65,6 +69,23 @@ async fn rtmp_gateway(
     };
     let bound = rtmp::Gateway::bind(rtmp::Config::new(address), context).await;
     bound.map(Some).map_err(|error| doors::refused("RTMP", "rtmp", address, &error))
+}
+
+fn webrtc_gateway(
+    config: &Config,
+    ground: &Ground,
+    registry: &mut Registry,
+) -> anyhow::Result<Option<webrtc::Gateway>> {
+    let Some(address) = config.webrtc.listen.address() else { return Ok(None) };
+    let settings = webrtc::Config {
+        advertise: config.webrtc.advertise.clone(),
+        workers: (config.webrtc.workers > 0).then_some(config.webrtc.workers),
+        ..webrtc::Config::new(address)
+    };
+    let metrics = webrtc::Metrics::register(registry);
+    let (hub, keyring, clock) = (ground.hub.clone(), ground.keys.keyring().clone(), ground.clock.clone());
+    let started = webrtc::Gateway::start(settings, hub, keyring, clock, metrics);
+    started.map(Some).with_context(|| format!("WebRTC media on {address} (--webrtc moves it)"))
 }
 
 fn hls_gateway(ground: &Ground, registry: &mut Registry) -> hls::Gateway {

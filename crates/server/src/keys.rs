@@ -1,12 +1,7 @@
 //! The node's keys: made at the first start, shown once, kept as hashes in the store.
 
 use anyhow::{Context, bail};
-use std::{
-    fs::DirBuilder,
-    os::unix::fs::DirBuilderExt,
-    path::Path,
-    sync::Arc,
-};
+use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
 use unisono_auth::{Keyring, NewKey, Role, StoredKey};
 use unisono_store::{Kv, SqliteKv};
 

@@ -8,7 +8,10 @@ use tracing_subscriber::EnvFilter;
 /// Starts logging for the whole process.
 pub(crate) fn start(log: &Log) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&log.filter).with_context(|| {
-        format!("log.filter {:?} is not a filter such as info or unisono_gateway_webrtc=debug,info", log.filter)
+        format!(
+            "log.filter {:?} is not a filter such as info or unisono_gateway_webrtc=debug,info",
+            log.filter
+        )
     })?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match log.format {

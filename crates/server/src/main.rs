@@ -124,5 +124,6 @@ fn new_key(role: KeyRole, config: &Config) -> anyhow::Result<()> {
 fn write_raw(source: &TestSource) -> anyhow::Result<()> {
     let duration = source.duration.map(Duration::try_from_secs_f64).transpose().context("--duration")?;
     let mut out = io::stdout().lock();
-    demo::write_raw(&mut out, source.size, source.fps, source.counter_mode, duration).context("standard output")
+    demo::write_raw(&mut out, source.size, source.fps, source.counter_mode, duration)
+        .context("standard output")
 }

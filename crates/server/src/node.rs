@@ -23,6 +23,7 @@ use std::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use unisono_base::{MediaTime, NodeClock, Span};
 use unisono_gateway_hls as hls;
+use unisono_gateway_webrtc as webrtc;
 use unisono_hub::{Hub, Limits};
 use unisono_room::Rooms;
 
@@ -52,6 +53,7 @@ pub(crate) struct Node {
     pub(crate) first_keys: Option<FirstKeys>,
     keys: Arc<Keys>,
     hls: hls::Gateway,
+    webrtc: Option<webrtc::Gateway>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -73,13 +75,22 @@ impl Node {
         let first_keys = keys.make_first().await?;
 
         let Ground { rooms, stop, .. } = ground;
-        let Gateways { rtmp, hls, events } = gateways;
-        let observed =
-            Observed { registry, node, hub: hub.clone(), keys: keys.clone(), clock: clock.clone(), since: Instant::now() };
-        let router = observe::router(Arc::new(observed))
+        let Gateways { rtmp, webrtc, hls, events } = gateways;
+        let observed = Observed {
+            registry,
+            node,
+            hub: hub.clone(),
+            keys: keys.clone(),
+            clock: clock.clone(),
+            since: Instant::now(),
+        };
+        let mut router = observe::router(Arc::new(observed))
             .merge(pages::router())
             .merge(events.router())
             .merge(hls.router());
+        if let Some(webrtc) = &webrtc {
+            router = router.merge(webrtc.router());
+        }
         let tasks = TaskTracker::new();
         if let Some(http) = http {
             let served = http.serve(guarded(router), stop.clone());
@@ -94,7 +105,7 @@ impl Node {
         }
         tasks.spawn(tick(clock.clone(), hub.clone(), rooms, stop.clone()));
         tracing::info!(http = ?doors.http, rtmp = ?doors.rtmp, webrtc = ?doors.webrtc, "open");
-        Ok(Self { hub, clock, doors, first_keys, keys, hls, stop, tasks })
+        Ok(Self { hub, clock, doors, first_keys, keys, hls, webrtc, stop, tasks })
     }
 
     /// Closes the doors, ends every session with a word to its peer, and waits for them, 5 s at most.
@@ -103,6 +114,9 @@ impl Node {
         self.stop.cancel();
         self.tasks.close();
         let ended = async {
+            if let Some(webrtc) = &self.webrtc {
+                webrtc.shutdown().await;
+            }
             self.hls.shutdown().await;
             self.tasks.wait().await;
             self.keys.close().await;
@@ -135,7 +149,7 @@ fn doors_of(config: &Config, http: Option<&HttpDoor>, gateways: &Gateways) -> an
     Ok(Doors {
         http: http.map(|door| door.listener.local_addr()).transpose()?,
         rtmp: gateways.rtmp.as_ref().map(|rtmp| rtmp.local_addr()).transpose()?,
-        webrtc: None,
+        webrtc: gateways.webrtc.as_ref().map(webrtc::Gateway::local_addr),
         reachable,
     })
 }

@@ -142,7 +142,8 @@ fn admit(keys: &Keys, peer: SocketAddr, headers: &HeaderMap) -> Result<(), Strin
         return if is_this_machine(Some(peer), headers) {
             Ok(())
         } else {
-            Err("/metrics is open to this machine, or with an admin key as Authorization: Bearer ak_...".to_owned())
+            Err("/metrics is open to this machine, or with an admin key as Authorization: Bearer ak_..."
+                .to_owned())
         };
     };
     keys.keyring().admin(key).map(|_| ()).map_err(|denied| denied.to_string())

@@ -92,7 +92,8 @@ fn page(candidates: &[&str], framing: Framing, headers: &HeaderMap) -> Response 
 fn serve(path: &str, file: EmbeddedFile, caching: &'static str, headers: &HeaderMap) -> Response {
     let hash: String = file.metadata.sha256_hash()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
     let etag = format!("\"{hash}\"");
-    let is_known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes());
+    let is_known =
+        headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes());
     let kind = mime_guess::from_path(path).first_or_octet_stream();
     let kind = if kind.type_() == "text" { format!("{kind}; charset=utf-8") } else { kind.to_string() };
     let head = [
@@ -101,7 +102,11 @@ fn serve(path: &str, file: EmbeddedFile, caching: &'static str, headers: &Header
         (header::ETAG, etag),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
-    if is_known { (StatusCode::NOT_MODIFIED, head).into_response() } else { (head, file.data).into_response() }
+    if is_known {
+        (StatusCode::NOT_MODIFIED, head).into_response()
+    } else {
+        (head, file.data).into_response()
+    }
 }
 
 fn placeholder() -> Response {

@@ -23,7 +23,10 @@ impl fmt::Display for Welcome<'_> {
         writeln!(f, "Unisono {}", env!("CARGO_PKG_VERSION"))?;
         let host = self.host();
         if let Some(keys) = self.keys {
-            writeln!(f, "\nKeys, shown this once (only their hashes are kept; `unisono keys new` makes others):")?;
+            writeln!(
+                f,
+                "\nKeys, shown this once (only their hashes are kept; `unisono keys new` makes others):"
+            )?;
             writeln!(f, "  publish key  {}", keys.publish)?;
             writeln!(f, "  admin key    {}", keys.admin)?;
         } else {
@@ -80,7 +83,10 @@ impl Welcome<'_> {
         if let Some(rtmp) = self.doors.rtmp {
             let server = format!("rtmp://{host}{}/{app}", port_unless(rtmp, 1935));
             writeln!(lines, "  OBS          Server {server}   Stream key {name}?key={key}")?;
-            writeln!(lines, "               (Output, Advanced: keyframe interval 2 s, B-frames 0, for WebRTC viewers)")?;
+            writeln!(
+                lines,
+                "               (Output, Advanced: keyframe interval 2 s, B-frames 0, for WebRTC viewers)"
+            )?;
             writeln!(
                 lines,
                 "  ffmpeg       ffmpeg -re -i in.mp4 -c:v libx264 -tune zerolatency -g 60 -c:a aac -f flv \
@@ -120,8 +126,7 @@ mod tests {
     fn the_first_start_shows_keys_in_ready_made_lines() {
         let keys = FirstKeys { publish: "pk_1_2".to_owned(), admin: "ak_3_4".to_owned() };
         let doors = doors();
-        let text =
-            Welcome { doors: &doors, keys: Some(&keys), is_demo: false }.to_string();
+        let text = Welcome { doors: &doors, keys: Some(&keys), is_demo: false }.to_string();
         for line in [
             "publish key  pk_1_2",
             "admin key    ak_3_4",
@@ -141,7 +146,10 @@ mod tests {
         let doors = Doors { rtmp: None, ..doors() };
         let welcome = Welcome { doors: &doors, keys: None, is_demo: false };
         let text = welcome.to_string();
-        assert!(text.contains("Keys exist") && text.contains("#key=pk_...") && !text.contains("rtmp://"), "{text}");
+        assert!(
+            text.contains("Keys exist") && text.contains("#key=pk_...") && !text.contains("rtmp://"),
+            "{text}"
+        );
         assert_eq!(welcome.watch_url().as_deref(), Some("http://localhost:8080/live/demo"));
     }
 }

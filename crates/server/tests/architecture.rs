@@ -30,7 +30,9 @@ fn every_arrow_between_our_crates_is_listed() {
     for (from, to) in arrows() {
         let allowed = reach(&shelf(&from));
         let is_listed = |target: &String| allowed.contains("*") || allowed.contains(shelf(target).as_str());
-        unlisted.extend(to.iter().filter(|target| !is_listed(target)).map(|target| format!("{from} -> {target}")));
+        unlisted.extend(
+            to.iter().filter(|target| !is_listed(target)).map(|target| format!("{from} -> {target}")),
+        );
     }
     assert!(unlisted.is_empty(), "arrows that ARCHITECTURE.md does not have: {unlisted:?}");
 }

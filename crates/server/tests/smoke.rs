@@ -130,7 +130,9 @@ async fn it_is_healthy_ready_and_measured() {
     assert_eq!(get(&server.url("/readyz")).await, (StatusCode::OK, "ready\n".to_owned()));
     let (status, text) = get(&server.url("/metrics")).await;
     assert_eq!(status, StatusCode::OK, "loopback needs no key");
-    for metric in ["unisono_build_info", "unisono_streams", "process_cpu_seconds", "unisono_rtmp_", "unisono_webrtc_"] {
+    for metric in
+        ["unisono_build_info", "unisono_streams", "process_cpu_seconds", "unisono_rtmp_", "unisono_webrtc_"]
+    {
         assert!(text.contains(metric), "{metric} in\n{text}");
     }
 }

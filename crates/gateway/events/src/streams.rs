@@ -18,7 +18,7 @@ const LONG_GOP: Span = Span::from_secs(4);
 
 /// All streams, by name.
 pub(crate) async fn list(State(context): State<Arc<Context>>) -> Response {
-    let mut streams: Vec<_> = context.hub.streams().iter().filter_map(|stream| view(stream)).collect();
+    let mut streams: Vec<_> = context.hub.streams().iter().filter_map(view).collect();
     streams.sort_by(|a, b| a.name.cmp(&b.name));
     ([(header::CACHE_CONTROL, "no-store")], Json(StreamList { streams })).into_response()
 }

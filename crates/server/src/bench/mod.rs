@@ -120,10 +120,17 @@ async fn join_all(audience: &Rc<Audience>, viewers: u32) -> Joins {
 }
 
 fn server_usage(pid: Option<u32>) -> anyhow::Result<Option<Usage>> {
-    pid.map(|pid| process::usage(pid).with_context(|| format!("there is no process {pid} on this machine"))).transpose()
+    pid.map(|pid| process::usage(pid).with_context(|| format!("there is no process {pid} on this machine")))
+        .transpose()
 }
 
-fn server_report(before: Option<Usage>, start: Option<Usage>, end: Option<Usage>, bits: u64, joined: u32) -> Value {
+fn server_report(
+    before: Option<Usage>,
+    start: Option<Usage>,
+    end: Option<Usage>,
+    bits: u64,
+    joined: u32,
+) -> Value {
     let (Some(before), Some(start), Some(end)) = (before, start, end) else { return Value::Null };
     let cpu = (end.cpu.saturating_sub(start.cpu)).as_secs_f64();
     let gigabits = bits as f64 / 1e9;

@@ -56,7 +56,11 @@ impl Peer {
     }
 
     /// Waits for datagrams, for the session's own deadline or until `until`, and handles what came.
-    pub(super) async fn step(&mut self, until: Instant, on_event: &mut impl FnMut(Event)) -> anyhow::Result<()> {
+    pub(super) async fn step(
+        &mut self,
+        until: Instant,
+        on_event: &mut impl FnMut(Event),
+    ) -> anyhow::Result<()> {
         self.drain(on_event)?;
         let wake = self.deadline.min(until);
         tokio::select! {

@@ -46,9 +46,9 @@ impl Publisher {
         let (tell, started) = mpsc::sync_channel(1);
         let run = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let result = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
-                runtime.block_on(Box::pin(publish(&endpoint, &key, &asked, &tell)))
-            });
+            let result = runtime
+                .map_err(anyhow::Error::from)
+                .and_then(|runtime| runtime.block_on(Box::pin(publish(&endpoint, &key, &asked, &tell))));
             if let Err(error) = result {
                 // Before the start this is the reason; afterwards nobody listens any more and the log has to do.
                 tracing::error!(error = format!("{error:#}"), "the publisher broke off");
@@ -143,7 +143,10 @@ struct Line {
 async fn connect(peer: &mut Peer) -> anyhow::Result<()> {
     let give_up = Instant::now() + CONNECT_PATIENCE;
     while !peer.rtc.is_connected() {
-        anyhow::ensure!(Instant::now() < give_up, "the publisher did not connect; is the media port reachable?");
+        anyhow::ensure!(
+            Instant::now() < give_up,
+            "the publisher did not connect; is the media port reachable?"
+        );
         peer.step(give_up, &mut |_| {}).await?;
     }
     Ok(())
@@ -160,7 +163,13 @@ fn payload_type(rtc: &mut Rtc, mid: Mid, codec: Codec) -> anyhow::Result<Pt> {
     found.map(|params| params.pt()).with_context(|| format!("the server took no {codec:?}"))
 }
 
-async fn send(peer: &mut Peer, video: Line, audio: Line, units: &[Unit], stop: &AtomicBool) -> anyhow::Result<()> {
+async fn send(
+    peer: &mut Peer,
+    video: Line,
+    audio: Line,
+    units: &[Unit],
+    stop: &AtomicBool,
+) -> anyhow::Result<()> {
     let start = Instant::now();
     let mut tone = Tone::new()?;
     let (mut frame, mut at) = (0u64, 0usize);

@@ -35,7 +35,8 @@ pub(super) async fn offer(
         if let Some(key) = key {
             request = request.bearer_auth(key);
         }
-        let response = request.body(sdp.to_owned()).send().await.with_context(|| format!("POST {endpoint}"))?;
+        let response =
+            request.body(sdp.to_owned()).send().await.with_context(|| format!("POST {endpoint}"))?;
         match response.status() {
             StatusCode::CREATED => {
                 let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());

@@ -93,7 +93,6 @@ impl Watching {
         let lost = self.frames.take_lost();
         counts.lost += if is_measuring { lost } else { 0 };
     }
-
 }
 
 /// Audio and video share the transport; the clock tells them apart.

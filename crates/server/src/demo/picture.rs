@@ -20,7 +20,11 @@ impl FromStr for Size {
         let side = |text: &str| text.parse::<usize>().map_err(|_| words());
         let size = Self { width: side(width)?, height: side(height)? };
         let fits = (160..=3840).contains(&size.width) && (90..=2160).contains(&size.height);
-        if fits && size.width.is_multiple_of(2) && size.height.is_multiple_of(2) { Ok(size) } else { Err(words()) }
+        if fits && size.width.is_multiple_of(2) && size.height.is_multiple_of(2) {
+            Ok(size)
+        } else {
+            Err(words())
+        }
     }
 }
 

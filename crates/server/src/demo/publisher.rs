@@ -120,7 +120,11 @@ impl Show {
 
     fn skip_to(&mut self, elapsed: Duration) {
         let frame = (elapsed.as_micros() * u128::from(FPS) / 1_000_000) as u64;
-        tracing::warn!(skipped = frame - self.next_frame, stream = STREAM, "the test stream is late and skips frames");
+        tracing::warn!(
+            skipped = frame - self.next_frame,
+            stream = STREAM,
+            "the test stream is late and skips frames"
+        );
         self.next_frame = frame;
         self.tone.skip_to(Span::from_micros(elapsed.as_micros() as i64));
     }

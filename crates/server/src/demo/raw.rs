@@ -68,7 +68,9 @@ mod tests {
     fn the_flash_is_on_for_three_frames_of_thirty() {
         let on: Vec<_> = (0..60).filter(|&n| CounterMode::Frame.moment(n, 30, 0).flash).collect();
         assert_eq!(on, [0, 1, 2, 30, 31, 32]);
-        assert!(CounterMode::Clock.moment(7, 30, 1_099).flash && !CounterMode::Clock.moment(7, 30, 1_100).flash);
+        assert!(
+            CounterMode::Clock.moment(7, 30, 1_099).flash && !CounterMode::Clock.moment(7, 30, 1_100).flash
+        );
         assert_eq!(CounterMode::Clock.moment(7, 30, 1_100).counter, 1_100);
     }
 

@@ -38,7 +38,11 @@ pub(crate) struct HttpMetrics {
 impl HttpMetrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        registry.register("unisono_http_connections", "HTTP connections open now", metrics.connections.clone());
+        registry.register(
+            "unisono_http_connections",
+            "HTTP connections open now",
+            metrics.connections.clone(),
+        );
         let help = "HTTP connections closed at once because http.connections_max was reached";
         registry.register("unisono_http_connections_refused", help, metrics.refused.clone());
         metrics

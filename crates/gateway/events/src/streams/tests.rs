@@ -2,7 +2,7 @@ use super::*;
 use bytes::Bytes;
 use unisono_base::{Doorbell, KeyId, MediaTime};
 use unisono_hub::{Hub, Limits, Publication, Source};
-use unisono_media::{Frame, OpusConfig};
+use unisono_media::{AvcConfig, Frame, OpusConfig};
 
 struct Silent;
 impl Doorbell for Silent {
@@ -43,4 +43,31 @@ fn a_lost_publisher_is_waited_for_in_words() {
     let view = view(&stream).expect("lost, not ended");
     assert_eq!((view.state, view.protocol, view.epoch), (StreamState::Lost, None, None));
     assert!(view.notes[0].contains("comes back"));
+}
+
+/// x264 640x360 High, without a word about reordering.
+const SPS: [u8; 25] = [
+    0x67, 0x64, 0x00, 0x1e, 0xac, 0xd9, 0x40, 0xa0, 0x2f, 0xf9, 0x70, 0x11, 0x00, 0x00, 0x03, 0x00, 0x01,
+    0x00, 0x00, 0x03, 0x00, 0x3c, 0x0f, 0x16, 0x2d,
+];
+
+#[test]
+fn b_frames_are_seen_and_explained() {
+    let hub = Hub::new(Limits::default());
+    let publication = publish(&hub);
+    let pps = vec![Bytes::from_static(&[0x68, 0xeb])];
+    let avc = AvcConfig::new(Bytes::from_static(&SPS), pps).expect("valid");
+    let mut picture = publication.open_track(CodecConfig::H264(avc));
+    assert_eq!(view(publication.stream()).expect("live").notes, ["No keyframe has come yet."]);
+    for t_ms in [0, 100, 33] {
+        let t = MediaTime::from_micros(t_ms * 1_000);
+        let mut frame = Frame::new(t, t, Bytes::from_static(b"x"));
+        frame.key = t_ms == 0;
+        picture.append(publication.epoch(), frame);
+    }
+    let view = view(publication.stream()).expect("live");
+    let track = &view.tracks[0];
+    assert_eq!((track.width, track.height, track.reordered), (Some(640), Some(360), Some(true)));
+    assert_eq!(view.notes.len(), 1, "{:?}", view.notes);
+    assert!(view.notes[0].starts_with("Plays by LL-HLS only"));
 }

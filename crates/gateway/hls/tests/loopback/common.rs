@@ -206,7 +206,9 @@ pub(crate) async fn until(what: &str, is_true: impl Fn() -> bool) {
 
 /// Attribute `key` of a line, quotes taken off.
 pub(crate) fn attribute<'a>(line: &'a str, key: &str) -> Option<&'a str> {
-    let rest = line.split_once(&format!("{key}="))?.1;
+    let own = format!("{key}=");
+    let at = line.match_indices(&own).find(|(i, _)| *i > 0 && b":,".contains(&line.as_bytes()[i - 1]))?.0;
+    let rest = &line[at + own.len()..];
     match rest.strip_prefix('"') {
         Some(quoted) => quoted.split('"').next(),
         None => rest.split(',').next(),

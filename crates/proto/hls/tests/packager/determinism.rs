@@ -74,7 +74,8 @@ proptest! {
         let mut live = Live::new(shape, Span::from_secs(12));
         let mut early = Viewer::new(&live.stream);
         let mut late: Option<Viewer> = None;
-        let mut marks = vec![breaks_ms, reconfigures_ms, begins_ms, 24_000];
+        // The late one looks every 2 s, before the ring has moved on.
+        let mut marks: Vec<_> = (2_000..=24_000).step_by(2_000).chain([breaks_ms, reconfigures_ms, begins_ms]).collect();
         marks.sort_unstable();
         for mark in marks {
             // One packager looks after every frame, the other now and then.

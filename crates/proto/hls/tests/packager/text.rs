@@ -93,7 +93,9 @@ impl Playlist {
 
 /// Value of `key` in an attribute list, quotes taken off.
 pub(crate) fn attribute<'a>(list: &'a str, key: &str) -> Option<&'a str> {
-    let rest = list.split_once(&format!("{key}="))?.1;
+    let own = format!("{key}=");
+    let at = list.match_indices(&own).find(|(i, _)| *i == 0 || list.as_bytes()[i - 1] == b',')?.0;
+    let rest = &list[at + own.len()..];
     match rest.strip_prefix('"') {
         Some(quoted) => quoted.split('"').next(),
         None => rest.split(',').next(),

@@ -38,6 +38,7 @@ function List() {
 
 function Card({ stream }: { stream: StreamView }) {
   const isLive = stream.state === 'live';
+  const isPressing = stream.tracks.some(({ reordered }) => reordered);
   const [app, name] = stream.name.split('/');
   return (
     <a class="card" href={`/${stream.name}`}>
@@ -51,7 +52,7 @@ function Card({ stream }: { stream: StreamView }) {
       </h2>
       <p class="quiet">{[sourceWords(stream), ...stream.tracks.map(trackWords)].join(' · ')}</p>
       {stream.notes.map((note) => (
-        <p class="aside" key={note}>
+        <p class={isPressing ? 'aside pressing' : 'aside'} key={note}>
           {note}
         </p>
       ))}

@@ -34,7 +34,7 @@ pub enum Denied {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyringError {
-    /// [`KEYS_MAX`] keys exist.
+    /// 10,000 keys exist.
     #[error("the server holds {KEYS_MAX} keys, its limit; revoke some first")]
     Full,
     /// Another key has this id.

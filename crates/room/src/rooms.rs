@@ -211,7 +211,8 @@ impl Rooms {
             Prepared::New(entry) => entry,
         };
         if let Err(error) = self.log.append(room.id(), sequencer.last_n(), vec![entry.clone()]).await {
-            // Whether it was written is unknown now; the log says so when it is read again.
+            // Whether it was written is unknown now; the log says so when it is read again. If it was, feeds get it
+            // from there at the next event; the data track, which is for the live picture, goes without.
             *slot = None;
             return Err(error.into());
         }

@@ -9,7 +9,7 @@ use axum::{
 };
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
-    metrics::{family::Family, gauge::Gauge, info::Info},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, info::Info},
     registry::{Registry, Unit},
 };
 use std::{
@@ -43,7 +43,7 @@ pub(crate) struct NodeMetrics {
     streams: Family<StateLabel, Gauge>,
     viewers: Family<ProtocolLabel, Gauge>,
     resident: Gauge,
-    cpu: Gauge<f64, AtomicU64>,
+    cpu: Counter<f64, AtomicU64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -81,7 +81,7 @@ impl NodeMetrics {
         }
         if let Some(usage) = process::usage(std::process::id()) {
             self.resident.set(usage.resident_bytes as i64);
-            self.cpu.set(usage.cpu.as_secs_f64());
+            self.cpu.inc_by((usage.cpu.as_secs_f64() - self.cpu.get()).max(0.0));
         }
     }
 }

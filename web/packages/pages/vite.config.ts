@@ -28,6 +28,8 @@ export default defineConfig({
     outDir: page('../../dist'),
     emptyOutDir: true,
     target: 'es2022',
+    // What the licences of hls.js and Preact ask for.
+    license: { fileName: 'assets/licenses.md' },
     // hls.js alone is beyond the default of 500; it is loaded on demand.
     chunkSizeWarningLimit: 700,
     rolldownOptions: { input: { index: page('index.html'), watch: page('watch.html'), publish: page('publish.html') } },

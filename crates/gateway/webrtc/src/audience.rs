@@ -51,12 +51,8 @@ impl Audiences {
             return true;
         }
         let Some(subscription) = stream.subscribe(bells.bell(Target::Audience(key))) else { return false };
-        let audience = Audience {
-            stream: stream.clone(),
-            viewers: vec![id],
-            probe: None,
-            _subscription: subscription,
-        };
+        let audience =
+            Audience { stream: stream.clone(), viewers: vec![id], probe: None, _subscription: subscription };
         self.all.insert(key, audience);
         shared.metrics.audiences.inc();
         true

@@ -65,7 +65,6 @@ pub struct Metrics {
     pub(crate) outbound: Flow,
     pub(crate) nacks_in: Counter,
     pub(crate) nacks_out: Counter,
-    pub(crate) rtx_out: Counter,
     pub(crate) plis_in: Counter,
     pub(crate) plis_out: Counter,
     /// Packets of publishers that did not come in time.
@@ -114,7 +113,6 @@ impl Metrics {
             nacks_out: count(&nacks, Direction::out),
             plis_in: count(&plis, Direction::r#in),
             plis_out: count(&plis, Direction::out),
-            rtx_out: Counter::default(),
             lost: Counter::default(),
             frame_latency: Histogram::new(LATENCY_BUCKETS),
             connect_time: Histogram::new(JOIN_BUCKETS),
@@ -132,7 +130,6 @@ impl Metrics {
         registry.register("nacks", "Packets asked for again: by viewers (in), of publishers (out)", nacks);
         registry.register("plis", "Keyframes asked for: by viewers (in), of publishers (out)", plis);
         registry.register("lost", "Publishers' packets given up", metrics.lost.clone());
-        registry.register("rtx", "Packets sent again", metrics.rtx_out.clone());
         registry.register("frame_latency_seconds", "Frame arrival to sent", metrics.frame_latency.clone());
         registry.register("connect_seconds", "POST to connected", metrics.connect_time.clone());
         registry.register(
@@ -141,7 +138,11 @@ impl Metrics {
             metrics.first_keyframe_time.clone(),
         );
         registry.register("transcoders", "AAC to Opus transcoders running", metrics.transcoders.clone());
-        registry.register("damaged_audio", "AAC access units heard as silence", metrics.damaged_audio.clone());
+        registry.register(
+            "damaged_audio",
+            "AAC access units heard as silence",
+            metrics.damaged_audio.clone(),
+        );
         registry.register("audiences", "Streams with viewers, per worker", metrics.audiences.clone());
         registry.register("peers", "Peer addresses known", metrics.peers.clone());
         registry.register("drops", "Frames, packets or datagrams lost, by reason", metrics.drops.clone());

@@ -1,13 +1,6 @@
 //! A WHIP publisher on its worker: frames out of the session, T onto them, into the hub.
 
-use crate::{
-    Metrics,
-    bell::Bell,
-    command::Refusal,
-    gateway::Shared,
-    metrics::Reason,
-    session::Link,
-};
+use crate::{Metrics, bell::Bell, command::Refusal, gateway::Shared, metrics::Reason, session::Link};
 use prometheus_client::metrics::counter::Counter;
 use std::{
     sync::Arc,
@@ -135,14 +128,14 @@ impl Publisher {
     }
 
     fn frame(&mut self, now: Instant, shared: &Shared, frame: IngressFrame) {
-        let IngressFrame { kind, config, pts, duration, key, droppable, payload } = frame;
+        let IngressFrame { kind, config, pts, arrived, duration, key, droppable, payload } = frame;
         if let Some(config) = config {
             self.configure(config);
         }
         if let Some(rtt) = self.ingress.rtt() {
             self.fit.set_rtt(rtt);
         }
-        let arrived = shared.clock.at(now);
+        let arrived = shared.clock.at(arrived);
         let Some(t) = self.stamp(pts, arrived) else { return };
         let mut stored = Frame::new(t, arrived, payload);
         stored.key = key || kind == Kind::Audio;

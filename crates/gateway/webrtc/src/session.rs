@@ -1,12 +1,7 @@
 //! What publishers and viewers have in common on a worker.
 
 use crate::{
-    SessionId,
-    command::Refusal,
-    directory::Seat,
-    gateway::Shared,
-    metrics::Direction,
-    publisher::Publisher,
+    SessionId, command::Refusal, directory::Seat, gateway::Shared, metrics::Direction, publisher::Publisher,
     viewer::Viewer,
 };
 use std::{
@@ -74,13 +69,7 @@ pub(crate) enum Settled {
 }
 
 impl Link {
-    pub(crate) fn new(
-        id: SessionId,
-        direction: Direction,
-        seat: Seat,
-        posted: Instant,
-        ufrag: &str,
-    ) -> Self {
+    pub(crate) fn new(id: SessionId, direction: Direction, seat: Seat, posted: Instant, ufrag: &str) -> Self {
         Self {
             id,
             direction,
@@ -166,7 +155,9 @@ impl Session {
         }
         let wanted = match &self.role {
             Role::Publisher(publisher) => publisher.core().poll_timeout(),
-            Role::Viewer(viewer) => [viewer.core().poll_timeout(), viewer.wants_at()].into_iter().flatten().min(),
+            Role::Viewer(viewer) => {
+                [viewer.core().poll_timeout(), viewer.wants_at()].into_iter().flatten().min()
+            }
         };
         wanted.map_or(Settled::Over("closed"), Settled::Until)
     }

@@ -109,12 +109,16 @@ impl Transcoders {
         Some(Lease(job))
     }
 
-    fn start(&self, stream: &Arc<Stream>, aac: Arc<Ring>, config: &AacConfig) -> Result<Arc<Job>, StartError> {
+    fn start(
+        &self,
+        stream: &Arc<Stream>,
+        aac: Arc<Ring>,
+        config: &AacConfig,
+    ) -> Result<Arc<Job>, StartError> {
         let chain = AacToOpus::new(config)?;
         let rendition = stream.add_rendition(CodecConfig::Opus(chain.config()));
         let signal = Arc::new(Signal::default());
-        let subscription =
-            stream.subscribe(signal.clone()).ok_or(StartError::Readers)?;
+        let subscription = stream.subscribe(signal.clone()).ok_or(StartError::Readers)?;
         let job = Arc::new(Job { aac: aac.clone(), opus: rendition.ring().clone(), signal: signal.clone() });
         let cursor = aac.tail();
         let metrics = self.metrics.clone();

@@ -22,15 +22,13 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
     thread::JoinHandle,
-    time::{Duration, Instant},
+    time::Instant,
 };
 use tokio::sync::{mpsc, watch};
 use unisono_net::{Bound, RecvBuffers, SendStats, Socket};
 
 /// A turn without a pause: after this many the runtime gets to look at its sockets and timers.
 const TURNS_PER_YIELD: u32 = 32;
-/// How long the farewells of a shutdown may take.
-const FAREWELL: Duration = Duration::from_millis(100);
 
 /// A datagram that another worker's socket received.
 #[derive(Debug)]
@@ -144,26 +142,15 @@ impl Worker {
                 tokio::task::yield_now().await;
             }
         }
-        self.farewell(&mut buffers).await;
+        self.farewell();
     }
 
-    /// Tells every peer that it is over, and gives the words a moment to leave.
-    async fn farewell(&mut self, buffers: &mut RecvBuffers) {
+    /// Tells every peer that it is over. What the socket does not take at once is not waited for.
+    fn farewell(&mut self) {
         let all: Vec<SessionId> = self.sessions.keys().copied().collect();
         for id in all {
-            self.say_goodbye(id, "the server is shutting down");
+            self.end_session(id, "the server is shutting down");
         }
-        let until = tokio::time::Instant::now() + FAREWELL;
-        while !self.sessions.is_empty() {
-            let readable = tokio::time::timeout_at(until, self.out.socket.readable()).await;
-            self.turn(buffers);
-            if readable.is_err() {
-                break;
-            }
-        }
-        let rest: Vec<SessionId> = self.sessions.keys().copied().collect();
-        for id in rest {
-            self.drop_session(id, "shutdown");
-        }
+        self.out.batch.flush(&self.out.socket);
     }
 }

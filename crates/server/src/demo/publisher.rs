@@ -119,13 +119,10 @@ impl Show {
     }
 
     fn skip_to(&mut self, elapsed: Duration) {
-        let frame = (elapsed.as_micros() * u128::from(FPS) / 1_000_000) as u64;
-        tracing::warn!(
-            skipped = frame - self.next_frame,
-            stream = STREAM,
-            "the test stream is late and skips frames"
-        );
-        self.next_frame = frame;
+        let now = ((elapsed.as_micros() * u128::from(FPS) / 1_000_000) as u64).max(self.next_frame);
+        let skipped = now - self.next_frame;
+        tracing::warn!(skipped, stream = STREAM, "the test stream is late and skips frames");
+        self.next_frame = now;
         self.tone.skip_to(Span::from_micros(elapsed.as_micros() as i64));
     }
 

@@ -19,8 +19,8 @@ use tokio::{net::TcpStream, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-/// A peer that has not sent a whole request head by then is let go.
-const HEADER_PATIENCE: Duration = Duration::from_secs(10);
+/// A peer that has not sent a whole request head by then is let go; so is one that is idle between two requests.
+const HEADER_PATIENCE: Duration = Duration::from_secs(30);
 /// HTTP/2 peers are asked for a sign of life this often.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Requests in flight on one HTTP/2 connection; a blocking playlist reload holds one.

@@ -3,7 +3,7 @@
 export type FailureKind =
   /** The stream does not exist yet, or its publisher is away: wait and ask again. */
   | 'absent'
-  /** The stream cannot be carried by this protocol (B-frames over WebRTC): use another. */
+  /** The stream cannot be carried by this protocol (B-frames over WebRTC), or the server does not offer it: use another. */
   | 'not-acceptable'
   /** The key is missing or wrong. */
   | 'unauthorized'
@@ -44,7 +44,8 @@ export async function errorFromResponse(response: Response): Promise<UnisonoErro
 
 export function kindOfStatus(status: number): FailureKind {
   if (status === 404) return 'absent';
-  if (status === 406) return 'not-acceptable';
+  // 405: the path is there, but nobody listens for offers (the protocol is switched off).
+  if (status === 405 || status === 406) return 'not-acceptable';
   if (status === 401 || status === 403) return 'unauthorized';
   if (status === 429 || status >= 500) return 'network';
   return 'refused';

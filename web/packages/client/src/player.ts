@@ -97,6 +97,8 @@ export abstract class Player {
   #frames = 0;
   #stalls = 0;
   #isStanding = true;
+  /** New pictures count. Not between sessions: what is left of the old one is not live. */
+  #isExpecting = true;
   #lastMoved = performance.now();
   /** Callback times of the last second, for the frame rate. At most 240 a second. */
   #recent: number[] = [];
@@ -179,11 +181,13 @@ export abstract class Player {
   protected restart(): void {
     this.#presenter.restart();
     this.#isStanding = true;
+    this.#isExpecting = true;
   }
 
   protected moveTo(state: State, words: string): void {
     if (this.#state === 'closed' || (this.#state === state && state === 'playing')) return;
     this.#state = state;
+    if (state === 'waiting' || state === 'reconnecting' || state === 'failed') this.#isExpecting = false;
     this.#emitter.emit('state', { state, words });
   }
 
@@ -239,9 +243,7 @@ export abstract class Player {
   #moved(now: number): void {
     this.#lastMoved = now;
     this.#isStanding = false;
-    if (this.#state === 'connecting' || this.#state === 'stalled' || this.#state === 'reconnecting' || this.#state === 'waiting') {
-      this.moveTo('playing', 'Live');
-    }
+    if (this.#isExpecting && this.#state !== 'playing') this.moveTo('playing', 'Live');
   }
 
   #show(frame: FrameTime): void {

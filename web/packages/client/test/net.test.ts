@@ -37,7 +37,7 @@ describe('refusals', () => {
   });
 
   test('what to do next follows from the status', () => {
-    expect([404, 406, 401, 403, 409, 429, 503].map(kindOfStatus)).toEqual(['absent', 'not-acceptable', 'unauthorized', 'unauthorized', 'refused', 'network', 'network']);
+    expect([404, 405, 406, 401, 403, 409, 429, 503].map(kindOfStatus)).toEqual(['absent', 'not-acceptable', 'not-acceptable', 'unauthorized', 'unauthorized', 'refused', 'network', 'network']);
     expect([retryAfterMs('1'), retryAfterMs(null), retryAfterMs('soon')]).toEqual([1000, undefined, undefined]);
   });
 });

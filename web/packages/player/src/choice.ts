@@ -14,10 +14,13 @@ export function firstLine(mode: Mode): Line {
   return mode === 'hls' ? 'hls' : 'webrtc';
 }
 
+/** What another protocol may mend. A key that is missing is missing there too, and one waits for a publisher on either. */
+const MENDABLE: ReadonlySet<FailureKind> = new Set(['not-acceptable', 'refused', 'unreachable', 'unsupported']);
+
 /** The line to fall to after `failure` on `line`; `null` to stay and say so. A forced protocol is never left. */
 export function fallback(mode: Mode, line: Line, failure: FailureKind): Line | null {
   if (mode !== 'auto' || line === 'hls') return null;
-  return failure === 'not-acceptable' || failure === 'unreachable' || failure === 'unsupported' ? 'hls' : null;
+  return MENDABLE.has(failure) ? 'hls' : null;
 }
 
 /** The `latency` attribute: milliseconds, or nothing. */

@@ -10,6 +10,7 @@ test('only what another protocol can mend makes it fall, and only where none is 
   expect(fallback('auto', 'webrtc', 'not-acceptable')).toBe('hls');
   expect(fallback('auto', 'webrtc', 'unreachable')).toBe('hls');
   expect(fallback('auto', 'webrtc', 'unsupported')).toBe('hls');
+  expect(fallback('auto', 'webrtc', 'refused')).toBe('hls');
   expect(fallback('auto', 'webrtc', 'unauthorized')).toBeNull();
   expect(fallback('webrtc', 'webrtc', 'not-acceptable')).toBeNull();
   expect(fallback('auto', 'hls', 'unsupported')).toBeNull();

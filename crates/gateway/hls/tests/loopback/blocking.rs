@@ -40,29 +40,23 @@ async fn one_publication_releases_playlists_and_the_hinted_part() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hint_that_comes_to_nothing_is_404() {
+async fn a_hint_comes_true_over_a_break_and_what_was_never_announced_is_404() {
     let server = Server::start().await;
     let mut live = Live::publish(&server.hub, media(6));
     live.run_to(2_800);
-    let (hint, ..) = next_part(&server.text("hls/video.m3u8").await);
+    let (hint, segment, part) = next_part(&server.text("hls/video.m3u8").await);
     let path = format!("hls/{hint}");
-    let end = async {
+    let breaks = async {
         waiting(&server, 1).await;
-        // The publisher comes back: another epoch, another segment. What was open ends shorter than a part.
+        // The publisher is back: another epoch, another segment. The open part ends short.
         live.publication.break_timeline(0);
         live.next_video = 90;
         live.run_to(3_100);
     };
-    let (_, ()) = tokio::join!(
-        async {
-            // The open part ends at the break, so the hinted one still comes...
-            assert_eq!(server.get(&path).await.status(), 200);
-        },
-        end
-    );
-    // ...but the one behind it never does.
-    let gone = path.replace(".0.m4s", ".1.m4s").replace(".1.m4s", ".7.m4s");
-    assert_eq!(server.get(&gone).await.status(), 404);
+    let (held, ()) = tokio::join!(server.get(&path), breaks);
+    assert_eq!(held.status(), 200);
+    let behind = path.replace(&format!("{segment}.{part}."), &format!("{segment}.{}.", part + 1));
+    assert_eq!(server.get(&behind).await.status(), 404, "its segment has ended");
 }
 
 #[tokio::test(flavor = "multi_thread")]

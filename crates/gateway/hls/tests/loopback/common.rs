@@ -24,9 +24,17 @@ impl Doorbell for Silent {
 /// Encoded media: access units in stored form.
 pub(crate) struct Media {
     pub(crate) avc: AvcConfig,
-    pub(crate) video: Vec<(Bytes, bool)>,
+    /// In decode order.
+    pub(crate) video: Vec<Picture>,
     pub(crate) aac: AacConfig,
     pub(crate) audio: Vec<Bytes>,
+}
+
+/// One access unit, with the frame number at which it is shown.
+pub(crate) struct Picture {
+    pub(crate) payload: Bytes,
+    key: bool,
+    shown: usize,
 }
 
 pub(crate) const FPS: i64 = 30;
@@ -44,10 +52,19 @@ fn ffmpeg(args: &str) -> Vec<u8> {
 
 /// `seconds` of a moving picture with a keyframe each second, and a tone.
 pub(crate) fn media(seconds: u32) -> Media {
-    let h264 = ffmpeg(&format!(
-        "-f lavfi -i testsrc=size=320x180:rate=30 -t {seconds} -c:v libx264 -preset ultrafast -tune zerolatency \
-         -pix_fmt yuv420p -g 30 -x264-params aud=1:scenecut=0 -f h264 -"
+    media_with(seconds, "-preset ultrafast -tune zerolatency -g 30 -x264-params aud=1:scenecut=0")
+}
+
+/// The same with other words for x264. The pictures are made as MPEG-TS, which tells the order of showing.
+pub(crate) fn media_with(seconds: u32, x264: &str) -> Media {
+    let file = std::env::temp_dir().join(format!("unisono-hls-{}-{seconds}.ts", std::process::id()));
+    let path = file.to_str().expect("plain");
+    ffmpeg(&format!(
+        "-f lavfi -i testsrc=size=320x180:rate=30 -t {seconds} -c:v libx264 {x264} -pix_fmt yuv420p -f mpegts -y {path}"
     ));
+    let h264 = ffmpeg(&format!("-i {path} -c copy -f h264 -"));
+    let shown = shown_order(path);
+    let _ = std::fs::remove_file(&file);
     let mut sps = None;
     let mut pps = Vec::new();
     let mut units: Vec<Vec<Bytes>> = Vec::new();
@@ -59,7 +76,9 @@ pub(crate) fn media(seconds: u32) -> Media {
             _ => units.last_mut().expect("begins with a delimiter").push(Bytes::copy_from_slice(nal)),
         }
     }
-    let video = units.iter().map(|unit| h264::store(unit.iter())).map(|au| (au.payload, au.key)).collect();
+    let stored = units.iter().map(|unit| h264::store(unit.iter()));
+    let video =
+        stored.zip(shown).map(|(au, shown)| Picture { payload: au.payload, key: au.key, shown }).collect();
     let adts = ffmpeg(&format!(
         "-f lavfi -i sine=frequency=440:sample_rate=48000 -t {seconds} -ac 2 -c:a aac -f adts -"
     ));
@@ -80,12 +99,26 @@ pub(crate) fn media(seconds: u32) -> Media {
     }
 }
 
+/// For each access unit of a file the number of the frame at which it is shown.
+fn shown_order(path: &str) -> Vec<usize> {
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-show_entries", "packet=pts", "-of", "csv=p=0", path])
+        .output()
+        .expect("ffprobe runs");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let pts: Vec<i64> = text.lines().filter_map(|l| l.split(',').next()?.parse().ok()).collect();
+    let first = pts.iter().min().copied().unwrap_or_default();
+    pts.iter().map(|pts| ((pts - first) * FPS / 90_000) as usize).collect()
+}
+
 /// A published stream whose media time the test moves.
 pub(crate) struct Live {
     pub(crate) media: Media,
     pub(crate) publication: Publication,
     video: TrackWriter,
     audio: TrackWriter,
+    /// Frames that decoding runs ahead of showing.
+    ahead: usize,
     pub(crate) next_video: usize,
     pub(crate) next_audio: usize,
 }
@@ -98,7 +131,9 @@ impl Live {
             hub.publish(&id(), KeyId::new("k"), source, seconds, Arc::new(Silent)).expect("free");
         let video = publication.open_track(CodecConfig::H264(media.avc.clone()));
         let audio = publication.open_track(CodecConfig::Aac(media.aac.clone()));
-        Self { media, publication, video, audio, next_video: 0, next_audio: 0 }
+        let shown = media.video.iter().map(|p| p.shown);
+        let ahead = shown.enumerate().map(|(i, shown)| i.saturating_sub(shown)).max().unwrap_or(0);
+        Self { media, publication, video, audio, ahead, next_video: 0, next_audio: 0 }
     }
 
     pub(crate) fn video_t(&self, i: usize) -> MediaTime {
@@ -118,9 +153,11 @@ impl Live {
             let has_video = self.next_video < self.media.video.len() && v < end;
             let has_audio = self.next_audio < self.media.audio.len() && a < end;
             if has_video && (v <= a || !has_audio) {
-                let (payload, key) = self.media.video[self.next_video].clone();
-                let mut frame = Frame::new(v, v, payload);
-                frame.key = key;
+                let picture = &self.media.video[self.next_video];
+                let mut frame = Frame::new(self.video_t(picture.shown), v, picture.payload.clone());
+                // Decoding runs ahead of showing by as many frames as the reordering is deep.
+                frame.dts = v - Span::from_micros(self.ahead as i64 * 1_000_000 / FPS);
+                frame.key = picture.key;
                 frame.duration = Span::from_micros(1_000_000 / FPS);
                 assert_eq!(self.video.append(epoch, frame), Written::Stored);
                 self.next_video += 1;

@@ -107,7 +107,9 @@ async fn an_event_is_in_the_part_of_the_first_frame_at_or_after_it() {
     live.run_to(4_500);
     let origin = (i64::from(live.publication.epoch().0) - 86_400) * 90_000;
     let mut found = Vec::new();
-    for part in parts_of(&server.text("hls/video.m3u8").await) {
+    // Held until the second segment is whole: the packager has read all of the above.
+    let second = live.publication.epoch().0 + 1;
+    for part in parts_of(&server.text(&format!("hls/video.m3u8?_HLS_msn={second}")).await) {
         let bytes = server.bytes(&format!("hls/{part}")).await;
         let (first, ..) = times(&bytes, live.publication.epoch().0.into(), 90_000);
         for one in boxes(&bytes) {

@@ -75,7 +75,7 @@ async fn the_multivariant_playlist_tells_what_there_is() {
     }
     let average = crate::common::attribute(&text, "AVERAGE-BANDWIDTH").expect("there");
     let average: u64 = average.parse().expect("a number");
-    let media: usize = live.media.video[..240].iter().map(|(payload, _)| payload.len()).sum::<usize>()
+    let media: usize = live.media.video[..240].iter().map(|p| p.payload.len()).sum::<usize>()
         + live.media.audio.iter().map(|payload| payload.len()).sum::<usize>();
     let truth = media as u64; // bytes in 8 s = bits per second
     assert!(average.abs_diff(truth) * 10 < truth, "{average} is within 10 % of {truth}");

@@ -1,6 +1,6 @@
 //! Real players on a loopback server.
 
-use crate::common::{Live, Server, media};
+use crate::common::{Live, Server, media, media_with};
 use tokio::process::Command;
 
 async fn ffprobe(url: &str, select: &str) -> String {
@@ -37,4 +37,42 @@ async fn ffmpeg_plays_every_frame() {
         .expect("ffmpeg runs");
     let words = String::from_utf8_lossy(&decode.stderr);
     assert!(decode.status.success() && words.trim().is_empty(), "ffmpeg: {words}");
+}
+
+/// What OBS sends by default: B-frames and a keyframe each 250 frames. Refused on WHEP, played here.
+#[tokio::test(flavor = "multi_thread")]
+async fn ffmpeg_plays_reordered_frames_of_a_long_group() {
+    let server = Server::start().await;
+    let encoder = "-preset veryfast -bf 2 -g 250 -x264-params aud=1:scenecut=0:b-adapt=0";
+    let mut live = Live::publish(&server.hub, media_with(20, encoder));
+    live.run_to(18_000);
+    let playlist = server.text("hls/video.m3u8").await;
+    assert!(playlist.contains("#EXT-X-TARGETDURATION:10"), "{playlist}");
+    live.run_to(40_000);
+    let video = live.next_video;
+    server.end(live);
+    while !server.text("hls/video.m3u8").await.contains("#EXT-X-ENDLIST") {
+        tokio::task::yield_now().await;
+    }
+    let url = format!("{}/index.m3u8", server.base);
+    assert_eq!(ffprobe(&url, "v").await, format!("h264,320,180,{video}"));
+    let output = Command::new("ffprobe")
+        .args([
+            "-v",
+            "error",
+            "-select_streams",
+            "v",
+            "-show_entries",
+            "frame=pts_time",
+            "-of",
+            "csv=p=0",
+            &url,
+        ])
+        .output()
+        .await
+        .expect("ffprobe runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let shown: Vec<f64> = text.lines().filter_map(|l| l.trim_matches(',').parse().ok()).collect();
+    assert_eq!(shown.len(), video);
+    assert!(shown.windows(2).all(|w| (w[1] - w[0] - 1.0 / 30.0).abs() < 0.001), "evenly, in order");
 }

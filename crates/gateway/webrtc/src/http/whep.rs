@@ -74,6 +74,7 @@ fn is_settled(audio: &Ring) -> bool {
 
 /// Announced by the SPS, or seen.
 fn reorders(ring: &Ring) -> bool {
-    let announced = ring.config().is_some_and(|c| matches!(&*c, CodecConfig::H264(avc) if avc.sps.reorders()));
+    let announced =
+        ring.config().is_some_and(|c| matches!(&*c, CodecConfig::H264(avc) if avc.sps.reorders()));
     announced || ring.is_reordered()
 }

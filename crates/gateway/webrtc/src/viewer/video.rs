@@ -196,7 +196,8 @@ impl Video {
         if acknowledged.is_some() && request_keyframe(stream) {
             return;
         }
-        let is_on_its_way = self.answered_at.is_some_and(|at| now.saturating_duration_since(at) < ANSWER_EVERY);
+        let is_on_its_way =
+            self.answered_at.is_some_and(|at| now.saturating_duration_since(at) < ANSWER_EVERY);
         if is_on_its_way {
             return;
         }

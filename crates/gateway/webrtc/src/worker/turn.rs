@@ -126,9 +126,7 @@ impl Worker {
             Command::Watch(watch) => self.watch(now, watch),
             Command::Patch(patch) => self.patch(now, patch),
             Command::Close { id, reply } => {
-                self.say_goodbye(id, "closed by its client");
-                self.settle(id, now);
-                self.drop_session(id, "DELETE");
+                self.end_session(id, "closed by its client");
                 let _ = reply.send(());
             }
         }
@@ -256,14 +254,18 @@ impl Worker {
         }
     }
 
-    pub(super) fn say_goodbye(&mut self, id: SessionId, reason: &'static str) {
+    /// Says goodbye to a session's peer and forgets it.
+    pub(super) fn end_session(&mut self, id: SessionId, reason: &'static str) {
+        let now = Instant::now();
         if let Some(session) = self.sessions.get_mut(&id) {
-            session.close(Instant::now(), reason);
+            session.close(now, reason);
+            self.settle(id, now);
+            self.drop_session(id, reason);
         }
     }
 
     /// Forgets a session everywhere. Its drop gives the seat back and ends its publication or lease.
-    pub(super) fn drop_session(&mut self, id: SessionId, reason: &str) {
+    fn drop_session(&mut self, id: SessionId, reason: &str) {
         let Some(session) = self.sessions.remove(&id) else { return };
         let link = &session.link;
         tracing::info!(session = ?id, direction = ?link.direction, reason, "WebRTC session over");

@@ -22,6 +22,7 @@ interface Sample {
 
 /** The stats entries of several kinds, as one loose record: browsers differ in what they fill in. */
 interface Entry {
+  readonly id: string;
   readonly type: string;
   readonly kind?: string;
   readonly timestamp: number;
@@ -48,7 +49,7 @@ export class HealthMeter {
     const video = outbound('video');
     const remote = entries.find((entry) => entry.type === 'remote-inbound-rtp' && entry.kind === 'video');
     const pair = entries.find((entry) => entry.type === 'candidate-pair' && entry.nominated);
-    const codec = entries.find((entry) => entry.type === 'codec' && video !== undefined && idOf(report, entry) === video.codecId);
+    const codec = entries.find((entry) => entry.type === 'codec' && entry.id === video?.codecId);
     const roundTrip = remote?.roundTripTime ?? pair?.currentRoundTripTime;
     return {
       videoBitsPerSecond: this.#rate('video', video),
@@ -71,9 +72,4 @@ export class HealthMeter {
     if (!last || now.at <= last.at || now.bytes < last.bytes) return 0;
     return ((now.bytes - last.bytes) * 8000) / (now.at - last.at);
   }
-}
-
-function idOf(report: RTCStatsReport, entry: Entry): string | undefined {
-  for (const [id, value] of report as unknown as Map<string, Entry>) if (value === entry) return id;
-  return undefined;
 }

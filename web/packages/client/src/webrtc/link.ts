@@ -3,7 +3,7 @@
 /** No path within this long: the media port is not reachable from here. */
 const CONNECT_MS = 10_000;
 /** ICE often comes back by itself from a short `disconnected`. */
-const DISCONNECTED_MS = 3000;
+const DISCONNECTED_MS = 2000;
 
 export type Lost = 'unreachable' | 'lost' | 'closed';
 

@@ -19,7 +19,7 @@ export interface WatchWebRtcOptions extends PlayerOptions {
    * the network allows).
    */
   readonly jitterBufferMs?: number;
-  /** How often to try again when no media path comes up. 1 lets a caller fall to another protocol soon. */
+  /** How often to try where the server is full or no media path comes up; default: for ever. 1 lets a caller fall to another protocol soon. */
   readonly unreachableTries?: number;
 }
 
@@ -125,7 +125,7 @@ export class WebRtcPlayer extends Player {
       const why = await Promise.race([link.lost, ended]);
       return this.#outcome(why, wasUp);
     } catch (error) {
-      return outcomeOf(error);
+      return this.#outcomeOfError(error);
     } finally {
       over.abort();
     }
@@ -133,13 +133,30 @@ export class WebRtcPlayer extends Player {
 
   #outcome(why: Lost | { readonly reason: string }, wasUp: boolean): Outcome {
     if (typeof why === 'object') return { next: 'wait', words: why.reason, pauseMs: 500 };
-    if (why !== 'unreachable') return { next: 'again', words: 'The connection was lost; coming back', wasUp };
-    this.#unreachable += 1;
-    const words = 'The server answered, but its media port cannot be reached from here';
-    if (this.#unreachable >= (this.#options.unreachableTries ?? Infinity)) {
-      return { next: 'stop', error: new UnisonoError('unreachable', words) };
+    if (why === 'unreachable') return this.#notReached('The server answered, but its media port cannot be reached from here');
+    return { next: 'again', words: 'The connection was lost; coming back', wasUp };
+  }
+
+  #outcomeOfError(error: unknown): Outcome {
+    if (!(error instanceof UnisonoError)) {
+      return { next: 'stop', error: new UnisonoError('unsupported', `WebRTC does not work in this browser: ${(error as Error).message}`) };
     }
-    return { next: 'again', words, wasUp };
+    const { kind, message, status, retryAfterMs } = error;
+    if (kind === 'absent') {
+      // Ours always says when to come again; any other 404 means that there is no WHEP here.
+      if (retryAfterMs === undefined) return { next: 'stop', error: new UnisonoError('not-acceptable', 'This server does not offer WebRTC', status) };
+      return { next: 'wait', words: message, pauseMs: retryAfterMs };
+    }
+    // Full, or going down.
+    if (status === 503) return this.#notReached(message);
+    if (kind === 'network') return { next: 'again', words: message, wasUp: false };
+    return { next: 'stop', error };
+  }
+
+  #notReached(words: string): Outcome {
+    this.#unreachable += 1;
+    if (this.#unreachable < (this.#options.unreachableTries ?? Infinity)) return { next: 'again', words, wasUp: false };
+    return { next: 'stop', error: new UnisonoError('unreachable', words) };
   }
 
   #open(): RTCPeerConnection {
@@ -173,6 +190,7 @@ export class WebRtcPlayer extends Player {
   #listen(pc: RTCPeerConnection): Promise<{ readonly reason: string }> {
     const channel = pc.createDataChannel('unisono', { ordered: true });
     return new Promise((resolve) => {
+      channel.onclose = () => resolve({ reason: 'The server ended the session' });
       channel.onmessage = ({ data }) => {
         const control = parseControl(data);
         if (control?.type === 'mapping') {
@@ -213,15 +231,6 @@ export class WebRtcPlayer extends Player {
     if (!source.captureTimestamp || !this.#epoch) return null;
     return { t: Math.round((source.captureTimestamp - NTP_TO_UNIX_MS) * 1000), epoch: this.#epoch };
   }
-}
-
-function outcomeOf(error: unknown): Outcome {
-  if (!(error instanceof UnisonoError)) {
-    return { next: 'stop', error: new UnisonoError('unsupported', `WebRTC does not work in this browser: ${(error as Error).message}`) };
-  }
-  if (error.kind === 'absent') return { next: 'wait', words: error.message, pauseMs: error.retryAfterMs ?? 1000 };
-  if (error.kind === 'network') return { next: 'again', words: error.message, wasUp: false };
-  return { next: 'stop', error };
 }
 
 /** Chromium leaves the extension out of its offers unless asked. */

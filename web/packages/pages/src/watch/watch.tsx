@@ -70,9 +70,10 @@ export function Watch({ stream, urls }: { stream: StreamName; urls: StreamUrls }
     setMode(line);
     history.replaceState(null, '', `?mode=${line}`);
   };
-  // A note about how it plays is a banner; the small print stays small.
-  const isPressing = state.note !== null || (view?.tracks.some(({ reordered }) => reordered) ?? false);
-  const notes = view?.notes ?? (state.note ? [state.note] : []);
+  // With B-frames the server's note says why it plays as it does; else the player's own reason does. Small print stays small.
+  const isReordered = view?.tracks.some(({ reordered }) => reordered) ?? false;
+  const pressing = isReordered ? (view?.notes ?? []) : state.note ? [`Plays by LL-HLS: ${state.note}`] : [];
+  const smallPrint = isReordered ? [] : (view?.notes ?? []);
   return (
     <>
       <Head>
@@ -101,7 +102,14 @@ export function Watch({ stream, urls }: { stream: StreamName; urls: StreamUrls }
             </span>
             <Live player={player} />
           </div>
-          {notes.map((note) => (isPressing ? <Banner key={note}>{note}</Banner> : <p key={note} class="quiet">{note}</p>))}
+          {pressing.map((note) => (
+            <Banner key={note}>{note}</Banner>
+          ))}
+          {smallPrint.map((note) => (
+            <p key={note} class="quiet">
+              {note}
+            </p>
+          ))}
           {state.state === 'failed' && <Banner tone="bad">{state.words}</Banner>}
         </section>
         <aside class="room">

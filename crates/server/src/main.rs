@@ -16,7 +16,7 @@ mod welcome;
 
 use anyhow::Context;
 use clap::Parser;
-use cli::{BenchCommand, Cli, Command, KeyRole, KeysCommand, Options, TestSource};
+use cli::{BenchCommand, Cli, Command, KeyRole, KeysCommand, Options};
 use config::Config;
 use demo::{Demo, TemporaryDir};
 use keys::Keys;
@@ -53,7 +53,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Keys(KeysCommand::New { role, config, data_dir }) => {
             new_key(role, &load(&Options::of(config, data_dir))?)
         }
-        Command::Testsource(source) => write_raw(&source),
+        Command::Testsource(source) => demo::write_raw(&source),
         Command::Bench(BenchCommand::Watch(args)) => bench::watch(&args),
     }
 }
@@ -119,11 +119,4 @@ fn new_key(role: KeyRole, config: &Config) -> anyhow::Result<()> {
     println!("{key}");
     eprintln!("Shown this once; only its hash is kept. A running server knows it after a restart.");
     Ok(())
-}
-
-fn write_raw(source: &TestSource) -> anyhow::Result<()> {
-    let duration = source.duration.map(Duration::try_from_secs_f64).transpose().context("--duration")?;
-    let mut out = io::stdout().lock();
-    demo::write_raw(&mut out, source.size, source.fps, source.counter_mode, duration)
-        .context("standard output")
 }

@@ -1,6 +1,8 @@
 //! `unisono testsource`: raw frames on standard output, in real time.
 
 use super::picture::{Moment, Picture, Size};
+use crate::cli::TestSource;
+use anyhow::Context;
 use std::{
     io::{self, ErrorKind, Write},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -32,9 +34,16 @@ pub(crate) fn unix_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
+/// Runs the command: frames to standard output.
+pub(crate) fn write_raw(source: &TestSource) -> anyhow::Result<()> {
+    let duration = source.duration.map(Duration::try_from_secs_f64).transpose().context("--duration")?;
+    let mut out = io::stdout().lock();
+    write_to(&mut out, source.size, source.fps, source.counter_mode, duration).context("standard output")
+}
+
 /// Writes frames at their times until `duration` is over or the reader goes away. A reader that is slower than
 /// real time slows the source; late frames are then drawn at once, none is left out.
-pub(crate) fn write_raw(
+fn write_to(
     out: &mut impl Write,
     size: Size,
     fps: u32,
@@ -79,7 +88,7 @@ mod tests {
         let mut out = Vec::new();
         let size = "160x90".parse().expect("valid");
         let duration = Some(Duration::from_millis(50));
-        write_raw(&mut out, size, 100, CounterMode::Frame, duration).expect("a vector takes all");
+        write_to(&mut out, size, 100, CounterMode::Frame, duration).expect("a vector takes all");
         assert_eq!(out.len(), 5 * 160 * 90 * 3 / 2);
     }
 }

@@ -1,0 +1,5 @@
+//! The gateway as clients see it: HTTP through the real routes, media through the real UDP port.
+
+mod common;
+mod publish_and_watch;
+mod refusals;

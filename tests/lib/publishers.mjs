@@ -1,0 +1,48 @@
+// Real encoders. Each returns { child, kill, stop }; ffmpeg's picture comes from the server's own test source, with the burnt-in counter.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+const binary = process.env.UNISONO_BIN;
+
+function running(children) {
+  const last = children.at(-1);
+  last.words = '';
+  last.stderr?.on('data', (chunk) => (last.words = (last.words + chunk).slice(-4000)));
+  const signal = async (name) => {
+    const ends = children.filter((child) => child.exitCode === null && child.signalCode === null).map((child) => once(child, 'exit'));
+    children.forEach((child) => child.kill(name));
+    await Promise.all(ends);
+  };
+  return { child: last, kill: () => signal('SIGKILL'), stop: () => signal('SIGTERM') };
+}
+
+/** The beep: 1 kHz in the first 100 ms of each second, as the flash of the picture. */
+const BEEP = 'aevalsrc=sin(2*PI*1000*t)*lt(mod(t\\,1)\\,0.1)*0.5:s=48000:c=stereo';
+const ZEROLATENCY = ['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-g', '60', '-keyint_min', '60', '-sc_threshold', '0', '-b:v', '1500k'];
+/** What OBS sends with its defaults. */
+const OBS_LIKE = ['-c:v', 'libx264', '-preset', 'veryfast', '-bf', '2', '-g', '250', '-keyint_min', '250', '-sc_threshold', '0', '-b:v', '1500k'];
+
+/** ffmpeg by RTMP: H.264 and AAC. `encoder`: 'zerolatency' or 'obs'; `counter`: 'frame' or 'clock'. */
+export function ffmpegRtmp(url, { encoder = 'zerolatency', counter = 'frame', size = '640x360', gop } = {}) {
+  const source = spawn(binary, ['testsource', '--raw', '--counter-mode', counter, '--size', size, '--fps', '30'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const video = encoder === 'obs' ? OBS_LIKE : ZEROLATENCY;
+  const keyframes = gop === undefined ? [] : ['-g', String(gop), '-keyint_min', String(gop)];
+  const raw = ['-f', 'rawvideo', '-pix_fmt', 'yuv420p', '-s', size, '-r', '30', '-thread_queue_size', '64', '-i', 'pipe:0'];
+  const sound = ['-re', '-f', 'lavfi', '-thread_queue_size', '64', '-i', BEEP];
+  const audio = ['-c:a', 'aac', '-b:a', '96k', '-ar', '48000'];
+  const ffmpeg = spawn('ffmpeg', ['-hide_banner', '-loglevel', 'warning', ...raw, ...sound, '-map', '0:v', '-map', '1:a', ...video, ...keyframes, '-pix_fmt', 'yuv420p', ...audio, '-f', 'flv', url], {
+    stdio: ['pipe', 'ignore', 'pipe'],
+  });
+  source.stdout.pipe(ffmpeg.stdin).on('error', () => source.kill());
+  return running([source, ffmpeg]);
+}
+
+/** GStreamer by RTMP, its own test picture. */
+export function gstreamerRtmp(url) {
+  const pipeline = [
+    'flvmux', 'name=mux', 'streamable=true', '!', 'rtmp2sink', `location=${url}`,
+    'videotestsrc', 'is-live=true', '!', 'video/x-raw,width=320,height=180,framerate=30/1', '!', 'x264enc', 'tune=zerolatency', 'key-int-max=60', 'bitrate=500', '!', 'h264parse', '!', 'mux.',
+    'audiotestsrc', 'is-live=true', '!', 'audio/x-raw,rate=48000,channels=2', '!', 'avenc_aac', '!', 'aacparse', '!', 'mux.',
+  ];
+  return running([spawn('gst-launch-1.0', ['-q', ...pipeline], { stdio: ['ignore', 'ignore', 'pipe'] })]);
+}

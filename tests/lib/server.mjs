@@ -1,0 +1,107 @@
+// A real server of one's own: free ports, a fresh data directory, keys from its first words.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { until } from './until.mjs';
+
+const binary = process.env.UNISONO_BIN ?? die('UNISONO_BIN must name the unisono binary; ./dev test sets it');
+
+function die(words) {
+  throw new Error(words);
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+export class Server {
+  static async start({ command = 'serve', args = [], dataDir } = {}) {
+    const server = new Server();
+    server.ownsData = dataDir === undefined;
+    server.dataDir = dataDir ?? (await mkdtemp(join(tmpdir(), 'unisono-e2e-')));
+    [server.http, server.rtmp, server.webrtc] = [await freePort(), await freePort(), await freePort()];
+    const doors = ['http', 'rtmp', 'webrtc'].flatMap((door) => [`--${door}`, `127.0.0.1:${server[door]}`]);
+    const own = command === 'demo' ? ['--no-open'] : [];
+    server.child = spawn(binary, [command, '--data-dir', server.dataDir, ...doors, ...own, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    server.stdout = '';
+    server.stderr = '';
+    server.child.stdout.on('data', (chunk) => (server.stdout += chunk));
+    server.child.stderr.on('data', (chunk) => (server.stderr += chunk));
+    await until('the server answers', async () => {
+      if (server.child.exitCode !== null) die(`the server ended: ${server.stderr}`);
+      return (await fetch(`${server.url}/readyz`).catch(() => null))?.ok;
+    });
+    server.key = /pk_[0-9a-f]{8}_[0-9a-f]{32}/.exec(server.stdout)?.[0];
+    return server;
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.http}`;
+  }
+
+  get pid() {
+    return this.child.pid;
+  }
+
+  /** Publish URL for an RTMP encoder. */
+  rtmpUrl(stream, key = this.key) {
+    const [app, name] = stream.split('/');
+    return `rtmp://127.0.0.1:${this.rtmp}/${app}/${name}?key=${key}`;
+  }
+
+  async stream(name) {
+    const answer = await fetch(`${this.url}/api/v1/streams/${name}`);
+    return answer.ok ? answer.json() : null;
+  }
+
+  /** Waits until `name` is live with `kinds` of tracks. */
+  live(name, kinds = ['video', 'audio']) {
+    return until(`${name} is live`, async () => {
+      const stream = await this.stream(name);
+      const has = (kind) => stream.tracks.some((track) => track.kind === kind);
+      return stream?.state === 'live' && kinds.every(has) ? stream : null;
+    });
+  }
+
+  /** Posts an event to a stream's room; the event as the log has it. */
+  async post(stream, event) {
+    const answer = await fetch(`${this.url}/api/v1/rooms/${stream.replace('/', ':')}/events`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(event),
+    });
+    if (answer.status !== 201) die(`POST event: ${answer.status} ${await answer.text()}`);
+    return answer.json();
+  }
+
+  /** The sum of a metric's samples whose labels contain `labels`. */
+  async metric(name, labels = '') {
+    const text = await (await fetch(`${this.url}/metrics`)).text();
+    const lines = text.split('\n').filter((line) => (line.startsWith(`${name} `) || line.startsWith(`${name}{`)) && line.includes(labels));
+    return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+  }
+
+  /** Resident memory, bytes. */
+  async rss() {
+    const status = await readFile(`/proc/${this.pid}/status`, 'utf8');
+    return Number(/VmRSS:\s+(\d+) kB/.exec(status)[1]) * 1024;
+  }
+
+  async stop() {
+    if (this.child.exitCode === null) {
+      this.child.kill('SIGTERM');
+      await once(this.child, 'exit');
+    }
+    if (this.ownsData) await rm(this.dataDir, { recursive: true, force: true });
+  }
+}

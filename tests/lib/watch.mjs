@@ -1,0 +1,84 @@
+// A watch page under observation: every displayed frame with its T and burnt-in counter, every event, every stall.
+import { until } from './until.mjs';
+
+/** Opens `stream` by `mode` ('webrtc' | 'hls') and waits for moving pictures. */
+export async function watch(browser, server, stream, mode) {
+  const page = await browser.open(`${server.url}/${stream}?mode=${mode}`);
+  await page.waitForFunction(() => window.unisono?.player);
+  await page.evaluate(observe);
+  await until(`${mode} shows ${stream}`, () => page.evaluate(() => window.seen.frames.length > 5)).catch(async (error) => {
+    const state = await page.evaluate(() => document.body.innerText.slice(0, 600));
+    throw new Error(`${error.message}\n${state}\n${page.words.slice(-10).join('\n')}`);
+  });
+  return page;
+}
+
+/** Runs in the page. Reads the counter's band only: a few kilobytes per frame. */
+function observe() {
+  const { player } = window.unisono;
+  const seen = { frames: [], events: [], stalls: 0, states: [] };
+  window.seen = seen;
+  const canvas = new OffscreenCanvas(640, 18);
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  const counter = (video) => {
+    const { videoWidth, videoHeight } = video;
+    if (!videoWidth) return null;
+    context.drawImage(video, 0, 0, videoWidth, videoHeight / 20, 0, 0, 640, 18);
+    const { data } = context.getImageData(0, 9, 640, 1);
+    let bits = 0n;
+    for (let cell = 0; cell < 32; cell += 1) bits = (bits << 1n) | (data[Math.floor((cell + 0.5) * 20) * 4] > 127 ? 1n : 0n);
+    const [value, check] = [Number(bits >> 8n), Number(bits & 255n)];
+    return ((value >> 16) + ((value >> 8) & 255) + (value & 255) + 0x5a) % 256 === check ? value : null;
+  };
+  let last = null;
+  player.on('frame', (frame) => {
+    const now = performance.now();
+    if (last !== null && now - last > 500) seen.stalls += 1;
+    last = now;
+    seen.frames.push({ t: frame.t, epoch: frame.epoch, counter: counter(player.video), wall: Date.now(), now, presented: frame.presentedFrames });
+    if (seen.frames.length > 20000) seen.frames.splice(0, 10000);
+  });
+  player.on('event', (event) => {
+    const at = seen.frames.at(-1);
+    seen.events.push({ id: event.event.id, seq: event.event.seq, at: event.event.at, t: event.t, epoch: event.epoch, via: event.via, shown: event.shown, late: event.isLate, counter: counter(player.video), frames: seen.frames.length, previousT: at?.t ?? null });
+  });
+  player.on('state', (state) => seen.states.push(state));
+}
+
+/** Forgets what was seen so far. */
+export const forget = (page) => page.evaluate(() => Object.assign(window.seen, { frames: [], events: [], stalls: 0 }));
+
+/** What was seen. */
+export const seen = (page) => page.evaluate(() => window.seen);
+
+/** Waits until `count` more frames were displayed. */
+export async function frames(page, count) {
+  const from = await page.evaluate(() => window.seen.frames.length);
+  await until(`${count} more frames`, () => page.evaluate((n) => window.seen.frames.length >= n, from + count), Math.max(60, count));
+}
+
+/** Loudness of what plays: root mean square of the last moment above silence at some time within a few seconds. */
+export const hears = (page) =>
+  page.evaluate(async () => {
+    const { video } = window.unisono.player;
+    video.muted = false;
+    const context = new AudioContext();
+    await context.resume();
+    const stream = video.srcObject ?? video.captureStream();
+    const analyser = context.createAnalyser();
+    context.createMediaStreamSource(stream).connect(analyser);
+    const samples = new Float32Array(analyser.fftSize);
+    let loudest = 0;
+    const end = performance.now() + 20_000;
+    while (performance.now() < end && loudest < 0.02) {
+      analyser.getFloatTimeDomainData(samples);
+      loudest = Math.max(loudest, Math.sqrt(samples.reduce((sum, s) => sum + s * s, 0) / samples.length));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await context.close();
+    return loudest;
+  });
+
+/** One report of the peer connection's statistics, as an array. */
+export const rtcStats = (page) =>
+  page.evaluate(async () => [...(await window.unisono.player.session.peerConnection.getStats()).values()]);

@@ -82,3 +82,60 @@ export const hears = (page) =>
 /** One report of the peer connection's statistics, as an array. */
 export const rtcStats = (page) =>
   page.evaluate(async () => [...(await window.unisono.player.session.peerConnection.getStats()).values()]);
+
+/**
+ * Milliseconds by which sound runs ahead of the picture. WebRTC: the playout times of both tracks (estimatedPlayoutTimestamp). HLS: flash against
+ * beep, less what the same page measures for a flash and a beep of its own. Null where the browser does not tell.
+ */
+export async function avOffset(page) {
+  const isWebRtc = await page.evaluate(() => Boolean(window.unisono.player.session.peerConnection));
+  return isWebRtc ? page.evaluate(playoutOffset) : page.evaluate(flashOffset);
+}
+
+/** Both tracks' newest frame in play, on the sender's clock: equal when in sync. Median of several looks. */
+async function playoutOffset() {
+  const offsets = [];
+  for (let look = 0; look < 20; look += 1) {
+    const reports = [...(await window.unisono.player.session.peerConnection.getStats()).values()].filter((r) => r.type === 'inbound-rtp');
+    const at = (kind) => reports.find((r) => r.kind === kind)?.estimatedPlayoutTimestamp;
+    if (at('audio') && at('video')) offsets.push(at('audio') - at('video'));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return offsets.length ? offsets.sort((a, b) => a - b)[offsets.length >> 1] : null;
+}
+
+/** Media time of the flash's first frame against media time at which the beep begins, over some seconds. */
+async function flashOffset() {
+  const { video } = window.unisono.player;
+  const context = new AudioContext();
+  await context.resume();
+  const analyser = new AnalyserNode(context, { fftSize: 256 });
+  context.createMediaStreamSource(video.captureStream()).connect(analyser);
+  const samples = new Float32Array(analyser.fftSize);
+  const canvas = new OffscreenCanvas(8, 8);
+  const pen = canvas.getContext('2d', { willReadFrequently: true });
+  const flashes = [];
+  const beeps = [];
+  let isOn = true;
+  let isLoud = true;
+  const frame = (now, metadata) => {
+    const { videoWidth: w, videoHeight: h } = video;
+    pen.drawImage(video, w - h / 4, h - h / 4, h / 4, h / 4, 0, 0, 8, 8);
+    const white = pen.getImageData(4, 4, 1, 1).data[0] > 127;
+    if (white && !isOn) flashes.push(metadata.expectedDisplayTime);
+    isOn = white;
+    video.requestVideoFrameCallback(frame);
+  };
+  video.requestVideoFrameCallback(frame);
+  const end = performance.now() + 8000;
+  while (performance.now() < end) {
+    analyser.getFloatTimeDomainData(samples);
+    const loud = samples.some((s) => Math.abs(s) > 0.05);
+    if (loud && !isLoud) beeps.push(performance.now());
+    isLoud = loud;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  await context.close();
+  const offsets = beeps.flatMap((beep) => flashes.map((flash) => flash - beep).filter((d) => Math.abs(d) < 400));
+  return offsets.length ? offsets.sort((a, b) => a - b)[offsets.length >> 1] : null;
+}

@@ -19,6 +19,8 @@ use str0m::{
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// From the answer to a finished DTLS handshake.
 const CONNECT_MAX: Duration = Duration::from_secs(20);
+/// Sender and receiver reports: two are needed before a browser can tell sound and picture apart in time.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// How often the peer's reports are read: round trip, and what has arrived.
 const STATS_EVERY: Duration = Duration::from_secs(1);
 /// Datagrams waiting for the gateway; it drains after every input, so this is reached only by a gateway that does
@@ -269,6 +271,8 @@ fn config(identity: &Identity, role: Role) -> RtcConfig {
         .set_ice_lite(true)
         .set_rtp_mode(true)
         .set_stats_interval(Some(STATS_EVERY))
+        .set_rtcp_report_interval_audio(REPORT_EVERY)
+        .set_rtcp_report_interval_video(REPORT_EVERY)
         .set_extension(5, Extension::AbsoluteCaptureTime)
         .clear_codecs()
         .enable_opus(true, false)

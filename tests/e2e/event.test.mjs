@@ -1,0 +1,96 @@
+// One event, one frame: bound to a T in the future, it appears in WebRTC and in LL-HLS on the first displayed frame with T >= at.
+// EVENTS sets how many (50 by hand before a release).
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { Browser } from '../lib/chromium.mjs';
+import { ffmpegRtmp } from '../lib/publishers.mjs';
+import { Server } from '../lib/server.mjs';
+import { pause, until } from '../lib/until.mjs';
+import { seen, watch } from '../lib/watch.mjs';
+
+const count = Number(process.env.EVENTS ?? 10);
+/** One tick of a 90 kHz clock, and the microsecond that rounding adds. */
+const TICK_US = 12 + 1;
+const FRAME_US = 1e6 / 30;
+
+describe('an event on a frame', () => {
+  let server, browser, encoder, webrtc, hls;
+
+  before(async () => {
+    server = await Server.start();
+    browser = await Browser.launch();
+    encoder = ffmpegRtmp(server.rtmpUrl('live/x'));
+    await server.live('live/x');
+    [webrtc, hls] = [await watch(browser, server, 'live/x', 'webrtc'), await watch(browser, server, 'live/x', 'hls')];
+  });
+
+  after(async () => {
+    await encoder?.stop();
+    await browser?.close();
+    await server?.stop();
+  });
+
+  it(`${count} events at random T are shown on the same frame by both`, async (test) => {
+    const posted = [];
+    let at = 0;
+    for (let index = 0; index < count; index += 1) {
+      const { t } = await webrtc.evaluate(() => window.unisono.player.currentT());
+      // Beyond what HLS has already shown and packaged, at any point between two frames, never before the one posted last.
+      at = Math.max(at, t) + 1_000_000 + Math.floor(Math.random() * 900_000);
+      posted.push(await server.post('live/x', { type: 'test.mark', at, data: { index } }));
+      await pause(300);
+    }
+    await until('both have shown every event', async () => {
+      const [a, b] = [await seen(webrtc), await seen(hls)];
+      return a.events.length >= count && b.events.length >= count;
+    }, 60 + 2 * count);
+    const [inWebRtc, inHls] = [await seen(webrtc), await seen(hls)];
+
+    const lateness = { webrtc: [], hls: [] };
+    for (const event of posted) {
+      const shown = {};
+      for (const [name, all] of [['webrtc', inWebRtc], ['hls', inHls]]) {
+        const matches = all.events.filter((e) => e.id === event.id);
+        assert.equal(matches.length, 1, `${name} shows event ${event.seq} once`);
+        [shown[name]] = matches;
+        assert.equal(shown[name].at, event.at);
+        assert.ok(shown[name].t >= event.at, `${name}: frame at or after the event`);
+        // The frame before, of those the stream has, lies before `at`: one frame is 33 ms, a dropped one makes it two.
+        const late = shown[name].t - event.at;
+        lateness[name].push(late);
+        assert.ok(late < 2 * FRAME_US, `${name}: event ${event.seq} came ${late} us after its time`);
+      }
+      if (shown.webrtc.counter !== null && shown.hls.counter !== null) {
+        const apart = Math.abs(shown.webrtc.counter - shown.hls.counter);
+        assert.ok(apart <= 1, `event ${event.seq}: frame ${shown.webrtc.counter} in WebRTC, ${shown.hls.counter} in LL-HLS`);
+      }
+    }
+    const inFrames = (values) => values.map((us) => Math.floor(us / FRAME_US)).reduce((h, n) => ({ ...h, [n]: (h[n] ?? 0) + 1 }), {});
+    test.diagnostic(`frames after the first with T >= at: WebRTC ${JSON.stringify(inFrames(lateness.webrtc))}, LL-HLS ${JSON.stringify(inFrames(lateness.hls))}`);
+    assert.deepEqual(inWebRtc.events.map((e) => e.seq), inHls.events.map((e) => e.seq), 'same order');
+    const via = [...new Set(inHls.events.map((e) => e.via))];
+    test.diagnostic(`LL-HLS learned of them by ${via.join(', ')}`);
+  });
+
+  it('the same picture has the same T by RTP mapping and by prft', async (test) => {
+    const [a, b] = [await seen(webrtc), await seen(hls)];
+    // The compositor may show the next picture before the canvas reads it: take T only where neighbours agree on the counter.
+    const byCounter = (shown) => {
+      const map = new Map();
+      shown.forEach((frame, i) => {
+        const steady = shown[i - 1]?.counter === frame.counter - 1 && shown[i + 1]?.counter === frame.counter + 1;
+        if (frame.counter !== null && steady) map.set(frame.counter, frame.t);
+      });
+      return map;
+    };
+    const [ours, theirs] = [byCounter(a.frames), byCounter(b.frames)];
+    const differences = [...ours].filter(([counter]) => theirs.has(counter)).map(([counter, t]) => Math.abs(t - theirs.get(counter)));
+    assert.ok(differences.length >= 30, `${differences.length} pictures seen by both`);
+    const within = differences.filter((us) => us <= TICK_US).length;
+    const sorted = differences.sort((x, y) => x - y);
+    test.diagnostic(`${differences.length} pictures: ${within} within one tick; median ${sorted[sorted.length >> 1]} us, largest ${sorted.at(-1)} us`);
+    // A picture read one frame late shows up as a whole frame; T itself is never off by anything between.
+    assert.ok(differences.every((us) => us <= TICK_US || us > FRAME_US / 2), `differences ${differences.filter((us) => us > TICK_US)}`);
+    assert.ok(within >= differences.length * 0.9);
+  });
+});

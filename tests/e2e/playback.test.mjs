@@ -1,0 +1,66 @@
+// From a real encoder and a real browser to real players: pictures move, sound is heard, nothing stalls.
+// E2E_SECONDS sets how long each player is watched (60 by hand before a release), E2E_STRICT=1 also judges rate and A/V offset,
+// which a loaded machine cannot promise.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { Browser } from '../lib/chromium.mjs';
+import { ffmpegRtmp } from '../lib/publishers.mjs';
+import { Server } from '../lib/server.mjs';
+import { avOffset, forget, frames, hears, rtcStats, seen, watch } from '../lib/watch.mjs';
+
+const seconds = Number(process.env.E2E_SECONDS ?? 10);
+const strict = process.env.E2E_STRICT === '1';
+const FPS = 30;
+
+describe('playback', () => {
+  let server, viewer, source, encoder;
+  const pages = {};
+
+  before(async () => {
+    server = await Server.start();
+    [viewer, source] = [await Browser.launch(), await Browser.launch()];
+    encoder = ffmpegRtmp(server.rtmpUrl('live/rtmp'));
+    await server.live('live/rtmp');
+    await source.publish(server, 'live/whip');
+  });
+
+  after(async () => {
+    await encoder?.stop();
+    await viewer?.close();
+    await source?.close();
+    await server?.stop();
+  });
+
+  for (const stream of ['live/rtmp', 'live/whip']) {
+    it(`${stream}: WebRTC and LL-HLS side by side`, async (test) => {
+      for (const mode of ['webrtc', 'hls']) pages[mode] = await watch(viewer, server, stream, mode);
+      for (const page of Object.values(pages)) await forget(page);
+      const started = Date.now();
+      await Promise.all(Object.values(pages).map((page) => frames(page, seconds * FPS)));
+      const took = (Date.now() - started) / 1000;
+      for (const [mode, page] of Object.entries(pages)) {
+        const { frames: shown, stalls } = await seen(page);
+        const span = (shown.at(-1).t - shown[0].t) / 1e6;
+        const rate = (shown.at(-1).presented - shown[0].presented) / span;
+        test.diagnostic(`${mode}: ${shown.length} frames, ${rate.toFixed(2)} fps, ${stalls} stalls in ${took.toFixed(0)} s`);
+        const times = shown.map((frame) => frame.t);
+        assert.ok(times.every((t, i) => i === 0 || t > times[i - 1]), `${mode}: T goes up`);
+        assert.ok(shown.every((frame) => Number.isInteger(frame.epoch)), `${mode}: every frame has its epoch`);
+        if (strict) {
+          assert.equal(stalls, 0, `${mode}: stalls`);
+          assert.ok(rate >= 29, `${mode}: ${rate} fps`);
+        }
+        const loudness = await hears(page);
+        assert.ok(loudness > 0.02, `${mode}: sound, rms ${loudness}`);
+        const offset = await avOffset(page);
+        test.diagnostic(`${mode}: A/V offset ${offset === null ? 'not measurable' : `${offset.toFixed(1)} ms`}`);
+        if (strict) assert.ok(offset !== null && Math.abs(offset) < 40, `${mode}: A/V offset ${offset}`);
+        if (mode === 'webrtc') {
+          const transport = (await rtcStats(page)).find((report) => report.type === 'transport');
+          assert.match(transport.srtpCipher, /^(SRTP_)?AEAD_AES_(128|256)_GCM$/);
+        }
+        await page.close();
+      }
+    });
+  }
+});

@@ -8,7 +8,7 @@ use std::{
 };
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
-use unisono_base::{Doorbell, NodeClock};
+use unisono_base::{Doorbell, MediaTime, NodeClock};
 use unisono_hub::{Stream, Viewer};
 use unisono_proto_hls::View;
 
@@ -118,21 +118,22 @@ impl Task {
         };
         tracing::info!(stream = %stream.id(), "HLS packaging begins");
         self.metrics.packagers.inc();
-        let why = self.package(&packaging, &bell).await;
+        let begun = self.clock.at(Instant::now());
+        let why = self.package(&packaging, &bell, begun).await;
         self.metrics.packagers.dec();
         self.metrics.sessions.dec_by(stream.viewers(Viewer::Hls) as i64);
         stream.set_viewers(Viewer::Hls, 0);
         tracing::info!(stream = %stream.id(), why, "HLS packaging ends");
     }
 
-    async fn package(&self, packaging: &Packaging, bell: &Bell) -> &'static str {
+    async fn package(&self, packaging: &Packaging, bell: &Bell, begun: MediaTime) -> &'static str {
         let stream = &packaging.stream;
         let mut reader = Reader::new(stream.clone(), self.config.limits, self.metrics.clone());
         let mut tick = tokio::time::interval(TICK);
         let mut keep = self.config.idle_after;
         loop {
             match reader.step() {
-                Ok(step) => self.publish(step),
+                Ok(step) => self.publish(step, begun),
                 Err(error) => {
                     tracing::error!(stream = %stream.id(), %error, "HLS packaging failed");
                     (self.retire)(Duration::ZERO);
@@ -158,12 +159,13 @@ impl Task {
         }
     }
 
-    fn publish(&self, step: crate::reader::Step) {
+    fn publish(&self, step: crate::reader::Step, begun: MediaTime) {
         if let Some(view) = step.view {
             self.publish.send_replace(Some(view));
         }
         let now = self.clock.at(Instant::now());
-        for arrived in step.published {
+        // Frames from before somebody watched waited for a viewer, not for us.
+        for arrived in step.published.into_iter().filter(|arrived| *arrived >= begun) {
             self.metrics.frame_latency.observe((now - arrived).as_secs_f64());
         }
     }

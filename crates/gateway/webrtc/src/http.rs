@@ -38,8 +38,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/{app}/{name}/whip", post(whip::publish).merge(options(preflight)))
         .route("/{app}/{name}/whep", post(whep::watch).merge(options(preflight)))
-        .route("/{app}/{name}/whip/{session}", one(Direction::r#in))
-        .route("/{app}/{name}/whep/{session}", one(Direction::out))
+        .route("/{app}/{name}/whip/{session}", one(Direction::inbound))
+        .route("/{app}/{name}/whep/{session}", one(Direction::outbound))
         .layer(middleware::map_response(cors))
         .with_state(shared)
 }

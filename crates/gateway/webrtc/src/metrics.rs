@@ -12,9 +12,9 @@ use std::sync::Arc;
 #[expect(non_camel_case_types, reason = "the label values as they are printed")]
 pub(crate) enum Direction {
     /// WHIP.
-    r#in,
+    inbound,
     /// WHEP.
-    out,
+    outbound,
 }
 
 /// Why something was not sent or not taken.
@@ -107,12 +107,12 @@ impl Metrics {
             family.get_or_create_owned(&DirectionLabel { direction })
         };
         let metrics = Self {
-            inbound: flow(Direction::r#in),
-            outbound: flow(Direction::out),
-            nacks_in: count(&nacks, Direction::r#in),
-            nacks_out: count(&nacks, Direction::out),
-            plis_in: count(&plis, Direction::r#in),
-            plis_out: count(&plis, Direction::out),
+            inbound: flow(Direction::inbound),
+            outbound: flow(Direction::outbound),
+            nacks_in: count(&nacks, Direction::inbound),
+            nacks_out: count(&nacks, Direction::outbound),
+            plis_in: count(&plis, Direction::inbound),
+            plis_out: count(&plis, Direction::outbound),
             lost: Counter::default(),
             frame_latency: Histogram::new(LATENCY_BUCKETS),
             connect_time: Histogram::new(JOIN_BUCKETS),

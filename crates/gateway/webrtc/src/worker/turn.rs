@@ -139,7 +139,7 @@ impl Worker {
             Ok(made) => made,
             Err(refusal) => return drop(reply.send(Err(refusal))),
         };
-        let link = Link::new(id, Direction::r#in, seat, posted, publisher.core().local_ufrag());
+        let link = Link::new(id, Direction::inbound, seat, posted, publisher.core().local_ufrag());
         let opened = Opened { answer, etag: link.etag() };
         self.enter(Session { link, role: Role::Publisher(Box::new(publisher)) }, stream);
         self.settle(id, now);
@@ -157,7 +157,7 @@ impl Worker {
         if !self.audiences.join(&self.shared, bells, &stream, id) {
             return drop(reply.send(Err(Refusal::Crowded(stream.id().clone()))));
         }
-        let link = Link::new(id, Direction::out, seat, posted, viewer.core().local_ufrag());
+        let link = Link::new(id, Direction::outbound, seat, posted, viewer.core().local_ufrag());
         let opened = Opened { answer, etag: link.etag() };
         let name = stream.id().clone();
         self.enter(Session { link, role: Role::Viewer(Box::new(viewer)) }, name);

@@ -27,10 +27,12 @@ export function ffmpegRtmp(url, { encoder = 'zerolatency', counter = 'frame', si
   const source = spawn(binary, ['testsource', '--raw', '--counter-mode', counter, '--size', size, '--fps', '30'], { stdio: ['ignore', 'pipe', 'ignore'] });
   const video = encoder === 'obs' ? OBS_LIKE : ZEROLATENCY;
   const keyframes = gop === undefined ? [] : ['-g', String(gop), '-keyint_min', String(gop)];
-  const raw = ['-f', 'rawvideo', '-pix_fmt', 'yuv420p', '-s', size, '-r', '30', '-thread_queue_size', '64', '-i', 'pipe:0'];
+  // Without these ffmpeg reads half a second of pictures before it starts, and stays that much behind.
+  const atOnce = ['-probesize', '32', '-analyzeduration', '0', '-fflags', 'nobuffer'];
+  const raw = [...atOnce, '-f', 'rawvideo', '-pix_fmt', 'yuv420p', '-s', size, '-r', '30', '-thread_queue_size', '64', '-i', 'pipe:0'];
   const sound = ['-re', '-f', 'lavfi', '-thread_queue_size', '64', '-i', BEEP];
   const audio = ['-c:a', 'aac', '-b:a', '96k', '-ar', '48000'];
-  const ffmpeg = spawn('ffmpeg', ['-hide_banner', '-loglevel', 'warning', ...raw, ...sound, '-map', '0:v', '-map', '1:a', ...video, ...keyframes, '-pix_fmt', 'yuv420p', ...audio, '-f', 'flv', url], {
+  const ffmpeg = spawn('ffmpeg', ['-hide_banner', '-loglevel', 'warning', ...raw, ...sound, '-map', '0:v', '-map', '1:a', ...video, ...keyframes, '-pix_fmt', 'yuv420p', ...audio, '-flush_packets', '1', '-f', 'flv', url], {
     stdio: ['pipe', 'ignore', 'pipe'],
   });
   source.stdout.pipe(ffmpeg.stdin).on('error', () => source.kill());

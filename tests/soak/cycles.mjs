@@ -73,13 +73,19 @@ async function joinCycle({ url, politely }) {
   peer.close();
 }
 
+/** Resident memory once those who left without a word have been noticed (ten seconds of silence). */
+async function settledRss() {
+  await until('the last viewer is gone', async () => (await server.metric('unisono_webrtc_sessions')) === 0, 60);
+  return server.rss();
+}
+
 async function run(name, cycles, cycle) {
   let early = 0;
   for (let index = 0; index < cycles; index += 1) {
     await cycle(index);
-    if (index + 1 === Math.ceil(cycles / 5)) early = await server.rss();
+    if (index + 1 === Math.ceil(cycles / 5)) early = await settledRss();
   }
-  judge(name, cycles, early, await server.rss());
+  judge(name, cycles, early, await settledRss());
 }
 
 try {
@@ -91,14 +97,16 @@ try {
   await run('join/leave', joins, (index) => page.evaluate(joinCycle, { url: `${server.url}/live/x/whep`, politely: index % 3 !== 2 }));
   await browser.close();
   await encoder.stop();
+  const left = [];
   for (const name of LIVE_OBJECTS) {
     // Idle packagers retire after half a minute, silent peers after ten seconds.
     await until(`${name} is zero`, async () => (await server.metric(name)) === 0, 120).catch((error) => {
-      failures += 1;
+      left.push(name);
       console.error(error.message);
     });
   }
-  console.log(JSON.stringify({ soak: 'live objects', at_zero: failures === 0 }));
+  if (left.length) failures += 1;
+  console.log(JSON.stringify({ soak: 'live objects', at_zero: left.length === 0, left }));
 } finally {
   await server.stop();
   rmSync(folder, { recursive: true, force: true });

@@ -368,5 +368,7 @@ fn capture_time(t: MediaTime) -> ExtensionValues {
 fn instant_of((instant, clock): (Instant, MediaTime), t: MediaTime) -> Instant {
     let distance = (t - clock).as_micros();
     let by = Duration::from_micros(distance.unsigned_abs());
-    if distance >= 0 { instant + by } else { instant.checked_sub(by).unwrap_or(instant) }
+    // Never ahead of the instant itself: a sender report cannot speak of the future. T runs ahead of the clock by less
+    // than a frame, if at all.
+    if distance >= 0 { instant } else { instant.checked_sub(by).unwrap_or(instant) }
 }

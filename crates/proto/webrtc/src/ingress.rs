@@ -103,6 +103,8 @@ pub struct Ingress {
     video: Option<(Track, Video)>,
     audio: Option<(Track, AudioState)>,
     keyframe_wanted: bool,
+    /// NACK is on for the video stream.
+    asks_for_losses: bool,
     last_pli: Option<Instant>,
     rtt: Option<Span>,
     stats: IngressStats,
@@ -152,6 +154,7 @@ impl Ingress {
             video: video.map(|track| (track, Video::default())),
             audio: audio.map(|track| (track, AudioState::New)),
             keyframe_wanted: false,
+            asks_for_losses: false,
             last_pli: None,
             rtt: None,
             stats: IngressStats::default(),
@@ -244,6 +247,14 @@ impl Ingress {
 
     fn packet(&mut self, packet: &RtpPacket) {
         let payload_type = packet.header.payload_type;
+        let is_video =
+            self.video.as_ref().is_some_and(|(track, _)| track.payload_types.contains(&payload_type));
+        if is_video && !std::mem::replace(&mut self.asks_for_losses, true) {
+            // A publisher without RTX repeats packets as they were; str0m would not ask it for them by itself.
+            if let Some(stream) = self.driver.rtc.direct_api().stream_rx(&packet.header.ssrc) {
+                stream.suppress_nack(false);
+            }
+        }
         let Some(track) = self.tracks().find(|track| track.payload_types.contains(&payload_type)) else {
             return;
         };

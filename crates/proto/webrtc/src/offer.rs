@@ -1,5 +1,7 @@
 //! Refusals of an offer, in words for the person at the other end.
 
+use std::collections::HashMap;
+
 /// Largest offer read, in bytes; browsers send 5 to 10 KiB.
 pub(crate) const OFFER_MAX: usize = 64 * 1024;
 /// Most media sections in an offer.
@@ -44,5 +46,34 @@ pub(crate) fn check(offer: &str) -> Result<(), OfferError> {
     if media == 0 {
         return Err(OfferError::Malformed("it has no media section (m= line)".to_owned()));
     }
+    payload_types(offer)
+}
+
+/// In one BUNDLE a payload type means one thing (RFC 8843 §9.1): refused where an audio and a video section share one.
+fn payload_types(offer: &str) -> Result<(), OfferError> {
+    let mut kind = "";
+    let mut seen: HashMap<&str, &str> = HashMap::new();
+    for line in offer.lines() {
+        if let Some(section) = line.strip_prefix("m=") {
+            kind = section.split_whitespace().next().unwrap_or_default();
+        } else if let Some(mapping) = line.strip_prefix("a=rtpmap:") {
+            let payload_type = mapping.split_whitespace().next().unwrap_or_default();
+            if *seen.entry(payload_type).or_insert(kind) != kind {
+                let words = format!(
+                    "payload type {payload_type} is used in sections of two kinds (RFC 8843 section 9.1)"
+                );
+                return Err(OfferError::Malformed(words.chars().take(200).collect()));
+            }
+        }
+    }
     Ok(())
+}
+
+/// A parser's complaint without what only its author can use (it prints memory addresses).
+pub(crate) fn malformed(error: &impl std::fmt::Display) -> OfferError {
+    let words = error.to_string();
+    let useful = words.split("PointerOffset").next().unwrap_or_default().trim_end_matches([' ', '(', ':']);
+    let is_cut = useful.len() < words.len();
+    let useful: String = useful.trim_end_matches(" at").chars().take(200).collect();
+    OfferError::Malformed(if is_cut { format!("{useful}: not SDP as in RFC 8866") } else { useful })
 }

@@ -345,6 +345,51 @@ fn a_reported_frame_is_acknowledged() {
     assert!(acknowledged > frame(30).t);
 }
 
+/// Found by mutating offers: str0m asserts that a payload type belongs to one codec.
+#[test]
+fn one_payload_type_for_sound_and_picture_is_refused() {
+    let mut client = client(Instant::now());
+    let mut api = client.sdp_api();
+    api.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
+    api.add_media(MediaKind::Video, Direction::SendOnly, None, None, None);
+    let offer = api.apply().expect("an offer").0.to_sdp_string();
+    let h264 = offer.lines().find(|line| line.contains("H264/90000")).expect("offered").to_owned();
+    let hostile = offer.replacen("a=rtpmap:111", &format!("{h264}\r\na=rtpmap:111"), 1);
+    let identity = Identity::generate().expect("an identity");
+    let error =
+        Ingress::accept(&identity, &hostile, &[address(SERVER)], Instant::now()).err().expect("refused");
+    assert!(error.to_string().contains("sections of two kinds"), "{error}");
+}
+
+#[test]
+fn a_publisher_that_also_wants_to_receive_gets_nothing() {
+    let (_, answer) = accept_publisher(Direction::SendRecv);
+    assert!(
+        answer.contains("a=recvonly") && !answer.contains("a=sendrecv") && !answer.contains("a=ssrc"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn the_answer_prefers_constrained_baseline_and_knows_only_mode_1() {
+    let (_, answer) = accept_publisher(Direction::SendOnly);
+    let profile = answer.lines().find_map(|line| line.split_once("profile-level-id=")).expect("H.264").1;
+    assert!(profile.starts_with("42e01f"), "{answer}");
+    assert!(!answer.contains("packetization-mode=0"), "{answer}");
+    assert!(answer.contains("transport-cc"), "the sender needs it to find its bitrate");
+}
+
+/// A session and its answer for an offer with a picture and a sound.
+fn accept_publisher(direction: Direction) -> (Ingress, String) {
+    let mut client = client(Instant::now());
+    let mut api = client.sdp_api();
+    api.add_media(MediaKind::Video, direction, None, None, None);
+    api.add_media(MediaKind::Audio, direction, None, None, None);
+    let (offer, _) = api.apply().expect("an offer");
+    let identity = Identity::generate().expect("an identity");
+    Ingress::accept(&identity, &offer.to_sdp_string(), &[address(SERVER)], Instant::now()).expect("accepted")
+}
+
 #[test]
 fn offers_are_refused_in_words() {
     let identity = Identity::generate().expect("an identity");

@@ -16,7 +16,7 @@ use unisono_media::{AvcConfig, Frame, Kind};
 const MAPPING_EVERY: Duration = Duration::from_secs(2);
 /// The last mapping told may be off by this much before it is told anew.
 const MAPPING_ERROR_MAX: Span = Span::from_millis(1);
-/// An audio source may shift against its sample count by this much before RTP time jumps to T: one packet.
+/// T may run ahead of the sample count by this much before RTP time jumps to it: one packet.
 const AUDIO_DRIFT_MAX: Span = Span::from_millis(20);
 /// Packets kept for retransmission: a NACK that comes later than this is answered by the next keyframe.
 const RTX_PACKETS: usize = 128;
@@ -102,19 +102,18 @@ impl Line {
         })
     }
 
-    /// RTP time of the next frame. Video: T on a 90 kHz clock. Audio: counts samples, and jumps to T only where the
-    /// source has moved by more than a packet, since a single tick of irregularity makes a decoder conceal.
+    /// RTP time of the next frame. Video: T on a 90 kHz clock. Audio: counts samples, and jumps forward to T only
+    /// where the source left out more than a packet, since a single tick of irregularity makes a decoder conceal.
     pub(super) fn stamp(&mut self, epoch: Epoch, frame: &Frame) -> u32 {
         let from_t = (frame.t.to_ticks(self.rate) as u32).wrapping_add(self.offset);
         let rtp = match self.last.filter(|_| self.kind == Kind::Audio) {
             Some(last) => {
                 let samples = last.duration.as_micros() * i64::from(self.rate) / 1_000_000;
                 let counted = last.rtp.wrapping_add(samples as u32);
-                let gap = frame.t - (last.t + last.duration);
-                // Small differences add up: compare with where T itself would be, too.
-                let drift = i64::from(from_t.wrapping_sub(counted) as i32) * 1_000_000 / i64::from(self.rate);
-                let has_moved = gap.abs() > AUDIO_DRIFT_MAX || drift.abs() > AUDIO_DRIFT_MAX.as_micros();
-                if has_moved { from_t } else { counted }
+                // Forwards only: a timestamp that was sent must not come again. Where T falls behind the count, the
+                // mapping is told anew instead.
+                let ahead = i64::from(from_t.wrapping_sub(counted) as i32) * 1_000_000 / i64::from(self.rate);
+                if ahead > AUDIO_DRIFT_MAX.as_micros() { from_t } else { counted }
             }
             None => from_t,
         };

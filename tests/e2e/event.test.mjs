@@ -1,5 +1,5 @@
 // One event, one frame: bound to a T in the future, it appears in WebRTC and in LL-HLS on the first displayed frame with T >= at.
-// EVENTS sets how many (50 by hand before a release).
+// EVENTS sets how many (50 by hand before a release), E2E_STRICT=1 also wants no frame left out around them.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Browser } from '../lib/chromium.mjs';
@@ -9,6 +9,7 @@ import { pause, until } from '../lib/until.mjs';
 import { seen, watch } from '../lib/watch.mjs';
 
 const count = Number(process.env.EVENTS ?? 10);
+const strict = process.env.E2E_STRICT === '1';
 /** One tick of a 90 kHz clock, and the microsecond that rounding adds. */
 const TICK_US = 12 + 1;
 const FRAME_US = 1e6 / 30;
@@ -47,6 +48,7 @@ describe('an event on a frame', () => {
     const [inWebRtc, inHls] = [await seen(webrtc), await seen(hls)];
 
     const lateness = { webrtc: [], hls: [] };
+    let compared = 0;
     for (const event of posted) {
       const shown = {};
       for (const [name, all] of [['webrtc', inWebRtc], ['hls', inHls]]) {
@@ -54,17 +56,21 @@ describe('an event on a frame', () => {
         assert.equal(matches.length, 1, `${name} shows event ${event.seq} once`);
         [shown[name]] = matches;
         assert.equal(shown[name].at, event.at);
-        assert.ok(shown[name].t >= event.at, `${name}: frame at or after the event`);
-        // The frame before, of those the stream has, lies before `at`: one frame is 33 ms, a dropped one makes it two.
-        const late = shown[name].t - event.at;
-        lateness[name].push(late);
-        assert.ok(late < 2 * FRAME_US, `${name}: event ${event.seq} came ${late} us after its time`);
+        const { t, previousT } = shown[name];
+        assert.ok(previousT < event.at && event.at <= t, `${name}: event ${event.seq} at ${event.at} is shown on the first frame at or after it: ${previousT}, then ${t}`);
+        lateness[name].push(t - event.at);
+        // Frames that a busy machine's browser left out just there.
+        shown[name].skipped = Math.max(0, Math.round((t - previousT) / FRAME_US) - 1);
+        if (strict) assert.equal(shown[name].skipped, 0, `${name}: frames left out before event ${event.seq}`);
       }
       if (shown.webrtc.counter !== null && shown.hls.counter !== null) {
         const apart = Math.abs(shown.webrtc.counter - shown.hls.counter);
-        assert.ok(apart <= 1, `event ${event.seq}: frame ${shown.webrtc.counter} in WebRTC, ${shown.hls.counter} in LL-HLS`);
+        const excused = Math.max(shown.webrtc.skipped, shown.hls.skipped);
+        assert.ok(apart <= 1 + excused, `event ${event.seq}: frame ${shown.webrtc.counter} in WebRTC, ${shown.hls.counter} in LL-HLS, ${excused} left out`);
+        compared += 1;
       }
     }
+    assert.ok(compared >= count / 2, `counters of ${compared} events could be read in both`);
     const inFrames = (values) => values.map((us) => Math.floor(us / FRAME_US)).reduce((h, n) => ({ ...h, [n]: (h[n] ?? 0) + 1 }), {});
     test.diagnostic(`frames after the first with T >= at: WebRTC ${JSON.stringify(inFrames(lateness.webrtc))}, LL-HLS ${JSON.stringify(inFrames(lateness.hls))}`);
     assert.deepEqual(inWebRtc.events.map((e) => e.seq), inHls.events.map((e) => e.seq), 'same order');

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 
 const binary = process.env.UNISONO_BIN;
 
-function running(children) {
+/** Children as one publisher: the last one is the encoder. */
+export function running(children) {
   const last = children.at(-1);
   last.words = '';
   last.stderr?.on('data', (chunk) => (last.words = (last.words + chunk).slice(-4000)));

@@ -41,7 +41,9 @@ export class Server {
       if (server.child.exitCode !== null) die(`the server ended: ${server.stderr}`);
       return (await fetch(`${server.url}/readyz`).catch(() => null))?.ok;
     });
-    server.key = /pk_[0-9a-f]{8}_[0-9a-f]{32}/.exec(server.stdout)?.[0];
+    // The pipe may be slower than the port. A data directory that was there before has its keys already, and prints none.
+    const key = () => /pk_[0-9a-f]{8}_[0-9a-f]{32}/.exec(server.stdout)?.[0];
+    server.key = server.ownsData ? await until('the first start prints its key', key) : key();
     return server;
   }
 

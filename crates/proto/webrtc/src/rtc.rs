@@ -34,6 +34,9 @@ const TRANSMITS_MAX: usize = 8_192;
 /// Events between two drains, for the same reason.
 const EVENTS_MAX: usize = 16_384;
 
+/// Media stream and CNAME of everything we send to one peer.
+const STREAM_ID: &str = "unisono";
+
 /// Which way media flows, seen from the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -116,7 +119,7 @@ impl Driver {
             closed: None,
         };
         driver.drain_unguarded();
-        let answer = answer.to_sdp_string();
+        let answer = one_stream(&answer.to_sdp_string());
         let sections = sections(&driver.rtc, &answer);
         Ok((driver, sections, answer))
     }
@@ -284,6 +287,27 @@ impl Driver {
             self.events.push_back(event);
         }
     }
+}
+
+/// Puts all tracks of an answer into one media stream with one CNAME (RFC 8830, RFC 7022). str0m makes a random one per
+/// section, and a browser only keeps sound and picture of the same stream in step.
+fn one_stream(answer: &str) -> String {
+    let mut out = String::with_capacity(answer.len());
+    for line in answer.split_inclusive("\r\n") {
+        let text = line.trim_end();
+        let msid =
+            text.split_once("msid:").filter(|(before, _)| *before == "a=" || before.starts_with("a=ssrc:"));
+        let cname = text.split_once(" cname:").filter(|(before, _)| before.starts_with("a=ssrc:"));
+        match (msid, cname) {
+            (Some((before, ids)), _) => {
+                let track = ids.split_once(' ').map_or("", |(_, track)| track);
+                out.extend([before, "msid:", STREAM_ID, " ", track, "\r\n"]);
+            }
+            (None, Some((before, _))) => out.extend([before, " cname:", STREAM_ID, "\r\n"]),
+            (None, None) => out.push_str(line),
+        }
+    }
+    out
 }
 
 /// The media sections both sides have, in the order of the answer.

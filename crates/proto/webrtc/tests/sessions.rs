@@ -263,6 +263,29 @@ fn viewer(loss: f64) -> World<Egress> {
     World::new(client, session, start, loss)
 }
 
+#[test]
+fn sound_and_picture_of_an_answer_are_one_media_stream() {
+    let mut client = client(Instant::now());
+    let mut api = client.sdp_api();
+    api.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
+    api.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
+    let offer = api.apply().expect("an offer").0.to_sdp_string();
+    let (identity, config) = (Identity::generate().expect("an identity"), avc());
+    let wanted = Wanted { video: Some(&config), audio: true };
+    let answer =
+        Egress::accept(&identity, &offer, &[address(SERVER)], wanted, Instant::now()).expect("accepted").1;
+    let of = |name: &str| -> Vec<String> {
+        let values =
+            answer.lines().filter_map(|line| line.split_once(name)).filter(|(a, _)| a.starts_with("a="));
+        values.map(|(_, ids)| ids.split(' ').next().unwrap_or_default().to_owned()).collect()
+    };
+    for name in ["msid:", "cname:"] {
+        let values = of(name);
+        assert!(values.len() >= 2 && values.iter().all(|id| id == "unisono"), "{name} {answer}");
+    }
+    SdpAnswer::from_sdp_string(&answer).expect("still an answer");
+}
+
 /// Sends `count` video frames and as much audio, and returns the video access units the client could put together.
 fn watch(world: &mut World<Egress>, count: u32) -> Vec<Bytes> {
     world.run(Duration::from_secs(4));

@@ -61,7 +61,6 @@ describe('an event on a frame', () => {
         lateness[name].push(t - event.at);
         // Frames that a busy machine's browser left out just there.
         shown[name].skipped = Math.max(0, Math.round((t - previousT) / FRAME_US) - 1);
-        if (strict) assert.ok(shown[name].skipped <= 1, `${name}: ${shown[name].skipped} frames left out before event ${event.seq}`);
       }
       if (shown.webrtc.counter !== null && shown.hls.counter !== null) {
         const apart = Math.abs(shown.webrtc.counter - shown.hls.counter);
@@ -73,6 +72,7 @@ describe('an event on a frame', () => {
     assert.ok(compared >= count / 2, `counters of ${compared} events could be read in both`);
     const inFrames = (values) => values.map((us) => Math.floor(us / FRAME_US)).reduce((h, n) => ({ ...h, [n]: (h[n] ?? 0) + 1 }), {});
     test.diagnostic(`frames after the first with T >= at: WebRTC ${JSON.stringify(inFrames(lateness.webrtc))}, LL-HLS ${JSON.stringify(inFrames(lateness.hls))}`);
+    if (strict) assert.ok([...lateness.webrtc, ...lateness.hls].every((us) => us < 2 * FRAME_US), 'at most one frame left out before an event');
     assert.deepEqual(inWebRtc.events.map((e) => e.seq), inHls.events.map((e) => e.seq), 'same order');
     const via = [...new Set(inHls.events.map((e) => e.via))];
     test.diagnostic(`LL-HLS learned of them by ${via.join(', ')}`);

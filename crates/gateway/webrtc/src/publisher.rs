@@ -18,6 +18,8 @@ use unisono_timeline::Fit;
 const TRACKS_WITHIN: Span = Span::from_secs(2);
 /// How often the session's totals go into the metrics.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
+/// A publisher is asked for a keyframe once the last one is this old.
+const GROUP_MAX: Span = Span::from_secs(2);
 /// Longest frame duration believed; beyond it the source paused.
 const DURATION_MAX: Span = Span::from_secs(1);
 
@@ -31,6 +33,7 @@ pub(crate) struct Publisher {
     video: Option<TrackWriter>,
     audio: Option<TrackWriter>,
     last_video_pts: Option<Span>,
+    last_key_pts: Option<Span>,
     first_pts: Option<Span>,
     tracks_settled: bool,
     report: Report,
@@ -70,6 +73,7 @@ impl Publisher {
             video: None,
             audio: None,
             last_video_pts: None,
+            last_key_pts: None,
             first_pts: None,
             tracks_settled: false,
             before_keyframe: metrics.drops(Reason::before_keyframe),
@@ -135,6 +139,9 @@ impl Publisher {
         if let Some(rtt) = self.ingress.rtt() {
             self.fit.set_rtt(rtt);
         }
+        if kind == Kind::Video {
+            self.keep_groups_short(now, pts, key);
+        }
         let arrived = shared.clock.at(arrived);
         let Some(t) = self.stamp(pts, arrived) else { return };
         let mut stored = Frame::new(t, arrived, payload);
@@ -157,6 +164,17 @@ impl Publisher {
             Written::Replaced => {}
         }
         self.settle_tracks(pts);
+    }
+
+    /// A browser sends a keyframe only when asked. One every two seconds makes segments that HLS can start at, whenever
+    /// its first viewer comes (docs/decisions/0004).
+    fn keep_groups_short(&mut self, now: Instant, pts: Span, key: bool) {
+        let last = *self.last_key_pts.get_or_insert(pts);
+        if key {
+            self.last_key_pts = Some(pts);
+        } else if (pts - last).abs() >= GROUP_MAX {
+            self.ingress.request_keyframe(now);
+        }
     }
 
     /// T of a frame, in a new epoch where the publisher's clock broke. `None` for the first moments of a publisher

@@ -57,7 +57,7 @@ impl AccessUnitAssembler {
         }
         match first & 0x1f {
             1..=23 => {
-                self.fragment = None;
+                self.abandon_fragment();
                 self.unit(payload)
             }
             STAP_A => self.aggregate(&payload[1..]),
@@ -101,7 +101,7 @@ impl AccessUnitAssembler {
     }
 
     fn aggregate(&mut self, mut rest: &[u8]) -> Result<(), PayloadError> {
-        self.fragment = None;
+        self.abandon_fragment();
         while !rest.is_empty() {
             let (length, after) = rest.split_first_chunk::<2>().ok_or(PayloadError::Aggregate)?;
             let length = usize::from(u16::from_be_bytes(*length));
@@ -116,6 +116,7 @@ impl AccessUnitAssembler {
         let [_, fu_header, body @ ..] = payload else { return Err(PayloadError::Short(payload.len())) };
         let (is_start, is_end) = (fu_header & 0x80 != 0, fu_header & 0x40 != 0);
         if is_start {
+            self.abandon_fragment();
             let start = self.payload.len();
             self.payload.put_u32(0);
             self.payload.put_u8(indicator & 0xe0 | fu_header & 0x1f);
@@ -134,6 +135,13 @@ impl AccessUnitAssembler {
             }
         }
         Ok(())
+    }
+
+    /// Takes back a unit whose last fragment did not come before another unit: its length field is still empty.
+    fn abandon_fragment(&mut self) {
+        if let Some(Fragment { start }) = self.fragment.take() {
+            self.payload.truncate(start);
+        }
     }
 
     /// A whole NAL unit.
@@ -213,6 +221,22 @@ mod tests {
         let unit = assembler.finish().expect("complete");
         assert_eq!(unit.payload, frame.payload);
         assert_eq!((unit.sps.as_deref(), unit.pps.len(), unit.key), (Some(&SPS[..]), 1, true));
+    }
+
+    /// Found by fuzzing: the half unit stayed in the payload, with a length of zero before it.
+    #[test]
+    fn a_fragment_that_never_ends_leaves_nothing_behind() {
+        let start: &[u8] = &[0x7c, 0x85, 0xff, 0xff, 0xff];
+        let nexts: [(&[&[u8]], &[u8]); 3] = [
+            (&[&[0x7c, 0x85, 1, 2], &[0x7c, 0x45, 3]], &[0, 0, 0, 4, 0x65, 1, 2, 3]),
+            (&[&[0x65, 1, 2]], &[0, 0, 0, 3, 0x65, 1, 2]),
+            (&[&[0x78, 0, 2, 0x65, 9]], &[0, 0, 0, 2, 0x65, 9]),
+        ];
+        for (next, expected) in nexts {
+            let mut assembler = AccessUnitAssembler::default();
+            std::iter::once(&start).chain(next).for_each(|p| assembler.push(p).expect("valid"));
+            assert_eq!(assembler.finish().expect("complete").payload, expected);
+        }
     }
 
     proptest! {

@@ -239,16 +239,16 @@ impl Egress {
         let captured = instant_of((now, clock), frame.t);
         let mut api = self.driver.rtc.direct_api();
         let Some(stream) = api.stream_tx_by_mid(line.mid, None) else { return false };
-        for (index, packet) in packets.list.iter().enumerate() {
+        // On every packet: a train for segmentation offload needs headers of one length (decisions 19).
+        let capture_time = capture_time(frame.t);
+        for packet in &packets.list {
             let sequence = SeqNo::from(line.next_sequence);
             line.next_sequence += 1;
             self.stats.bytes += packet.payload.len() as u64;
-            let mut write = RtpWrite::new(line.pt, sequence, rtp, captured, packet.payload.clone())
+            let write = RtpWrite::new(line.pt, sequence, rtp, captured, packet.payload.clone())
                 .marker(packet.marker)
-                .nackable(kind == Kind::Video);
-            if index == 0 {
-                write = write.ext_vals(capture_time(frame.t));
-            }
+                .nackable(kind == Kind::Video)
+                .ext_vals(capture_time.clone());
             stream.write_rtp(write);
         }
         self.stats.frames += 1;
@@ -307,6 +307,10 @@ impl Egress {
     }
 
     fn write(&mut self, text: &str) -> bool {
+        // After a contained panic str0m may be torn: it is not looked at again.
+        if self.driver.closed().is_some() {
+            return false;
+        }
         let Some(mut channel) = self.channel.and_then(|id| self.driver.rtc.channel(id)) else { return false };
         let has_room = channel.buffered_amount() + text.len() <= CHANNEL_BYTES_MAX;
         has_room && channel.write(false, text.as_bytes()).unwrap_or(false)

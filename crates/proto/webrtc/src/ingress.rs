@@ -19,7 +19,7 @@ use str0m::{
     Event,
     format::Codec,
     media::{KeyframeRequestKind, MediaKind, Mid, Pt},
-    rtp::RtpPacket,
+    rtp::{RtpPacket, Ssrc},
 };
 use unisono_base::Span;
 use unisono_media::{CodecConfig, Kind, OpusConfig, opus_packet_duration};
@@ -103,8 +103,8 @@ pub struct Ingress {
     video: Option<(Track, Video)>,
     audio: Option<(Track, AudioState)>,
     keyframe_wanted: bool,
-    /// NACK is on for the video stream.
-    asks_for_losses: bool,
+    /// SSRC of the video stream for which NACK is on.
+    asks_for_losses: Option<Ssrc>,
     last_pli: Option<Instant>,
     rtt: Option<Span>,
     stats: IngressStats,
@@ -154,7 +154,7 @@ impl Ingress {
             video: video.map(|track| (track, Video::default())),
             audio: audio.map(|track| (track, AudioState::New)),
             keyframe_wanted: false,
-            asks_for_losses: false,
+            asks_for_losses: None,
             last_pli: None,
             rtt: None,
             stats: IngressStats::default(),
@@ -249,7 +249,9 @@ impl Ingress {
         let payload_type = packet.header.payload_type;
         let is_video =
             self.video.as_ref().is_some_and(|(track, _)| track.payload_types.contains(&payload_type));
-        if is_video && !std::mem::replace(&mut self.asks_for_losses, true) {
+        let ssrc = Some(packet.header.ssrc);
+        if is_video && self.asks_for_losses != ssrc {
+            self.asks_for_losses = ssrc;
             // A publisher without RTX repeats packets as they were; str0m would not ask it for them by itself.
             if let Some(stream) = self.driver.rtc.direct_api().stream_rx(&packet.header.ssrc) {
                 stream.suppress_nack(false);
@@ -350,6 +352,10 @@ impl Ingress {
 
     fn send_pli(&mut self, now: Instant) {
         if self.last_pli.is_some_and(|last| now < last + PLI_SPACING) || !self.driver.is_connected() {
+            return;
+        }
+        // After a contained panic str0m may be torn: it is not looked at again.
+        if self.driver.closed().is_some() {
             return;
         }
         let Some((track, video)) = &self.video else { return };

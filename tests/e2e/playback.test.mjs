@@ -4,35 +4,46 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Browser } from '../lib/chromium.mjs';
+import { recordedOffset } from '../lib/players.mjs';
 import { ffmpegRtmp } from '../lib/publishers.mjs';
 import { Server } from '../lib/server.mjs';
-import { avOffset, forget, frames, hears, rtcStats, seen, watch } from '../lib/watch.mjs';
+import { avOffset, forget, frames, hears, mseZero, rtcStats, seen, watch } from '../lib/watch.mjs';
 
 const seconds = Number(process.env.E2E_SECONDS ?? 10);
 const strict = process.env.E2E_STRICT === '1';
 const FPS = 30;
 
 describe('playback', () => {
-  let server, viewer, source, encoder;
+  let server, viewer, source;
   const pages = {};
 
   before(async () => {
     server = await Server.start();
-    [viewer, source] = [await Browser.launch(), await Browser.launch()];
-    encoder = ffmpegRtmp(server.rtmpUrl('live/rtmp'));
-    await server.live('live/rtmp');
-    await source.publish(server, 'live/whip');
+    viewer = await Browser.launch();
   });
 
   after(async () => {
-    await encoder?.stop();
+    await source?.stop();
     await viewer?.close();
-    await source?.close();
     await server?.stop();
   });
 
-  for (const stream of ['live/rtmp', 'live/whip']) {
+  // One after the other: two encoders and two players are more than a small machine does in real time.
+  const sources = {
+    'live/rtmp': () => ffmpegRtmp(server.rtmpUrl('live/rtmp')),
+    'live/whip': async () => {
+      const browser = await Browser.launch();
+      await browser.publish(server, 'live/whip');
+      return { stop: () => browser.close() };
+    },
+  };
+
+  const audio = { 'live/rtmp': ['aac', 'mp4a.40.2'], 'live/whip': ['libopus', 'opus'] };
+
+  for (const [stream, start] of Object.entries(sources)) {
     it(`${stream}: WebRTC and LL-HLS side by side`, async (test) => {
+      source = await start();
+      await server.live(stream);
       for (const mode of ['webrtc', 'hls']) pages[mode] = await watch(viewer, server, stream, mode);
       for (const page of Object.values(pages)) await forget(page);
       const started = Date.now();
@@ -52,15 +63,21 @@ describe('playback', () => {
         }
         const loudness = await hears(page);
         assert.ok(loudness > 0.02, `${mode}: sound, rms ${loudness}`);
-        const offset = await avOffset(page);
-        test.diagnostic(`${mode}: A/V offset ${offset === null ? 'not measurable' : `${offset.toFixed(1)} ms`}`);
-        if (strict) assert.ok(offset !== null && Math.abs(offset) < 40, `${mode}: A/V offset ${offset}`);
+        const zero = mode === 'hls' ? await mseZero(viewer, server, audio[stream]) : 0;
+        const offset = await avOffset(page, zero);
+        test.diagnostic(`${mode}: A/V offset ${offset === null ? 'not measurable' : `${offset.toFixed(1)} ms`} (zero ${zero.toFixed(1)})`);
+        // In MSE it is only told: from one start of playback to the next, Chromium's sound without a device wanders by 50 ms.
+        if (strict && mode === 'webrtc') assert.ok(offset !== null && Math.abs(offset) < 40, `${mode}: A/V offset ${offset}`);
         if (mode === 'webrtc') {
           const transport = (await rtcStats(page)).find((report) => report.type === 'transport');
           assert.match(transport.srtpCipher, /^(SRTP_)?AEAD_AES_(128|256)_GCM$/);
         }
         await page.close();
       }
+      const recorded = await recordedOffset(`${server.url}/${stream}/index.m3u8`, 10);
+      test.diagnostic(`recorded from HLS: A/V offset ${recorded?.toFixed(1)} ms`);
+      if (strict) assert.ok(recorded !== null && Math.abs(recorded) < 40, `recorded A/V offset ${recorded}`);
+      await source.stop();
     });
   }
 });

@@ -41,7 +41,7 @@ describe('players of other makers', () => {
 
   it('aiortc plays WHEP', async () => assertWhole(await aiortcWhep(`${url}/whep`, FRAMES), FRAMES));
 
-  // With an ECDSA certificate: its own is RSA, which the server does not take.
+  // Its certificate is RSA, unlike a browser's.
   it('GStreamer webrtcbin plays WHEP', async () => assertWhole(await gstreamerWhep(`${url}/whep`, FRAMES), FRAMES));
 
   it('ffmpeg plays HLS', async () => assertWhole(await ffmpegHls(`${url}/index.m3u8`, 6), 6 * 30 - 1));

@@ -1,5 +1,5 @@
 // Players that are not browsers. Each resolves to what it saw: { counters, size, samples, rate, peak } (peak of 16-bit samples).
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -24,6 +24,26 @@ export const aiortcWhep = (url, frames) => viewer(join(venv, 'bin/python'), 'whe
 
 /** The system's Python, which has gi. */
 export const gstreamerWhep = (url, frames) => viewer('/usr/bin/python3', 'whep_gstreamer.py', url, frames);
+
+/**
+ * Milliseconds by which sound runs ahead of the picture in what a URL serves: presentation time of the flash's first frame less that of the
+ * beep's first sample, median over `seconds`.
+ */
+export function recordedOffset(url, seconds) {
+  const flash = 'crop=ih/5:ih/5:iw-ih*9/40:ih-ih*9/40,signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-';
+  const filters = ['-filter_complex', `[0:v]${flash}[v];[0:a]silencedetect=n=-30dB:d=0.3[a]`, '-map', '[v]', '-map', '[a]'];
+  return new Promise((resolve, reject) => {
+    const child = execFile('ffmpeg', ['-nostdin', '-hide_banner', '-i', url, ...filters, '-t', String(seconds), '-f', 'null', '-'], { maxBuffer: 1 << 26 }, (error, pictures, words) => {
+      if (error) return reject(error);
+      const beeps = [...words.matchAll(/silence_end: ([0-9.]+)/g)].map(([, at]) => Number(at));
+      const lights = [...pictures.matchAll(/pts_time:([0-9.]+)\s+lavfi\.signalstats\.YAVG=([0-9.]+)/g)].map(([, at, luma]) => [Number(at), luma > 127]);
+      const flashes = lights.filter(([, on], i) => on && i > 0 && !lights[i - 1][1]).map(([at]) => at);
+      const offsets = beeps.flatMap((beep) => flashes.map((flash) => (flash - beep) * 1000).filter((d) => Math.abs(d) < 400));
+      resolve(offsets.length ? offsets.sort((a, b) => a - b)[offsets.length >> 1] : null);
+    });
+    child.stdin?.end();
+  });
+}
 
 /** ffmpeg plays `seconds` of HLS. `size` must be the picture's. */
 export async function ffmpegHls(url, seconds, size = [640, 360]) {

@@ -1,5 +1,5 @@
 // Real encoders. Each returns { child, kill, stop }; ffmpeg's picture comes from the server's own test source, with the burnt-in counter.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 
 const binary = process.env.UNISONO_BIN;
@@ -17,8 +17,8 @@ export function running(children) {
   return { child: last, kill: () => signal('SIGKILL'), stop: () => signal('SIGTERM') };
 }
 
-/** The beep: 1 kHz in the first 100 ms of each second, as the flash of the picture. */
-const BEEP = 'aevalsrc=sin(2*PI*1000*t)*lt(mod(t\\,1)\\,0.1)*0.5:s=48000:c=stereo';
+/** The beep: 1 kHz in the first 100 ms of each second, as the flash of the picture, which comes `ahead` seconds early. */
+const beep = (ahead = 0) => `aevalsrc=sin(2*PI*1000*t)*lt(mod(t+${ahead}\\,1)\\,0.1)*0.5:s=48000:c=stereo`;
 const ZEROLATENCY = ['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-g', '60', '-keyint_min', '60', '-sc_threshold', '0', '-b:v', '1500k'];
 /** What OBS sends with its defaults. */
 const OBS_LIKE = ['-c:v', 'libx264', '-preset', 'veryfast', '-bf', '2', '-g', '250', '-keyint_min', '250', '-sc_threshold', '0', '-b:v', '1500k'];
@@ -31,13 +31,25 @@ export function ffmpegRtmp(url, { encoder = 'zerolatency', counter = 'frame', si
   // Without these ffmpeg reads half a second of pictures before it starts, and stays that much behind.
   const atOnce = ['-probesize', '32', '-analyzeduration', '0', '-fflags', 'nobuffer'];
   const raw = [...atOnce, '-f', 'rawvideo', '-pix_fmt', 'yuv420p', '-s', size, '-r', '30', '-thread_queue_size', '64', '-i', 'pipe:0'];
-  const sound = ['-re', '-f', 'lavfi', '-thread_queue_size', '64', '-i', BEEP];
+  // ffmpeg probes the first picture away, so that the second one has time 0.
+  const sound = ['-re', '-f', 'lavfi', '-thread_queue_size', '64', '-i', beep(1 / 30)];
   const audio = ['-c:a', 'aac', '-b:a', '96k', '-ar', '48000'];
   const ffmpeg = spawn('ffmpeg', ['-hide_banner', '-loglevel', 'warning', ...raw, ...sound, '-map', '0:v', '-map', '1:a', ...video, ...keyframes, '-pix_fmt', 'yuv420p', ...audio, '-flush_packets', '1', '-f', 'flv', url], {
     stdio: ['pipe', 'ignore', 'pipe'],
   });
   source.stdout.pipe(ffmpeg.stdin).on('error', () => source.kill());
   return running([source, ffmpeg]);
+}
+
+/** Twelve seconds of fragmented MP4 whose flash (the last quarter of the height, lower right) and beep begin together, each second. */
+export function referenceClip(audioEncoder) {
+  const flash = "color=black:s=640x360:r=30,drawbox=x=iw-ih/4:y=ih-ih/4:w=ih/4:h=ih/4:color=white:t=fill:enable='lt(mod(t,1),0.1)'";
+  const inputs = ['-f', 'lavfi', '-i', flash, '-f', 'lavfi', '-i', beep(), '-t', '12'];
+  const video = ['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerolatency', '-profile:v', 'baseline', '-pix_fmt', 'yuv420p', '-g', '30'];
+  const mp4 = ['-movflags', '+frag_keyframe+empty_moov+default_base_moof', '-f', 'mp4', 'pipe:1'];
+  const done = spawnSync('ffmpeg', ['-nostdin', '-loglevel', 'error', ...inputs, ...video, '-c:a', audioEncoder, '-ar', '48000', ...mp4], { maxBuffer: 1 << 26 });
+  if (done.status !== 0) throw new Error(`ffmpeg: ${done.stderr}`);
+  return done.stdout;
 }
 
 /** GStreamer by RTMP, its own test picture. */

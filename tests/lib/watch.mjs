@@ -1,4 +1,5 @@
 // A watch page under observation: every displayed frame with its T and burnt-in counter, every event, every stall.
+import { referenceClip } from './publishers.mjs';
 import { until } from './until.mjs';
 
 /** Opens `stream` by `mode` ('webrtc' | 'hls') and waits for moving pictures. */
@@ -87,11 +88,37 @@ export const rtcStats = (page) =>
 
 /**
  * Milliseconds by which sound runs ahead of the picture. WebRTC: the playout times of both tracks (estimatedPlayoutTimestamp). HLS: flash against
- * beep, less what the same page measures for a flash and a beep of its own. Null where the browser does not tell.
+ * beep, less `zero`, which is [`mseZero`]'s. Null where the browser does not tell.
  */
-export async function avOffset(page) {
+export async function avOffset(page, zero = 0) {
   const isWebRtc = await page.evaluate(() => Boolean(window.unisono.player.session.peerConnection));
-  return isWebRtc ? page.evaluate(playoutOffset) : page.evaluate(flashOffset);
+  if (isWebRtc) return page.evaluate(playoutOffset);
+  const offset = await page.evaluate(flashOffset);
+  return offset === null ? null : offset - zero;
+}
+
+/**
+ * What the same way of measuring says of a clip whose flash and beep are together, with the codecs and the MSE pipeline of the stream: the zero.
+ * `audio`: ffmpeg's encoder and the codec's name in MIME.
+ */
+export async function mseZero(browser, server, [encoder, codec]) {
+  const page = await browser.open(`${server.url}/healthz`);
+  const clip = referenceClip(encoder).toString('base64');
+  await page.evaluate(playClip, [clip, `video/mp4; codecs="avc1.42c01e,${codec}"`]);
+  const offset = await page.evaluate(flashOffset);
+  await page.close();
+  return offset;
+}
+
+async function playClip([base64, type]) {
+  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  const source = new MediaSource();
+  const video = Object.assign(document.createElement('video'), { src: URL.createObjectURL(source), autoplay: true, loop: false });
+  document.body.append(video);
+  await new Promise((resolve) => source.addEventListener('sourceopen', resolve, { once: true }));
+  source.addSourceBuffer(type).appendBuffer(bytes);
+  await new Promise((resolve) => video.requestVideoFrameCallback(resolve));
+  window.clip = { video };
 }
 
 /** Both tracks' newest frame in play, on the sender's clock: equal when in sync. Median of several looks. */
@@ -106,9 +133,9 @@ async function playoutOffset() {
   return offsets.length ? offsets.sort((a, b) => a - b)[offsets.length >> 1] : null;
 }
 
-/** Media time of the flash's first frame against media time at which the beep begins, over some seconds. */
+/** When the flash's first frame is displayed less when the beep begins, over some seconds. */
 async function flashOffset() {
-  const { video } = window.unisono.player;
+  const { video } = window.clip ?? window.unisono.player;
   const context = new AudioContext();
   await context.resume();
   const analyser = new AnalyserNode(context, { fftSize: 256 });

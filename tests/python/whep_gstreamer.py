@@ -3,11 +3,7 @@
 usage: whep_gstreamer.py URL FRAMES          (the system's python3, which has gi)
 """
 
-import hashlib
 import json
-import re
-import ssl
-import subprocess
 import sys
 import urllib.parse
 import urllib.request
@@ -26,19 +22,6 @@ OPUS = "application/x-rtp,media=audio,encoding-name=OPUS,payload=111,clock-rate=
 RECVONLY = GstWebRTC.WebRTCRTPTransceiverDirection.RECVONLY
 
 
-def make_certificate():
-    """Key and certificate on P-256, PEM. webrtcbin makes itself an RSA one, which the server's DTLS does not take."""
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=viewer -keyout - -out -"
-    return subprocess.run(command.split(), check=True, capture_output=True, text=True).stdout
-
-
-def with_fingerprint(sdp, certificate):
-    """GStreamer 1.22 hashes the key together with the certificate where it was given both; this is the certificate's alone."""
-    der = ssl.PEM_cert_to_DER_cert(certificate[certificate.index("-----BEGIN CERTIFICATE") :])
-    digest = hashlib.sha256(der).hexdigest().upper()
-    return re.sub(r"(a=fingerprint:sha-256 )[0-9A-Fa-f:]+", r"\g<1>" + ":".join(re.findall("..", digest)), sdp)
-
-
 def ask(method, url, body=None):
     request = urllib.request.Request(url, data=body and body.encode(), method=method, headers={"Content-Type": "application/sdp"})
     with urllib.request.urlopen(request, timeout=30) as answer:
@@ -53,9 +36,6 @@ class Viewer:
         self.pipeline = Gst.Pipeline.new("viewer")
         self.webrtc = Gst.ElementFactory.make("webrtcbin")
         self.webrtc.set_property("bundle-policy", GstWebRTC.WebRTCBundlePolicy.MAX_BUNDLE)
-        # Before the transports are made: the offer's fingerprint is taken from them.
-        self.certificate = make_certificate()
-        self.pipeline.connect("deep-element-added", self.on_element)
         self.pipeline.add(self.webrtc)
         # libnice leaves the loopback addresses out; here they are all there is to be sure of. The agent goes if its only name here goes.
         self.ice = self.webrtc.get_property("ice-agent")
@@ -78,10 +58,6 @@ class Viewer:
         self.pipeline.set_state(Gst.State.NULL)
         print(json.dumps(self.seen | ({"error": self.error} if self.error else {})))
 
-    def on_element(self, _, __, element):
-        if element.get_factory().get_name() == "dtlsdec":
-            element.set_property("pem", self.certificate)
-
     def on_offer(self, promise):
         # The offer lives in the reply, which must not go first.
         reply = promise.get_reply()
@@ -94,7 +70,7 @@ class Viewer:
 
     def exchange(self):
         offer = self.webrtc.get_property("local-description").sdp.as_text()
-        location, answer = ask("POST", self.url, with_fingerprint(offer, self.certificate))
+        location, answer = ask("POST", self.url, offer)
         self.session = urllib.parse.urljoin(self.url, location)
         _, sdp = GstSdp.SDPMessage.new_from_text(answer)
         description = GstWebRTC.WebRTCSessionDescription.new(GstWebRTC.WebRTCSDPType.ANSWER, sdp)

@@ -99,7 +99,6 @@ impl Publisher {
         while let Some(event) = self.ingress.poll_event() {
             match event {
                 IngressEvent::Connected => link.connected(now, shared),
-                IngressEvent::Track(config) => self.configure(config),
                 IngressEvent::Frame(frame) => self.frame(now, shared, frame),
                 IngressEvent::Lost { kind, packets } => {
                     tracing::debug!(session = ?link.id, kind = kind.as_str(), packets, "packets given up");

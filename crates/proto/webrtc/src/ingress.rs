@@ -42,8 +42,6 @@ const EVENTS_MAX: usize = 4_096;
 pub enum IngressEvent {
     /// ICE and DTLS are up.
     Connected,
-    /// A track begins; its first frame follows.
-    Track(CodecConfig),
     /// A complete frame, in order within its kind.
     Frame(IngressFrame),
     /// Packets that did not come in time. Video is silent from here to its next keyframe, which has been asked for.
@@ -62,7 +60,7 @@ pub enum IngressEvent {
 pub struct IngressFrame {
     /// Video or audio.
     pub kind: Kind,
-    /// Set when the codec configuration changes with this frame, which is then a keyframe.
+    /// Set with a track's first frame, and when the codec configuration changes with this frame, a keyframe.
     pub config: Option<CodecConfig>,
     /// Presentation time on the publisher's clock, any origin, common to sound and picture; never goes back
     /// within a kind.
@@ -338,9 +336,6 @@ impl Ingress {
     }
 
     fn frame(&mut self, frame: IngressFrame) {
-        if let Some(config) = &frame.config {
-            self.emit(IngressEvent::Track(config.clone()));
-        }
         self.stats.frames += 1;
         self.emit(IngressEvent::Frame(frame));
     }

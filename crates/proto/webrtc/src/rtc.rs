@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 use str0m::{
-    Candidate, Event, IceCreds, Input, Output, Rtc, RtcConfig,
+    Candidate, Event, IceCreds, Input, Output, Rtc, RtcConfig, RtcError,
     change::SdpOffer,
     config::DtlsVersion,
     format::CodecConfig,
@@ -63,6 +63,8 @@ pub(crate) struct Driver {
     opened: Instant,
     last_heard: Instant,
     connected: bool,
+    /// A refusal before the handshake's end was logged aloud.
+    told: bool,
     silence_max: Duration,
     closed: Option<CloseReason>,
 }
@@ -112,6 +114,7 @@ impl Driver {
             opened: now,
             last_heard: now,
             connected: false,
+            told: false,
             silence_max: match role {
                 Role::Publisher => PUBLISHER_SILENCE_MAX,
                 Role::Viewer => VIEWER_SILENCE_MAX,
@@ -155,7 +158,7 @@ impl Driver {
             self.last_heard = now;
             // An error here concerns this datagram: a peer cannot end a session by sending garbage into it.
             if let Err(error) = self.rtc.handle_input(input) {
-                tracing::debug!(%error, %from, "datagram refused");
+                self.refused(&error, from);
             }
             self.drain_unguarded();
             true
@@ -243,6 +246,15 @@ impl Driver {
             )
         };
         self.candidates.iter().enumerate().map(line).collect()
+    }
+
+    /// Before the handshake is done, the first refusal is most likely why it never will be: an operator sees it.
+    fn refused(&mut self, error: &RtcError, from: SocketAddr) {
+        if self.connected || std::mem::replace(&mut self.told, true) {
+            tracing::debug!(%error, %from, "datagram refused");
+        } else {
+            tracing::warn!(%error, %from, "a peer's handshake was refused; the session stays unconnected");
+        }
     }
 
     fn end(&mut self, reason: CloseReason) {

@@ -1,6 +1,6 @@
 //! All keys of a node, and the answer to "may this one do that?".
 
-use crate::{NewKey, PresentedKey, Role, StoredKey};
+use crate::{Action, NewKey, PresentedKey, Role, StoredKey, TokenError};
 use std::{
     collections::HashMap,
     sync::{PoisonError, RwLock},
@@ -28,6 +28,32 @@ pub enum Denied {
     /// A good key for something else.
     #[error("key {0} may publish only; this needs an admin key (ak_…)")]
     NotAdmin(KeyId),
+    /// Watching needs a token here, and none was presented.
+    #[error(
+        "watching needs a token here: \"Authorization: Bearer …\", the page's #token=…, or /t/TOKEN/ before the path"
+    )]
+    NoToken,
+    /// A token that is not believed.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// A token that was taken back.
+    #[error("this token was revoked")]
+    Revoked,
+    /// A good token for something else.
+    #[error("this token does not grant \"{action}\" on {stream}")]
+    NotGranted {
+        /// What was wanted.
+        action: Action,
+        /// Where.
+        stream: StreamId,
+    },
+}
+
+impl Denied {
+    /// True where other credentials would help (HTTP 401); false where these are good and do not suffice (403).
+    pub const fn is_unauthenticated(&self) -> bool {
+        !matches!(self, Self::NotAdmin(_) | Self::NotGranted { .. })
+    }
 }
 
 /// Why the keyring was not changed.
@@ -98,6 +124,17 @@ impl Keyring {
     /// Takes a key away; false when there is none with this id. What it publishes goes on until it reconnects.
     pub fn revoke(&self, id: &KeyId) -> bool {
         self.keys.write().unwrap_or_else(PoisonError::into_inner).remove(id.as_str()).is_some()
+    }
+
+    /// Is there a key with this id?
+    pub fn knows(&self, id: &KeyId) -> bool {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).contains_key(id.as_str())
+    }
+
+    /// Takes the place of all keys: what the store has now.
+    pub fn replace(&self, stored: impl IntoIterator<Item = StoredKey>) {
+        let keys = stored.into_iter().take(KEYS_MAX).map(|key| (key.id.clone(), key)).collect();
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 
     /// All keys, by id: for the API and to be stored.

@@ -1,10 +1,17 @@
-//! Who may do what: keys, their stored form, and the decision.
+//! Who may do what: keys, their stored form, tokens, and the decision.
 //!
 //! A key is random, so a plain SHA-256 of it is as good as a slow password hash and costs nothing at each request.
 //! Secrets exist only in [`NewKey`], once, at creation; everything else holds hashes. No input or output here.
 
+mod access;
 mod key;
 mod keyring;
+mod token;
 
+pub use access::{Access, Pass, RevokedFull, ViewPolicy};
 pub use key::{KeyError, NewKey, PresentedKey, Role, StoredKey};
 pub use keyring::{Denied, Keyring, KeyringError};
+pub use token::{
+    Action, Claims, Grant, Pattern, PatternError, TokenError, VerifyKey, VerifyKeyError, is_token, sign,
+    verify,
+};

@@ -1,11 +1,13 @@
 //! The HTTP API's own words: problem documents, and the JSON of requests and responses.
 
 mod event;
+mod presented;
 mod problem;
 mod server;
 mod stream;
 
 pub use event::{At, EventRequest, RoomView};
+pub use presented::{PathToken, Presented};
 pub use problem::Problem;
 pub use server::ServerView;
 pub use stream::{StreamList, StreamState, StreamView, TrackKind, TrackView, Viewers};

@@ -12,7 +12,7 @@ use std::{
 use unisono_base::{KeyId, StreamId};
 
 /// Tokens revoked and not expired yet, at most; one more is refused, since forgetting one would let it in again.
-const REVOKED_MAX: usize = 100_000;
+const REVOKED_MAX: usize = 10_000;
 
 /// Who may watch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

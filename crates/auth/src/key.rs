@@ -36,6 +36,13 @@ impl Role {
 #[error("no randomness from the operating system for a new key: {0}")]
 pub struct KeyError(String);
 
+/// `N` random bytes of the operating system, in hex: token ids, signing secrets.
+pub fn random_hex<const N: usize>() -> Result<String, KeyError> {
+    let mut random = [0; N];
+    getrandom::fill(&mut random).map_err(|error| KeyError(error.to_string()))?;
+    Ok(hex(&random))
+}
+
 /// A key at the only moment its secret is known to us. Neither `Debug` nor `Display`: showing it is a decision.
 pub struct NewKey {
     text: String,

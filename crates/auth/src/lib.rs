@@ -9,7 +9,7 @@ mod keyring;
 mod token;
 
 pub use access::{Access, Pass, RevokedFull, ViewPolicy};
-pub use key::{KeyError, NewKey, PresentedKey, Role, StoredKey};
+pub use key::{KeyError, NewKey, PresentedKey, Role, StoredKey, random_hex};
 pub use keyring::{Denied, Keyring, KeyringError};
 pub use token::{
     Action, Claims, Grant, Pattern, PatternError, TokenError, VerifyKey, VerifyKeyError, is_token, sign,

@@ -31,6 +31,11 @@ impl MediaTime {
         self.0
     }
 
+    /// Whole seconds since the Unix epoch, as tokens count; 0 before it.
+    pub const fn unix_seconds(self) -> u64 {
+        if self.0 < 0 { 0 } else { (self.0 / 1_000_000) as u64 }
+    }
+
     /// This point on a wire clock of `rate` ticks per second that starts at the Unix epoch, rounded down.
     ///
     /// Both 90 kHz video and 48 kHz audio are exact to one tick; the product is taken in 128 bits.

@@ -5,7 +5,8 @@ use crate::{
     demo::{CounterMode, Size},
 };
 use clap::{Args, Parser, Subcommand};
-use std::{net::IpAddr, path::PathBuf};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
+use unisono_auth::{Action, Pattern};
 
 /// Live video server: in by WHIP and RTMP, out by WebRTC and Low-Latency HLS, events on the same frame everywhere.
 #[derive(Debug, Parser)]
@@ -27,9 +28,12 @@ pub(crate) enum Command {
         #[arg(long)]
         no_open: bool,
     },
-    /// Make keys; only their hashes are stored.
+    /// Make, list and revoke keys; only their hashes are stored.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Make and take back tokens: who may watch or publish what, until when.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Write the test picture as raw I420 frames to standard output, in real time, for ffmpeg's rawvideo input.
     Testsource(TestSource),
     /// Measure a running server.
@@ -70,11 +74,6 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Only where the configuration and the data are.
-    pub(crate) fn of(config: Option<PathBuf>, data_dir: Option<PathBuf>) -> Self {
-        Self { config, data_dir, ..Self::default() }
-    }
-
     /// The flags that were given, in the shape of the configuration.
     pub(crate) fn overrides(&self) -> Overrides {
         Overrides {
@@ -97,13 +96,100 @@ pub(crate) enum KeysCommand {
         /// What the key is for.
         #[arg(value_enum, default_value_t)]
         role: KeyRole,
-        /// Configuration file
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        /// Where keys are kept
-        #[arg(long, value_name = "DIR")]
-        data_dir: Option<PathBuf>,
+        #[command(flatten)]
+        place: Place,
     },
+    /// List keys: id, role, name.
+    List {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Take a key away; a running server ends what it let in within seconds.
+    Revoke {
+        /// The eight hex digits behind pk_ or ak_.
+        id: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Where the node's keys are.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Place {
+    /// Configuration file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where keys are kept
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+impl Place {
+    /// As the options of a server that has its keys there.
+    pub(crate) fn options(self) -> Options {
+        Options { config: self.config, data_dir: self.data_dir, ..Options::default() }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Sign a token with the node's own secret and print it.
+    New {
+        #[command(flatten)]
+        token: NewToken,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Take a token of the node's own back; a running server ends what it let in within seconds.
+    Revoke {
+        /// The whole token.
+        token: String,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// What a token shall say.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct NewToken {
+    /// Streams: app/name, live/* or live/alice-*; may be given several times.
+    #[arg(long, value_name = "PATTERN", required = true)]
+    pub(crate) stream: Vec<Pattern>,
+    /// Actions: view, publish, send, host, moderate, bid, admin.
+    #[arg(long, value_name = "ACTION", value_delimiter = ',', default_value = "view", value_parser = action)]
+    pub(crate) allow: Vec<Action>,
+    /// How long it holds: 30s, 10m, 2h, 7d.
+    #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = lifetime)]
+    pub(crate) lifetime: Duration,
+    /// Whom it is about; events and logs name it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) subject: Option<String>,
+}
+
+fn action(text: &str) -> Result<Action, String> {
+    use Action::{Admin, Bid, Host, Moderate, Publish, Send, View};
+    let all = [View, Publish, Send, Host, Moderate, Bid, Admin];
+    all.into_iter()
+        .find(|action| action.as_str() == text)
+        .ok_or_else(|| format!("an action is one of {}", all.map(Action::as_str).join(", ")))
+}
+
+/// A token that outlives this is a key.
+const LIFETIME_MAX: Duration = Duration::from_secs(366 * 86_400);
+
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let words = || format!("{text:?} is not a time such as 30s, 10m, 2h or 7d, at most 366d");
+    let (digits, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(words)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(words()),
+    };
+    let count: u64 = digits.parse().map_err(|_| words())?;
+    let lifetime = Duration::from_secs(count.checked_mul(seconds).ok_or_else(words)?);
+    if lifetime.is_zero() || lifetime > LIFETIME_MAX { Err(words()) } else { Ok(lifetime) }
 }
 
 /// What a key allows.

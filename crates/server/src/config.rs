@@ -27,6 +27,7 @@ pub(crate) struct Config {
     pub(crate) http: Http,
     pub(crate) rtmp: Rtmp,
     pub(crate) webrtc: WebRtc,
+    pub(crate) access: AccessRules,
     pub(crate) log: Log,
 }
 
@@ -57,6 +58,44 @@ pub(crate) struct WebRtc {
     pub(crate) workers: usize,
 }
 
+/// Who may watch, and whose tokens count. Publishing always needs a key or a token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AccessRules {
+    pub(crate) view: View,
+    /// Keys of others who sign tokens, beside the node's own.
+    pub(crate) token_keys: Vec<TokenKey>,
+}
+
+/// Who may watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum View {
+    /// Everybody who knows the address.
+    Open,
+    /// Who has a token that grants `view`, or a key.
+    Token,
+}
+
+/// A key that verifies tokens: a shared secret (HS256) or a PEM public key (ES256, EdDSA), in a file of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TokenKey {
+    pub(crate) algorithm: TokenAlgorithm,
+    pub(crate) file: PathBuf,
+    /// Only for tokens whose header names it.
+    #[serde(default)]
+    pub(crate) kid: Option<String>,
+}
+
+/// As RFC 7518 §3.1 and RFC 8037 spell them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum TokenAlgorithm {
+    HS256,
+    ES256,
+    EdDSA,
+}
+
 /// What to log and how.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -82,6 +121,7 @@ impl Default for Config {
             http: Http { listen: Door::any(8080), connections_max: 10_000 },
             rtmp: Rtmp { listen: Door::any(1935) },
             webrtc: WebRtc { listen: Door::any(8189), advertise: Vec::new(), workers: 0 },
+            access: AccessRules { view: View::Open, token_keys: Vec::new() },
             log: Log { filter: "info".to_owned(), format: LogFormat::Text },
         }
     }

@@ -63,7 +63,7 @@ async fn rtmp_gateway(
     let Some(address) = config.rtmp.listen.address() else { return Ok(None) };
     let context = rtmp::Context {
         hub: ground.hub.clone(),
-        keyring: ground.keys.keyring().clone(),
+        access: ground.keys.access().clone(),
         clock: ground.clock.clone(),
         metrics: rtmp::Metrics::register(registry),
     };
@@ -83,21 +83,22 @@ fn webrtc_gateway(
         ..webrtc::Config::new(address)
     };
     let metrics = webrtc::Metrics::register(registry);
-    let (hub, keyring, clock) = (ground.hub.clone(), ground.keys.keyring().clone(), ground.clock.clone());
-    let started = webrtc::Gateway::start(settings, hub, keyring, clock, metrics);
+    let (hub, access, clock) = (ground.hub.clone(), ground.keys.access().clone(), ground.clock.clone());
+    let started = webrtc::Gateway::start(settings, hub, access, clock, metrics);
     started.map(Some).with_context(|| format!("WebRTC media on {address} (--webrtc moves it)"))
 }
 
 fn hls_gateway(ground: &Ground, registry: &mut Registry) -> hls::Gateway {
     let metrics = hls::Metrics::register(registry);
-    hls::Gateway::new(hls::Config::default(), ground.hub.clone(), ground.clock.clone(), metrics)
+    let (hub, access, clock) = (ground.hub.clone(), ground.keys.access().clone(), ground.clock.clone());
+    hls::Gateway::new(hls::Config::default(), hub, access, clock, metrics)
 }
 
 fn events_gateway(ground: &Ground, registry: &mut Registry) -> events::Gateway {
     events::Gateway::new(events::Context {
         rooms: ground.rooms.clone(),
         hub: ground.hub.clone(),
-        keyring: ground.keys.keyring().clone(),
+        access: ground.keys.access().clone(),
         metrics: events::Metrics::register(registry),
         stop: ground.stop.clone(),
     })

@@ -1,14 +1,34 @@
-//! The node's keys: made at the first start, shown once, kept as hashes in the store.
+//! The node's keys and tokens: keys are made at the first start, shown once, and kept as hashes; the secret that signs
+//! the node's own tokens and the tokens taken back stand beside them. The store is the truth: what another process
+//! (`unisono keys`, `unisono token`) writes there, a running server takes over within [`REFRESH_EVERY`].
 
+use crate::config::{AccessRules, TokenAlgorithm, TokenKey, View};
 use anyhow::{Context, bail};
-use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
-use unisono_auth::{Keyring, NewKey, Role, StoredKey};
-use unisono_store::{Kv, SqliteKv};
+use std::{
+    fs::{self, DirBuilder},
+    os::unix::fs::DirBuilderExt,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+use unisono_auth::{
+    Access, Claims, Keyring, NewKey, Role, StoredKey, VerifyKey, ViewPolicy, random_hex, verify,
+};
+use unisono_base::KeyId;
+use unisono_store::{Kv, KvError, SqliteKv};
 
 /// The store's file below the data directory.
 const FILE: &str = "unisono.db";
 /// Stored keys stand under this prefix and their id.
 const PREFIX: &str = "keys/";
+/// Tokens taken back stand under this prefix and their `jti`, with when they expire.
+const REVOKED: &str = "revoked/";
+/// The secret that signs the node's own tokens, in hex.
+const SECRET: &str = "tokens/secret";
+/// `kid` of the node's own tokens.
+const OWN_KID: &str = "node";
+/// How often a running server looks into the store.
+pub(crate) const REFRESH_EVERY: Duration = Duration::from_secs(2);
 
 /// The keys of a first start, at the only moment they can be shown.
 pub(crate) struct FirstKeys {
@@ -18,29 +38,81 @@ pub(crate) struct FirstKeys {
 
 /// See the module.
 pub(crate) struct Keys {
-    keyring: Arc<Keyring>,
+    access: Arc<Access>,
+    secret: String,
     store: SqliteKv,
 }
 
 impl Keys {
     /// Opens the store below `data_dir`, making both where they do not exist.
-    pub(crate) async fn open(data_dir: &Path) -> anyhow::Result<Self> {
+    pub(crate) async fn open(data_dir: &Path, rules: &AccessRules) -> anyhow::Result<Self> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(data_dir);
         made.with_context(|| format!("the data directory {} cannot be made", data_dir.display()))?;
-        let file = data_dir.join(FILE);
-        let store = SqliteKv::open(&file).await?;
+        let store = SqliteKv::open(&data_dir.join(FILE)).await?;
+        let secret = own_secret(&store).await?;
+        let mut verify = vec![VerifyKey::hs256(Some(OWN_KID), secret.as_bytes())?];
+        for key in &rules.token_keys {
+            verify.push(verify_key(key).with_context(|| format!("token key {}", key.file.display()))?);
+        }
+        let view = match rules.view {
+            View::Open => ViewPolicy::Open,
+            View::Token => ViewPolicy::Token,
+        };
+        let access = Arc::new(Access::new(Arc::new(Keyring::new()), verify, view));
+        let keys = Self { access, secret, store };
+        keys.refresh(0).await?;
+        Ok(keys)
+    }
+
+    /// Takes over what the store has now. `now` in seconds since the Unix epoch.
+    pub(crate) async fn refresh(&self, now: u64) -> anyhow::Result<()> {
         let mut known = Vec::new();
-        for (name, entry) in store.list(PREFIX).await? {
+        for (name, entry) in self.store.list(PREFIX).await? {
             let key: StoredKey = serde_json::from_str(&entry.value)
-                .with_context(|| format!("{name} in {} is damaged", file.display()))?;
+                .with_context(|| format!("{name} in the store is damaged"))?;
             known.push(key);
         }
-        Ok(Self { keyring: Arc::new(Keyring::load(known)), store })
+        self.access.keyring().replace(known);
+        for (name, entry) in self.store.list(REVOKED).await? {
+            let expires = entry.value.parse().with_context(|| format!("{name} in the store is damaged"))?;
+            if expires > now {
+                self.access.revoke(name.trim_start_matches(REVOKED), expires, now)?;
+            } else {
+                self.store.delete(&name).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Signs a token of the node's own.
+    pub(crate) fn sign(&self, claims: &Claims) -> anyhow::Result<String> {
+        Ok(unisono_auth::sign(OWN_KID, self.secret.as_bytes(), claims)?)
+    }
+
+    /// Takes one of the node's own tokens back; it is refused until it would have ended by itself.
+    pub(crate) async fn revoke_token(&self, token: &str, now: u64) -> anyhow::Result<()> {
+        let own = VerifyKey::hs256(Some(OWN_KID), self.secret.as_bytes())?;
+        let claims = verify(&[own], token, now)?;
+        let jti =
+            claims.jti.context("the token has no id (jti), so it cannot be named; it ends at its expiry")?;
+        match self.store.put_if(&format!("{REVOKED}{jti}"), None, claims.exp.to_string()).await {
+            Ok(_) | Err(KvError::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes a key away; what it lets in ends within seconds.
+    pub(crate) async fn revoke(&self, id: &str) -> anyhow::Result<()> {
+        if !self.access.keyring().revoke(&KeyId::new(id)) {
+            bail!("there is no key with id {id}; `unisono keys list` shows all");
+        }
+        self.store.delete(&format!("{PREFIX}{id}")).await?;
+        Ok(())
     }
 
     /// Makes a publish key and an admin key where there is no key at all.
     pub(crate) async fn make_first(&self) -> anyhow::Result<Option<FirstKeys>> {
-        if !self.keyring.list().is_empty() {
+        if !self.access.keyring().list().is_empty() {
             return Ok(None);
         }
         let publish = self.make(Role::Publish, "first start").await?;
@@ -51,15 +123,15 @@ impl Keys {
     /// Makes a key, stores it, and returns its text, which nobody can read again.
     pub(crate) async fn make(&self, role: Role, name: &str) -> anyhow::Result<String> {
         let key = NewKey::generate(role, name)?;
-        let id = self.keyring.add(&key)?;
+        let id = self.access.keyring().add(&key)?;
         let value = serde_json::to_string(key.stored()).context("a key is plain data")?;
         self.store.put_if(&format!("{PREFIX}{id}"), None, value).await?;
         Ok(key.reveal().to_owned())
     }
 
     /// Who may do what.
-    pub(crate) fn keyring(&self) -> &Arc<Keyring> {
-        &self.keyring
+    pub(crate) fn access(&self) -> &Arc<Access> {
+        &self.access
     }
 
     /// Reads the store, to see that it still can be read.
@@ -74,4 +146,27 @@ impl Keys {
     pub(crate) async fn close(&self) {
         self.store.close().await;
     }
+}
+
+/// The signing secret, made at the first start: 256 bits.
+async fn own_secret(store: &SqliteKv) -> anyhow::Result<String> {
+    if let Some(entry) = store.get(SECRET).await? {
+        return Ok(entry.value);
+    }
+    let secret = random_hex::<32>()?;
+    match store.put_if(SECRET, None, secret.clone()).await {
+        Ok(_) => Ok(secret),
+        // Another process was first.
+        Err(error) => Ok(store.get(SECRET).await?.ok_or(error)?.value),
+    }
+}
+
+fn verify_key(key: &TokenKey) -> anyhow::Result<VerifyKey> {
+    let bytes = fs::read(&key.file).context("cannot be read")?;
+    let kid = key.kid.as_deref();
+    Ok(match key.algorithm {
+        TokenAlgorithm::HS256 => VerifyKey::hs256(kid, bytes.trim_ascii_end())?,
+        TokenAlgorithm::ES256 => VerifyKey::es256(kid, &bytes)?,
+        TokenAlgorithm::EdDSA => VerifyKey::eddsa(kid, &bytes)?,
+    })
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod cli;
 mod config;
+mod credentials;
 mod demo;
 mod doors;
 mod gateways;
@@ -16,10 +17,9 @@ mod welcome;
 
 use anyhow::Context;
 use clap::Parser;
-use cli::{BenchCommand, Cli, Command, KeyRole, KeysCommand, Options};
+use cli::{BenchCommand, Cli, Command, Options};
 use config::Config;
 use demo::{Demo, TemporaryDir};
-use keys::Keys;
 use node::Node;
 use std::{
     io::{self, Write},
@@ -50,9 +50,8 @@ fn run(command: Command) -> anyhow::Result<()> {
             }
             serve(&config, Show::TestStream { open_browser: !no_open })
         }
-        Command::Keys(KeysCommand::New { role, config, data_dir }) => {
-            new_key(role, &load(&Options::of(config, data_dir))?)
-        }
+        Command::Keys(command) => credentials::keys(command),
+        Command::Token(command) => credentials::token(command),
         Command::Testsource(source) => demo::write_raw(&source),
         Command::Bench(BenchCommand::Watch(args)) => bench::watch(&args),
     }
@@ -106,17 +105,4 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
         }
     })
-}
-
-fn new_key(role: KeyRole, config: &Config) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Runtime::new().context("the runtime does not start")?;
-    let key = runtime.block_on(async {
-        let keys = Keys::open(&config.data_dir).await?;
-        let key = keys.make(role.into(), "unisono keys new").await?;
-        keys.close().await;
-        anyhow::Ok(key)
-    })?;
-    println!("{key}");
-    eprintln!("Shown this once; only its hash is kept. A running server knows it after a restart.");
-    Ok(())
 }

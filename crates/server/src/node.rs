@@ -4,7 +4,7 @@ use crate::{
     config::Config,
     doors::{self, HttpDoor, HttpMetrics},
     gateways::{Gateways, Ground},
-    keys::{FirstKeys, Keys},
+    keys::{FirstKeys, Keys, REFRESH_EVERY},
     observe::{self, NodeMetrics, Observed},
     pages,
 };
@@ -62,7 +62,7 @@ impl Node {
     /// Opens the store, then every door; nothing is served before all of them are open.
     pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
         let clock = NodeClock::new(Instant::now(), realtime());
-        let keys = Arc::new(Keys::open(&config.data_dir).await?);
+        let keys = Arc::new(Keys::open(&config.data_dir, &config.access).await?);
         let hub = Hub::new(Limits::default());
         let mut registry = Registry::default();
         let node = NodeMetrics::register(&mut registry);
@@ -103,6 +103,7 @@ impl Node {
         if let Some(rtmp) = rtmp {
             tasks.spawn(rtmp.run(stop.clone()));
         }
+        tasks.spawn(follow_store(keys.clone(), clock.clone(), stop.clone()));
         tasks.spawn(tick(clock.clone(), hub.clone(), rooms, stop.clone()));
         tracing::info!(http = ?doors.http, rtmp = ?doors.rtmp, webrtc = ?doors.webrtc, "open");
         Ok(Self { hub, clock, doors, first_keys, keys, hls, webrtc, stop, tasks })
@@ -181,6 +182,23 @@ async fn tick(clock: NodeClock, hub: Arc<Hub>, rooms: Arc<Rooms>, stop: Cancella
         has_warned = is_stepped;
         hub.sweep(now);
         rooms.sweep(now);
+    }
+}
+
+/// Keys and revocations that another process wrote into the store.
+async fn follow_store(keys: Arc<Keys>, clock: NodeClock, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(REFRESH_EVERY);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        if let Err(error) = keys.refresh(clock.at(Instant::now()).unix_seconds()).await {
+            tracing::error!(
+                error = format!("{error:#}"),
+                "the keys cannot be read from the store; those known stay"
+            );
+        }
     }
 }
 

@@ -146,5 +146,5 @@ fn admit(keys: &Keys, peer: SocketAddr, headers: &HeaderMap) -> Result<(), Strin
                 .to_owned())
         };
     };
-    keys.keyring().admin(key).map(|_| ()).map_err(|denied| denied.to_string())
+    keys.access().admin(key).map(|_| ()).map_err(|denied| denied.to_string())
 }

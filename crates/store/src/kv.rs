@@ -75,6 +75,9 @@ pub trait Kv: Send + Sync + 'static {
         value: String,
     ) -> BoxFuture<'a, Result<u64, KvError>>;
 
+    /// Forgets a value; false when there was none.
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<bool, KvError>>;
+
     /// All values whose names begin with `prefix`, by name; at most 10,000.
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<(String, Versioned)>, KvError>>;
 }

@@ -1,36 +1,79 @@
-//! Who may post: an admin key, or somebody at this machine (decisions 5).
+//! Who may post: an admin key, a token that grants `host`, or somebody at this machine (decisions 5). Who may read: the
+//! node's view policy says.
 
+use crate::Context;
 use axum::http::{HeaderMap, Uri, header};
 use std::net::{IpAddr, SocketAddr};
-use unisono_api::Problem;
-use unisono_auth::{Denied, Keyring};
+use unisono_api::{Presented, Problem};
+use unisono_auth::{Action, Denied, Pass, is_token};
+use unisono_base::{MediaTime, RoomId, StreamId};
 
 /// Headers by which a proxy says that the client is somebody else than the peer.
 const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 
-/// The actor's name for an event: the key's id, or `local`.
-pub(crate) fn admin(
-    keyring: &Keyring,
+/// The actor's name for an event: a key's id, a token's `~subject`, or `local`.
+pub(crate) fn post(
+    context: &Context,
+    room: &RoomId,
+    presented: &Presented,
     peer: Option<SocketAddr>,
     headers: &HeaderMap,
 ) -> Result<String, Problem> {
-    let presented = headers.get(header::AUTHORIZATION).map(|value| {
-        let text = value.to_str().unwrap_or_default();
-        let (scheme, key) = text.split_once(' ').unwrap_or(("", text));
-        if scheme.eq_ignore_ascii_case("bearer") { key.trim() } else { text }
-    });
-    let Some(presented) = presented else {
-        return if is_this_machine(peer, headers) {
-            Ok("local".to_owned())
-        } else {
-            Err(Problem::unauthorized("an admin key is needed: Authorization: Bearer ak_…"))
-        };
-    };
-    match keyring.admin(presented) {
-        Ok(id) => Ok(id.as_str().to_owned()),
-        Err(denied @ Denied::NotAdmin(_)) => Err(Problem::forbidden(denied.to_string())),
-        Err(denied) => Err(Problem::unauthorized(denied.to_string())),
+    if is_token(presented.as_str()) {
+        let pass = allow(context, presented, Action::Host, room.stream())?;
+        return Ok(pass.id().as_str().to_owned());
     }
+    admin(context, presented, peer, headers)
+}
+
+/// An admin key's id, or `local`.
+pub(crate) fn admin(
+    context: &Context,
+    presented: &Presented,
+    peer: Option<SocketAddr>,
+    headers: &HeaderMap,
+) -> Result<String, Problem> {
+    let is_anonymous = presented.as_str().is_empty() && !headers.contains_key(header::AUTHORIZATION);
+    if is_anonymous && is_this_machine(peer, headers) {
+        return Ok("local".to_owned());
+    }
+    if presented.as_str().is_empty() {
+        return Err(Problem::unauthorized("an admin key is needed: Authorization: Bearer ak_…"));
+    }
+    context
+        .access
+        .admin(presented.as_str())
+        .map(|id| id.as_str().to_owned())
+        .map_err(|denied| refuse(&denied))
+}
+
+/// What lets a reader in.
+pub(crate) fn view(context: &Context, presented: &Presented, stream: &StreamId) -> Result<Pass, Problem> {
+    allow(context, presented, Action::View, stream)
+}
+
+fn allow(
+    context: &Context,
+    presented: &Presented,
+    action: Action,
+    stream: &StreamId,
+) -> Result<Pass, Problem> {
+    context.access.allow(presented.as_str(), action, stream, now(context)).map_err(|denied| refuse(&denied))
+}
+
+/// Does it let its reader stay?
+pub(crate) fn holds(context: &Context, pass: &Pass) -> bool {
+    context.access.recheck(pass, now(context)).is_ok()
+}
+
+/// Seconds since the Unix epoch by the node's clock.
+fn now(context: &Context) -> u64 {
+    MediaTime::from_micros(context.rooms.clock_micros()).unix_seconds()
+}
+
+fn refuse(denied: &Denied) -> Problem {
+    let words = denied.to_string();
+    if denied.is_unauthenticated() { Problem::unauthorized(words) } else { Problem::forbidden(words) }
 }
 
 /// True when the request was made on this machine by somebody who meant this server: the peer is the loopback

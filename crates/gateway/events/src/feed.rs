@@ -1,6 +1,6 @@
 //! `GET /api/v1/rooms/{room}` and the choice of how its feed is carried.
 
-use crate::{Context, post::parse_room, sse, websocket};
+use crate::{Context, access, post::parse_room, sse, websocket};
 use axum::{
     Json,
     extract::{
@@ -13,7 +13,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use unisono_api::{Problem, RoomView};
+use unisono_api::{Presented, Problem, RoomView};
 use unisono_base::RoomId;
 use unisono_room::{Feed, SubscribeError};
 
@@ -56,8 +56,10 @@ impl Notice<'_> {
 pub(crate) async fn room(
     State(context): State<Arc<Context>>,
     Path(room): Path<String>,
+    presented: Presented,
 ) -> Result<Json<RoomView>, Problem> {
     let room = parse_room(&room)?;
+    access::view(&context, &presented, room.stream())?;
     let name = room.to_string();
     let (seq, subscribers) = context.rooms.look(room).await.map_err(|error| explain(&error))?;
     Ok(Json(RoomView { room: name, seq, subscribers }))
@@ -68,15 +70,17 @@ pub(crate) async fn get(
     State(context): State<Arc<Context>>,
     Path(room): Path<String>,
     query: Result<Query<From>, QueryRejection>,
+    presented: Presented,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let room = parse_room(&room)?;
+    let pass = access::view(&context, &presented, room.stream())?;
     let Query(From { from_seq }) =
         query.map_err(|_| Problem::bad_request("from_seq must be a whole number, the first seq wanted"))?;
     if let Ok(upgrade) = upgrade {
         let feed = open(&context, room.clone(), from_seq).await?;
-        return Ok(websocket::answer(context, upgrade, room, feed));
+        return Ok(websocket::answer(context, upgrade, room, pass, feed));
     }
     let accepts_sse = headers
         .get_all(header::ACCEPT)
@@ -92,7 +96,7 @@ pub(crate) async fn get(
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<u64>().ok());
     let from_seq = last.map(|last| last.saturating_add(1)).or(from_seq);
     let feed = open(&context, room.clone(), from_seq).await?;
-    Ok(sse::answer(context, &room, feed))
+    Ok(sse::answer(context, &room, pass, feed))
 }
 
 async fn open(context: &Context, room: RoomId, from_seq: Option<u64>) -> Result<Feed, Problem> {

@@ -4,7 +4,7 @@ use crate::{Metrics, feed, post, streams};
 use axum::{Router, extract::DefaultBodyLimit, routing::get};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-use unisono_auth::Keyring;
+use unisono_auth::Access;
 use unisono_hub::Hub;
 use unisono_room::Rooms;
 
@@ -15,8 +15,8 @@ pub struct Context {
     pub rooms: Arc<Rooms>,
     /// What is live.
     pub hub: Arc<Hub>,
-    /// Who may post.
-    pub keyring: Arc<Keyring>,
+    /// Who may post and read.
+    pub access: Arc<Access>,
     /// From [`Metrics::register`].
     pub metrics: Arc<Metrics>,
     /// Ends every feed when cancelled.

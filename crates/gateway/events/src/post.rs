@@ -10,7 +10,7 @@ use axum::{
 };
 use serde_json::error::Category;
 use std::{net::SocketAddr, sync::Arc};
-use unisono_api::{At as ApiAt, EventRequest, Problem};
+use unisono_api::{At as ApiAt, EventRequest, Presented, Problem};
 use unisono_base::{MediaTime, RoomId, Span, Tenant};
 use unisono_room::PostError;
 use unisono_timeline::{At, Lane, NewEvent, Uuid};
@@ -23,11 +23,12 @@ pub(crate) async fn post(
     State(context): State<Arc<Context>>,
     Path(room): Path<String>,
     peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    presented: Presented,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let peer = peer.map(|Extension(ConnectInfo(peer))| peer);
-    let response = match take(&context, &room, peer, &headers, body).await {
+    let response = match take(&context, &room, (peer, presented), &headers, body).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
     };
@@ -38,12 +39,12 @@ pub(crate) async fn post(
 async fn take(
     context: &Context,
     room: &str,
-    peer: Option<SocketAddr>,
+    (peer, presented): (Option<SocketAddr>, Presented),
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
-    let actor = access::admin(&context.keyring, peer, headers)?;
     let room = parse_room(room)?;
+    let actor = access::post(context, &room, &presented, peer, headers)?;
     let body = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,

@@ -1,9 +1,10 @@
 //! A feed as server-sent events, for clients without WebSocket: `id` is the `seq`, so a browser resumes by itself.
 
 use crate::{
-    Context,
+    Context, access,
     feed::Notice,
     metrics::{Dropped, OpenFeed, Transport},
+    websocket::RECHECK_EVERY,
 };
 use axum::{
     http::{HeaderValue, header},
@@ -14,6 +15,7 @@ use axum::{
 };
 use futures_util::stream;
 use std::{convert::Infallible, sync::Arc, time::Duration};
+use unisono_auth::Pass;
 use unisono_base::RoomId;
 use unisono_room::{Feed, FeedItem};
 
@@ -22,18 +24,19 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 struct Session {
     context: Arc<Context>,
+    pass: Pass,
     feed: Feed,
     hello: Option<String>,
     _open: OpenFeed,
 }
 
 /// Streams the feed. What a slow client does not take stays in the room; hyper holds one event for it.
-pub(crate) fn answer(context: Arc<Context>, room: &RoomId, feed: Feed) -> Response {
+pub(crate) fn answer(context: Arc<Context>, room: &RoomId, pass: Pass, feed: Feed) -> Response {
     let room = room.to_string();
     let hello = Notice::Hello { room: &room, seq: feed.last_at_start(), t: context.rooms.clock_micros() };
     let hello = Some(hello.json());
     let open = context.metrics.feed(Transport::Sse);
-    let session = Session { context, feed, hello, _open: open };
+    let session = Session { context, pass, feed, hello, _open: open };
     let events = stream::unfold(session, |mut session| async move {
         let event = session.next().await?;
         Some((Ok::<_, Infallible>(event), session))
@@ -51,10 +54,19 @@ impl Session {
         if let Some(hello) = self.hello.take() {
             return Some(Event::default().event("hello").data(hello));
         }
-        let item = tokio::select! {
-            () = self.context.stop.cancelled() => return None,
-            item = self.feed.next() => item?,
+        let item = loop {
+            tokio::select! {
+                () = self.context.stop.cancelled() => return None,
+                item = self.feed.next() => break item?,
+                () = tokio::time::sleep(RECHECK_EVERY) => {}
+            }
+            if !access::holds(&self.context, &self.pass) {
+                return None;
+            }
         };
+        if !access::holds(&self.context, &self.pass) {
+            return None;
+        }
         Some(match item {
             FeedItem::Event(event) => {
                 let json = event.json();

@@ -1,14 +1,15 @@
 //! `GET /api/v1/streams`: what is live, and what a viewer should know about it.
 
-use crate::Context;
+use crate::{Context, access};
 use axum::{
-    Json,
-    extract::{Path, State},
-    http::header,
+    Extension, Json,
+    extract::{ConnectInfo, Path, State},
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use std::sync::Arc;
-use unisono_api::{Problem, StreamList, StreamState, StreamView, TrackKind, TrackView, Viewers};
+use std::{net::SocketAddr, sync::Arc};
+use unisono_api::{Presented, Problem, StreamList, StreamState, StreamView, TrackKind, TrackView, Viewers};
+use unisono_auth::ViewPolicy;
 use unisono_base::{Span, StreamId, StreamName};
 use unisono_hub::{Ring, State as Publishing, Stream, Viewer};
 use unisono_media::{CodecConfig, Kind};
@@ -16,20 +17,37 @@ use unisono_media::{CodecConfig, Kind};
 /// Target duration that only a stream with long GOPs gets.
 const LONG_GOP: Span = Span::from_secs(4);
 
-/// All streams, by name.
-pub(crate) async fn list(State(context): State<Arc<Context>>) -> Response {
+/// All streams, by name. Where watching needs a token, their names do, too: an admin key's or this machine's.
+pub(crate) async fn list(
+    State(context): State<Arc<Context>>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    presented: Presented,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    if context.access.view_policy() == ViewPolicy::Token {
+        let peer = peer.map(|Extension(ConnectInfo(peer))| peer);
+        access::admin(&context, &presented, peer, &headers)?;
+    }
     let mut streams: Vec<_> = context.hub.streams().iter().filter_map(view).collect();
     streams.sort_by(|a, b| a.name.cmp(&b.name));
-    ([(header::CACHE_CONTROL, "no-store")], Json(StreamList { streams })).into_response()
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(StreamList { streams })).into_response())
 }
 
 /// One stream; 404 while nobody has published it.
 pub(crate) async fn one(
     State(context): State<Arc<Context>>,
     Path((app, name)): Path<(String, String)>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    presented: Presented,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let name = StreamName::new(&app, &name).map_err(|error| Problem::bad_request(error.to_string()))?;
-    let found = context.hub.stream(&StreamId::local(name.clone()));
+    let id = StreamId::local(name.clone());
+    let peer = peer.map(|Extension(ConnectInfo(peer))| peer);
+    access::admin(&context, &presented, peer, &headers)
+        .map(drop)
+        .or_else(|_| access::view(&context, &presented, &id).map(drop))?;
+    let found = context.hub.stream(&id);
     let Some(view) = found.and_then(|stream| view(&stream)) else {
         return Err(Problem::not_found(format!("nobody publishes {name} at the moment")).retry_after(1));
     };

@@ -1,7 +1,7 @@
 //! A feed by WebSocket: JSON text messages, one event each.
 
 use crate::{
-    Context,
+    Context, access,
     feed::Notice,
     metrics::{Dropped, Transport},
 };
@@ -11,9 +11,12 @@ use axum::{
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use unisono_auth::Pass;
 use unisono_base::RoomId;
 use unisono_room::{Feed, FeedItem};
 
+/// How often a reader's token is asked whether it still holds.
+pub(crate) const RECHECK_EVERY: Duration = Duration::from_secs(1);
 /// How often we ping, so that proxies keep the connection and dead clients are noticed.
 const PING_EVERY: Duration = Duration::from_secs(15);
 /// A client that sent nothing, not even a pong, for this long is gone.
@@ -25,11 +28,17 @@ const STUCK_FOR: Duration = Duration::from_secs(10);
 const MESSAGE_MAX: usize = 4 * 1_024;
 
 /// Accepts the upgrade; the feed runs until client, room or server ends it.
-pub(crate) fn answer(context: Arc<Context>, upgrade: WebSocketUpgrade, room: RoomId, feed: Feed) -> Response {
+pub(crate) fn answer(
+    context: Arc<Context>,
+    upgrade: WebSocketUpgrade,
+    room: RoomId,
+    pass: Pass,
+    feed: Feed,
+) -> Response {
     let upgrade = upgrade.max_message_size(MESSAGE_MAX).max_frame_size(MESSAGE_MAX).write_buffer_size(0);
     upgrade.on_upgrade(move |socket| async move {
         let _open = context.metrics.feed(Transport::WebSocket);
-        let mut session = Session { context: &context, socket };
+        let mut session = Session { context: &context, pass, socket };
         let ended = session.run(&room, feed).await;
         tracing::debug!(%room, ?ended, "feed ended");
         if let Ended::Dropped(reason) = ended {
@@ -40,6 +49,7 @@ pub(crate) fn answer(context: Arc<Context>, upgrade: WebSocketUpgrade, room: Roo
 
 struct Session<'a> {
     context: &'a Context,
+    pass: Pass,
     socket: WebSocket,
 }
 
@@ -66,6 +76,8 @@ impl Session<'_> {
         self.send(Message::Text(hello.json().into())).await?;
         let mut pings = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut rechecks = interval_at(Instant::now() + RECHECK_EVERY, RECHECK_EVERY);
+        rechecks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = Instant::now();
         let stop = self.context.stop.clone();
         loop {
@@ -78,6 +90,9 @@ impl Session<'_> {
                 message = self.socket.recv() => match message {
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(Ended::ByClient),
                     Some(Ok(_)) => heard = Instant::now(),
+                },
+                _ = rechecks.tick() => if !access::holds(self.context, &self.pass) {
+                    return self.close(close_code::POLICY, "the token was revoked or has expired").await;
                 },
                 _ = pings.tick() => {
                     if heard.elapsed() >= SILENT_FOR {

@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async, tungstenite::Message};
 use tokio_util::sync::CancellationToken;
-use unisono_auth::{Keyring, NewKey, Role};
+use unisono_auth::{Access, Keyring, NewKey, Role, ViewPolicy};
 use unisono_base::{MediaTime, NodeClock};
 use unisono_gateway_events::{Context, Gateway, Metrics};
 use unisono_hub::{Hub, Limits};
@@ -46,8 +46,8 @@ impl Server {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         let stop = CancellationToken::new();
-        let gateway =
-            Gateway::new(Context { rooms, hub, keyring: Arc::new(keyring), metrics, stop: stop.clone() });
+        let access = Arc::new(Access::new(Arc::new(keyring), Vec::new(), ViewPolicy::Open));
+        let gateway = Gateway::new(Context { rooms, hub, access, metrics, stop: stop.clone() });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let service = gateway.router().into_make_service_with_connect_info::<SocketAddr>();

@@ -13,6 +13,7 @@ use std::{
 };
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use unisono_auth::Access;
 use unisono_base::{NodeClock, StreamId};
 use unisono_hub::{Hub, State};
 
@@ -27,8 +28,9 @@ pub(crate) struct Node {
     pub(crate) config: Config,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) waiters: Arc<Semaphore>,
+    pub(crate) access: Arc<Access>,
+    pub(crate) clock: NodeClock,
     hub: Arc<Hub>,
-    clock: NodeClock,
     packagings: Mutex<HashMap<StreamId, Arc<Packaging>>>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -45,11 +47,18 @@ pub(crate) enum NoPackaging {
 
 impl Gateway {
     /// Nothing runs until the first request.
-    pub fn new(config: Config, hub: Arc<Hub>, clock: NodeClock, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        config: Config,
+        hub: Arc<Hub>,
+        access: Arc<Access>,
+        clock: NodeClock,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let node = Node {
             config,
             metrics,
             waiters: Arc::new(Semaphore::new(config.waiters_max)),
+            access,
             hub,
             clock,
             packagings: Mutex::default(),

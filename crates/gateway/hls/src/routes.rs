@@ -8,7 +8,7 @@ use crate::{
 use axum::{
     Router,
     extract::{ConnectInfo, Path, RawQuery, Request as HttpRequest, State},
-    http::{HeaderMap, header},
+    http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::Response,
     routing::get,
@@ -23,7 +23,8 @@ use tower_http::{
     compression::CompressionLayer,
     cors::{Any, CorsLayer},
 };
-use unisono_api::Problem;
+use unisono_api::{Presented, Problem};
+use unisono_auth::Action;
 use unisono_base::{StreamId, StreamName};
 use unisono_media::Kind;
 use unisono_proto_hls::{BadRequest, Decision, File, FileName, Request, View};
@@ -47,14 +48,17 @@ fn cors() -> CorsLayer {
     CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any).expose_headers(exposed)
 }
 
-/// Who asks, for the viewers' number: address and user agent.
-#[derive(Clone, Debug, Hash)]
-struct Client(Option<std::net::IpAddr>, Option<Vec<u8>>);
+/// Who asks: address and user agent, for the viewers' number, and what was presented to be let in.
+#[derive(Clone, Debug)]
+struct Client {
+    seen: (Option<std::net::IpAddr>, Option<Vec<u8>>),
+    presented: Presented,
+}
 
-async fn remember_client(mut request: HttpRequest, next: Next) -> Response {
+async fn remember_client(presented: Presented, mut request: HttpRequest, next: Next) -> Response {
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let agent = request.headers().get(header::USER_AGENT).map(|agent| agent.as_bytes().to_vec());
-    request.extensions_mut().insert(Client(address, agent));
+    request.extensions_mut().insert(Client { seen: (address, agent), presented });
     next.run(request).await
 }
 
@@ -150,7 +154,9 @@ async fn file(
 
 fn find(node: &Arc<Node>, app: &str, name: &str, client: &Client) -> Result<Arc<Packaging>, Problem> {
     let stream = StreamName::new(app, name).map_err(|e| Problem::not_found(e.to_string()))?;
-    let packaging = node.packaging(&StreamId::local(stream.clone())).map_err(|why| match why {
+    let id = StreamId::local(stream.clone());
+    let_in(node, client, &id)?;
+    let packaging = node.packaging(&id).map_err(|why| match why {
         NoPackaging::NoStream => reply::no_stream(&stream),
         NoPackaging::Full => {
             node.metrics.dropped("packagers_max", 1);
@@ -159,8 +165,19 @@ fn find(node: &Arc<Node>, app: &str, name: &str, client: &Client) -> Result<Arc<
                 .retry_after(5)
         }
     })?;
-    packaging.audience.saw(client, Instant::now());
+    packaging.audience.saw(&client.seen, Instant::now());
     Ok(packaging)
+}
+
+/// Each request is asked: a token that expires or is revoked ends playback at the next part.
+fn let_in(node: &Node, client: &Client, stream: &StreamId) -> Result<(), Problem> {
+    let now = node.clock.at(Instant::now()).unix_seconds();
+    let allowed = node.access.allow(client.presented.as_str(), Action::View, stream, now);
+    allowed.map(drop).map_err(|denied| {
+        let status =
+            if denied.is_unauthenticated() { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
+        Problem::new(status, denied.to_string())
+    })
 }
 
 /// The newest view; for a packager that has just begun, the first one.

@@ -20,12 +20,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use unisono_auth::Pass;
 use unisono_base::{Doorbell, Span};
 use unisono_hub::Source;
 use unisono_mux::flv::FlvError;
 use unisono_proto_rtmp::{Event, Limits, Session, StreamKey};
 
 /// Bytes taken from the socket at once.
+/// How often a publisher's key or token is asked whether it still holds.
+const RECHECK_EVERY: Duration = Duration::from_secs(1);
 const READ_MAX: usize = 32 << 10;
 /// An answer that the peer does not take for so long ends the connection.
 const WRITE_WITHIN: Duration = Duration::from_secs(5);
@@ -152,6 +155,9 @@ struct Connection<'a> {
 /// An accepted publication.
 struct Live {
     ingest: Ingest,
+    pass: Pass,
+    /// When the pass is asked again whether it holds.
+    recheck: Instant,
     _counted: Counted,
 }
 
@@ -187,6 +193,7 @@ impl Connection<'_> {
                 self.handle_event(event, now)?;
             }
             fed?;
+            self.recheck(now)?;
             self.flush().await?;
             if self.live.is_some() {
                 deadline = tokio::time::Instant::now() + self.config.silence_max;
@@ -213,20 +220,34 @@ impl Connection<'_> {
     }
 
     fn begin(&mut self, app: &StreamKey, stream: &StreamKey, encoder: &str, now: Instant) -> Result<(), End> {
-        let Context { hub, keyring, clock, metrics } = self.context;
-        let begun = credentials::check(app, stream, keyring).and_then(|(id, key)| {
+        let Context { hub, access, clock, metrics } = self.context;
+        let seconds = crate::ingest::unix_seconds(clock.at(now));
+        let begun = credentials::check(app, stream, access, seconds.into()).and_then(|(id, pass)| {
             let source = Source { protocol: "rtmp", accepts_pli: false };
-            let seconds = crate::ingest::unix_seconds(clock.at(now));
-            let publication = hub.publish(&id, key.clone(), source, seconds, self.bell.clone())?;
-            Ok((id, key, publication))
+            let publication = hub.publish(&id, pass.id(), source, seconds, self.bell.clone())?;
+            Ok((id, pass, publication))
         });
-        let (id, key, publication) = begun.inspect_err(|refusal| metrics.refused(refusal.reason()))?;
+        let (id, pass, publication) = begun.inspect_err(|refusal| metrics.refused(refusal.reason()))?;
         let rtt = self.rtt.map_or(Span::ZERO, |rtt| Span::from_micros(rtt.as_micros() as i64));
-        info!(peer = %self.peer, stream = %id, %key, encoder, epoch = %publication.epoch(), %rtt, "RTMP: publishing");
+        info!(peer = %self.peer, stream = %id, key = %pass.id(), encoder, epoch = %publication.epoch(), %rtt, "RTMP: publishing");
         let ingest = Ingest::new(publication, clock.clone(), metrics.clone(), rtt);
-        self.live = Some(Live { ingest, _counted: Counted::new(&metrics.publishers) });
+        self.live = Some(Live {
+            ingest,
+            pass,
+            recheck: now + RECHECK_EVERY,
+            _counted: Counted::new(&metrics.publishers),
+        });
         self.session.accept_publish();
         Ok(())
+    }
+
+    /// A key or token that was taken back ends what it let in.
+    fn recheck(&mut self, now: Instant) -> Result<(), End> {
+        let Some(live) = self.live.as_mut().filter(|live| now >= live.recheck) else { return Ok(()) };
+        live.recheck = now + RECHECK_EVERY;
+        let seconds = self.context.clock.at(now).unix_seconds();
+        let held = self.context.access.recheck(&live.pass, seconds);
+        held.map_err(|denied| End::Refused(Refusal::Denied(denied.to_string())))
     }
 
     /// Until media flows the peer answers at once to what it is told: the shortest wait is the round trip.

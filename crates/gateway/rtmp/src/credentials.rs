@@ -5,8 +5,8 @@
 //! stream key  alice?key=pk_...        stream live/alice
 //! ```
 
-use unisono_auth::Keyring;
-use unisono_base::{KeyId, NameError, StreamId, StreamName};
+use unisono_auth::{Access, Action, Pass};
+use unisono_base::{NameError, StreamId, StreamName};
 use unisono_hub::PublishError;
 use unisono_proto_rtmp::StreamKey;
 
@@ -39,15 +39,16 @@ impl Refusal {
     }
 }
 
-/// The stream asked for and the id of the key that allows it.
+/// The stream asked for and what allows it at `now`, seconds since the Unix epoch.
 pub(crate) fn check(
     app: &StreamKey,
     stream: &StreamKey,
-    keyring: &Keyring,
-) -> Result<(StreamId, KeyId), Refusal> {
+    access: &Access,
+    now: u64,
+) -> Result<(StreamId, Pass), Refusal> {
     let (id, key) = target(app, stream)?;
-    let key_id = keyring.publish(key, &id).map_err(|denied| Refusal::Denied(denied.to_string()))?;
-    Ok((id, key_id))
+    let pass = access.allow(key, Action::Publish, &id, now);
+    Ok((id, pass.map_err(|denied| Refusal::Denied(denied.to_string()))?))
 }
 
 fn target<'a>(app: &'a StreamKey, stream: &'a StreamKey) -> Result<(StreamId, &'a str), Refusal> {

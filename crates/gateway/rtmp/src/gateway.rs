@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use unisono_auth::Keyring;
+use unisono_auth::Access;
 use unisono_base::NodeClock;
 use unisono_hub::Hub;
 
@@ -50,7 +50,7 @@ pub struct Context {
     /// Where streams go.
     pub hub: Arc<Hub>,
     /// Who may publish.
-    pub keyring: Arc<Keyring>,
+    pub access: Arc<Access>,
     /// The node's one clock.
     pub clock: NodeClock,
     /// See [`Metrics::register`].

@@ -3,7 +3,8 @@
 use crate::{SessionId, directory::Seat};
 use std::{sync::Arc, time::Instant};
 use tokio::sync::oneshot;
-use unisono_base::{KeyId, StreamId};
+use unisono_auth::Pass;
+use unisono_base::StreamId;
 use unisono_hub::{PublishError, Stream};
 use unisono_proto_webrtc::{OfferError, PatchError};
 
@@ -24,7 +25,7 @@ pub(crate) struct Publish {
     pub(crate) id: SessionId,
     pub(crate) seat: Seat,
     pub(crate) stream: StreamId,
-    pub(crate) key: KeyId,
+    pub(crate) pass: Pass,
     pub(crate) offer: String,
     pub(crate) posted: Instant,
     pub(crate) reply: oneshot::Sender<Result<Opened, Refusal>>,
@@ -35,6 +36,7 @@ pub(crate) struct Watch {
     pub(crate) id: SessionId,
     pub(crate) seat: Seat,
     pub(crate) stream: Arc<Stream>,
+    pub(crate) pass: Pass,
     pub(crate) offer: String,
     pub(crate) posted: Instant,
     pub(crate) reply: oneshot::Sender<Result<Opened, Refusal>>,

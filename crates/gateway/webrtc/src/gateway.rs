@@ -20,7 +20,7 @@ use std::{
     thread::JoinHandle,
 };
 use tokio::sync::{mpsc, watch};
-use unisono_auth::Keyring;
+use unisono_auth::Access;
 use unisono_base::NodeClock;
 use unisono_hub::Hub;
 use unisono_net::{BindError, advertised, bind_shared};
@@ -58,7 +58,7 @@ pub(crate) struct Mailbox {
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) hub: Arc<Hub>,
-    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) access: Arc<Access>,
     pub(crate) clock: NodeClock,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) directory: Directory,
@@ -91,7 +91,7 @@ impl Gateway {
     pub fn start(
         config: Config,
         hub: Arc<Hub>,
-        keyring: Arc<Keyring>,
+        access: Arc<Access>,
         clock: NodeClock,
         metrics: Arc<Metrics>,
     ) -> Result<Self, StartError> {
@@ -114,7 +114,7 @@ impl Gateway {
         let limits = config.limits;
         let shared = Arc::new(Shared {
             hub,
-            keyring,
+            access,
             clock,
             directory: Directory::new(metrics.peers.clone()),
             transcoders: Transcoders::new(limits.transcoders_max, metrics.clone()),

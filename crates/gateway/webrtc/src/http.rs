@@ -20,7 +20,8 @@ use axum::{
 };
 use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
-use unisono_api::Problem;
+use unisono_api::{Presented, Problem};
+use unisono_auth::{Action, Pass};
 use unisono_base::{StreamId, StreamName};
 use unisono_hub::PublishError;
 use unisono_proto_webrtc::OfferError;
@@ -70,6 +71,21 @@ async fn preflight() -> impl IntoResponse {
 fn stream_id(app: &str, name: &str) -> Result<StreamId, Problem> {
     let name = StreamName::new(app, name).map_err(|error| Problem::bad_request(error.to_string()))?;
     Ok(StreamId::local(name))
+}
+
+/// What lets the client in: 401 or 403 in words otherwise.
+fn let_in(
+    shared: &Shared,
+    presented: &Presented,
+    action: Action,
+    stream: &StreamId,
+) -> Result<Pass, Problem> {
+    let now = shared.clock.at(std::time::Instant::now()).unix_seconds();
+    shared.access.allow(presented.as_str(), action, stream, now).map_err(|denied| {
+        let status =
+            if denied.is_unauthenticated() { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
+        Problem::new(status, denied.to_string())
+    })
 }
 
 /// 415 unless the Content-Type is `wanted`; parameters after a semicolon are ignored.

@@ -6,10 +6,14 @@ use crate::{
 };
 use std::{
     net::{IpAddr, SocketAddr},
-    time::Instant,
+    time::{Duration, Instant},
 };
+use unisono_auth::Pass;
 use unisono_net::{Socket, TrainBatch};
 use unisono_proto_webrtc::{PatchOutcome, Session as _};
+
+/// How often a session's key or token is asked whether it still holds.
+const RECHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// A worker's way out, and the addresses its sessions go by.
 pub(crate) struct Out {
@@ -31,6 +35,9 @@ impl Out {
         exact.or_else(family).copied().unwrap_or_else(|| self.socket.local_addr())
     }
 }
+
+/// Said to the peer and in the log.
+const ACCESS_ENDED: &str = "its key or token was revoked or has expired";
 
 /// One session of a worker.
 pub(crate) struct Session {
@@ -54,6 +61,9 @@ pub(crate) struct Link {
     pub(crate) peers: Vec<(SocketAddr, Option<IpAddr>)>,
     /// Where it stands in the worker's deadlines.
     pub(crate) deadline: Option<Instant>,
+    /// What let it in, and when that is asked for again.
+    pass: Pass,
+    recheck: Instant,
     /// When its POST arrived.
     posted: Instant,
     is_connected: bool,
@@ -69,13 +79,22 @@ pub(crate) enum Settled {
 }
 
 impl Link {
-    pub(crate) fn new(id: SessionId, direction: Direction, seat: Seat, posted: Instant, ufrag: &str) -> Self {
+    pub(crate) fn new(
+        id: SessionId,
+        direction: Direction,
+        seat: Seat,
+        pass: Pass,
+        posted: Instant,
+        ufrag: &str,
+    ) -> Self {
         Self {
             id,
             direction,
             ufrag: ufrag.to_owned(),
             peers: Vec::new(),
             deadline: None,
+            pass,
+            recheck: posted + RECHECK_EVERY,
             posted,
             is_connected: false,
             _seat: seat,
@@ -95,6 +114,15 @@ impl Link {
             shared.metrics.connect_time.observe(took.as_secs_f64());
             tracing::info!(session = ?self.id, direction = ?self.direction, ?took, "WebRTC session connected");
         }
+    }
+
+    /// False from the moment its key or token was taken back or has expired. Looked up once a second.
+    fn holds(&mut self, now: Instant, shared: &Shared) -> bool {
+        if now < self.recheck {
+            return true;
+        }
+        self.recheck = now + RECHECK_EVERY;
+        shared.access.recheck(&self.pass, shared.clock.at(now).unix_seconds()).is_ok()
     }
 
     /// Seconds since its POST.
@@ -138,6 +166,10 @@ impl Session {
 
     /// Does all that can be done now and hands its packets to `out`.
     pub(crate) fn settle(&mut self, now: Instant, out: &mut Out, shared: &Shared) -> Settled {
+        let is_let_in = self.link.holds(now, shared);
+        if !is_let_in {
+            self.close(now, ACCESS_ENDED);
+        }
         let over = match &mut self.role {
             Role::Publisher(publisher) => publisher.settle(now, &mut self.link, shared),
             Role::Viewer(viewer) => viewer.settle(now, &mut self.link, shared),
@@ -147,6 +179,9 @@ impl Session {
             Role::Viewer(viewer) => viewer.core_mut(),
         };
         drain(core, &self.link, out);
+        if !is_let_in {
+            return Settled::Over(ACCESS_ENDED);
+        }
         if let Some(reason) = core.closed() {
             return Settled::Over(reason.as_str());
         }

@@ -1,6 +1,6 @@
 //! The HTTP accept loop: HTTP/1.1 and HTTP/2 without TLS on one port, bounded in connections and in patience.
 
-use axum::{Router, extract::ConnectInfo, extract::Request};
+use axum::{Router, extract::ConnectInfo, extract::Request, http::Uri};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
@@ -18,6 +18,7 @@ use std::{
 use tokio::{net::TcpStream, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
+use unisono_api::PathToken;
 
 /// A peer that has not sent a whole request head by then is let go; so is one that is idle between two requests.
 const HEADER_PATIENCE: Duration = Duration::from_secs(30);
@@ -100,6 +101,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: C
     let _ = stream.set_nodelay(true);
     let service = router.map_request(move |mut request: Request<_>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        take_path_token(&mut request);
         request
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -122,5 +124,53 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: C
     };
     if let Err(error) = result {
         tracing::debug!(%peer, error, "HTTP connection ended");
+    }
+}
+
+/// `/t/{token}/app/name/…` is `/app/name/…` with a token: relative URLs in playlists inherit it, for players that cannot
+/// set headers. What is not of that form is left to the router, which knows no `/t/`.
+fn take_path_token<B>(request: &mut Request<B>) {
+    let Some((token, rest)) = request.uri().path().strip_prefix("/t/").and_then(|path| path.split_once('/'))
+    else {
+        return;
+    };
+    let is_token =
+        !token.is_empty() && token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    let (Ok(path), true) = (format!("/{rest}{query}").parse::<axum::http::uri::PathAndQuery>(), is_token)
+    else {
+        return;
+    };
+    let token = PathToken(token.to_owned());
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = Some(path);
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+        request.extensions_mut().insert(token);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routed(uri: &str) -> (String, Option<String>) {
+        let mut request = axum::http::Request::builder().uri(uri).body(()).expect("valid");
+        take_path_token(&mut request);
+        let token = request.extensions().get::<PathToken>().map(|token| token.0.clone());
+        (request.uri().to_string(), token)
+    }
+
+    #[test]
+    fn a_token_in_the_path_is_taken_out_before_routing() {
+        let with = |path: &str, token: &str| (path.to_owned(), Some(token.to_owned()));
+        assert_eq!(
+            routed("/t/a.b-c_d.e/live/x/index.m3u8?_HLS_msn=1"),
+            with("/live/x/index.m3u8?_HLS_msn=1", "a.b-c_d.e")
+        );
+        assert_eq!(routed("http://host:1/t/a/live/x"), with("http://host:1/live/x", "a"));
+        for other in ["/live/x/index.m3u8", "/t/", "/t/a", "/t//live/x", "/t/a%2e/live/x", "/tv/a/live"] {
+            assert_eq!(routed(other), (other.to_owned(), None), "{other}");
+        }
     }
 }

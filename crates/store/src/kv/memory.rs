@@ -35,6 +35,11 @@ impl Kv for MemoryKv {
         })
     }
 
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<bool, KvError>> {
+        let gone = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key).is_some();
+        Box::pin(async move { Ok(gone) })
+    }
+
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<(String, Versioned)>, KvError>> {
         Box::pin(async move {
             let values = self.0.lock().unwrap_or_else(PoisonError::into_inner);

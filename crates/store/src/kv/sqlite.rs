@@ -110,6 +110,14 @@ impl Kv for SqliteKv {
         })
     }
 
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<bool, KvError>> {
+        Box::pin(async move {
+            let query = sqlx::query("DELETE FROM kv WHERE key = ?").bind(key);
+            let done = query.execute(&self.pool).await.map_err(|e| self.backend(&e))?;
+            Ok(done.rows_affected() > 0)
+        })
+    }
+
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<(String, Versioned)>, KvError>> {
         Box::pin(async move {
             let query = sqlx::query(

@@ -13,6 +13,8 @@ async fn behaves(kv: &dyn Kv) {
     let listed = kv.list("auth/").await.expect("a list");
     let listed: Vec<_> = listed.iter().map(|(key, v)| (key.as_str(), v.version, v.value.as_str())).collect();
     assert_eq!(listed, [("auth/b", 1, "d"), ("auth/keys", 2, "b")]);
+    assert_eq!((kv.delete("auth/b").await, kv.delete("auth/b").await), (Ok(true), Ok(false)));
+    assert_eq!(kv.get("auth/b").await, Ok(None));
     assert!(matches!(kv.put_if("", None, String::new()).await, Err(KvError::TooLong { .. })));
     let long = "x".repeat(VALUE_MAX + 1);
     assert!(matches!(kv.put_if("long", None, long).await, Err(KvError::TooLong { .. })));

@@ -196,7 +196,7 @@ impl Server {
         let mut registry = prometheus_client::registry::Registry::default();
         let metrics = Metrics::register(&mut registry);
         let clock = NodeClock::new(Instant::now(), START);
-        let gateway = Gateway::new(config, hub.clone(), clock, metrics.clone());
+        let gateway = Gateway::new(config, hub.clone(), Arc::default(), clock, metrics.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let base = format!("http://{}/{NAME}", listener.local_addr().expect("bound"));
         let service = gateway.router().into_make_service_with_connect_info::<SocketAddr>();

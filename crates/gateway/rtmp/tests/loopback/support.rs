@@ -14,7 +14,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
-use unisono_auth::{Keyring, NewKey, Role};
+use unisono_auth::{Access, Keyring, NewKey, Role, ViewPolicy};
 use unisono_base::{Doorbell, Epoch, MediaTime, NodeClock, StreamId};
 use unisono_gateway_rtmp::{Config, Context, Gateway, Metrics};
 use unisono_hub::{Cursor, GroupHeader, Hub, Limits, Read, Ring, State, Stream, Subscription};
@@ -50,7 +50,8 @@ impl Door {
         change(&mut config);
         let clock = NodeClock::new(Instant::now(), MediaTime::from_micros(1_800_000_000_000_000));
         let metrics = Metrics::register(&mut Registry::default());
-        let context = Context { hub: hub.clone(), keyring: Arc::new(keyring), clock, metrics };
+        let access = Arc::new(Access::new(Arc::new(keyring), Vec::new(), ViewPolicy::Open));
+        let context = Context { hub: hub.clone(), access, clock, metrics };
         let gateway = Gateway::bind(config, context).await.expect("a free port");
         let address = gateway.local_addr().expect("bound");
         let shutdown = CancellationToken::new();

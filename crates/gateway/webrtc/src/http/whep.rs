@@ -1,6 +1,6 @@
 //! `POST /{app}/{name}/whep`: watch.
 
-use super::{SDP, ask, created, expect_type, stream_id, text};
+use super::{SDP, ask, created, expect_type, let_in, stream_id, text};
 use crate::{
     SessionId,
     command::{Command, Refusal, Watch},
@@ -13,20 +13,23 @@ use axum::{
     response::Response,
 };
 use std::{sync::Arc, time::Instant};
-use unisono_api::Problem;
+use unisono_api::{Presented, Problem};
+use unisono_auth::Action;
 use unisono_base::{Span, StreamId};
 use unisono_hub::{Read, Ring, State as StreamState, Stream};
 use unisono_media::{CodecConfig, Kind};
 
-/// 201 with the answer; 404 with Retry-After while nobody publishes; 406 for a stream that WebRTC cannot carry.
+/// 201 with the answer; 401 or 403 without a token where one is needed; 404 with Retry-After while nobody publishes; 406 for a stream that WebRTC cannot carry.
 pub(super) async fn watch(
     State(shared): State<Arc<Shared>>,
     Path((app, name)): Path<(String, String)>,
+    presented: Presented,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let posted = Instant::now();
     let id = stream_id(&app, &name)?;
+    let pass = let_in(&shared, &presented, Action::View, &id)?;
     expect_type(&headers, SDP)?;
     let offer = text(body, shared.config.limits.sdp_bytes_max).await?;
     let stream = playable(&shared, &id)?;
@@ -37,7 +40,7 @@ pub(super) async fn watch(
             .retry_after(10)
     })?;
     let session = SessionId::random().map_err(|error| Problem::unavailable(error.to_string()))?;
-    let command = |reply| Command::Watch(Watch { id: session, seat, stream, offer, posted, reply });
+    let command = |reply| Command::Watch(Watch { id: session, seat, stream, pass, offer, posted, reply });
     let opened = ask(&shared, worker, command).await??;
     Ok(created(format!("/{app}/{name}/whep/{session}"), opened))
 }

@@ -133,13 +133,13 @@ impl Worker {
     }
 
     fn publish(&mut self, now: Instant, publish: Publish) {
-        let Publish { id, seat, stream, key, offer, posted, reply } = publish;
+        let Publish { id, seat, stream, pass, offer, posted, reply } = publish;
         let bell = self.shared.mailboxes[self.index].bells.bell(Target::Publisher(id));
-        let (publisher, answer) = match Publisher::open(now, &self.shared, &stream, key, &offer, bell) {
+        let (publisher, answer) = match Publisher::open(now, &self.shared, &stream, pass.id(), &offer, bell) {
             Ok(made) => made,
             Err(refusal) => return drop(reply.send(Err(refusal))),
         };
-        let link = Link::new(id, Direction::inbound, seat, posted, publisher.core().local_ufrag());
+        let link = Link::new(id, Direction::inbound, seat, pass, posted, publisher.core().local_ufrag());
         let opened = Opened { answer, etag: link.etag() };
         self.enter(Session { link, role: Role::Publisher(Box::new(publisher)) }, stream);
         self.settle(id, now);
@@ -148,7 +148,7 @@ impl Worker {
     }
 
     fn watch(&mut self, now: Instant, watch: Watch) {
-        let Watch { id, seat, stream, offer, posted, reply } = watch;
+        let Watch { id, seat, stream, pass, offer, posted, reply } = watch;
         let (viewer, answer) = match Viewer::open(now, &self.shared, &stream, &offer) {
             Ok(made) => made,
             Err(refusal) => return drop(reply.send(Err(refusal))),
@@ -157,7 +157,7 @@ impl Worker {
         if !self.audiences.join(&self.shared, bells, &stream, id) {
             return drop(reply.send(Err(Refusal::Crowded(stream.id().clone()))));
         }
-        let link = Link::new(id, Direction::outbound, seat, posted, viewer.core().local_ufrag());
+        let link = Link::new(id, Direction::outbound, seat, pass, posted, viewer.core().local_ufrag());
         let opened = Opened { answer, etag: link.etag() };
         let name = stream.id().clone();
         self.enter(Session { link, role: Role::Viewer(Box::new(viewer)) }, name);

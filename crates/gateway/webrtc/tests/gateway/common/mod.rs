@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tower::ServiceExt;
-use unisono_auth::{Keyring, NewKey, Role};
+use unisono_auth::{Access, Keyring, NewKey, Role, ViewPolicy};
 use unisono_base::{Doorbell, MediaTime, NodeClock, StreamId};
 use unisono_gateway_webrtc::{Config, Gateway, Metrics};
 use unisono_hub::{Hub, Limits, Stream};
@@ -84,10 +84,11 @@ impl Node {
         let clock = NodeClock::new(Instant::now(), MediaTime::from_micros(realtime.as_micros() as i64));
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
+        let access = Arc::new(Access::new(keyring, Vec::new(), ViewPolicy::Open));
         let mut config = Config::new("127.0.0.1:0".parse().expect("an address"));
         config.workers = Some(workers);
         let gateway =
-            Gateway::start(config, hub.clone(), keyring, clock.clone(), metrics.clone()).expect("started");
+            Gateway::start(config, hub.clone(), access, clock.clone(), metrics.clone()).expect("started");
         Self { hub, clock, metrics, registry, gateway, key, other_key }
     }
 

@@ -1,0 +1,82 @@
+//! `unisono keys` and `unisono token`: beside a running server or without one; both work on the store in the data
+//! directory, which a running server follows.
+
+use crate::{
+    cli::{KeysCommand, NewToken, Place, TokenCommand},
+    config::{self, Config},
+    keys::Keys,
+};
+use anyhow::Context;
+use std::time::{SystemTime, UNIX_EPOCH};
+use unisono_auth::{Claims, Grant, Role, random_hex};
+
+/// Runs `unisono keys …`.
+pub(crate) fn keys(command: KeysCommand) -> anyhow::Result<()> {
+    match command {
+        KeysCommand::New { role, place } => {
+            let key = with(place, async |keys| keys.make(role.into(), "unisono keys new").await)?;
+            println!("{key}");
+            eprintln!("Shown this once; only its hash is kept. A running server knows it within seconds.");
+        }
+        KeysCommand::List { place } => {
+            for key in with(place, async |keys| Ok(keys.access().keyring().list()))? {
+                let role = match key.role {
+                    Role::Publish => "publish",
+                    Role::Admin => "admin",
+                };
+                println!("{}  {role:7}  {}", key.id, key.name);
+            }
+        }
+        KeysCommand::Revoke { id, place } => {
+            with(place, async |keys| keys.revoke(&id).await)?;
+            eprintln!("Key {id} is revoked; a running server ends what it let in within seconds.");
+        }
+    }
+    Ok(())
+}
+
+/// Runs `unisono token …`.
+pub(crate) fn token(command: TokenCommand) -> anyhow::Result<()> {
+    match command {
+        TokenCommand::New { token, place } => {
+            let claims = claims(token)?;
+            println!("{}", with(place, async |keys| keys.sign(&claims))?);
+        }
+        TokenCommand::Revoke { token, place } => {
+            with(place, async |keys| keys.revoke_token(&token, unix_seconds()).await)?;
+            eprintln!("The token is revoked; a running server ends what it let in within seconds.");
+        }
+    }
+    Ok(())
+}
+
+fn claims(token: NewToken) -> anyhow::Result<Claims> {
+    let actions = token.allow;
+    let grant = |stream| Grant { stream, actions: actions.clone() };
+    Ok(Claims {
+        exp: unix_seconds() + token.lifetime.as_secs(),
+        nbf: None,
+        iss: None,
+        sub: token.subject,
+        jti: Some(random_hex::<16>()?),
+        tenant: None,
+        name: None,
+        grants: token.stream.into_iter().map(grant).collect(),
+    })
+}
+
+fn with<T>(place: Place, work: impl AsyncFnOnce(&Keys) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let options = place.options();
+    let config: Config = config::load(options.config.as_deref(), options.overrides())?;
+    let runtime = tokio::runtime::Runtime::new().context("the runtime does not start")?;
+    runtime.block_on(async {
+        let keys = Keys::open(&config.data_dir, &config.access).await?;
+        let done = work(&keys).await;
+        keys.close().await;
+        done
+    })
+}
+
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

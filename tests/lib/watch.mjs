@@ -3,8 +3,8 @@ import { referenceClip } from './publishers.mjs';
 import { until } from './until.mjs';
 
 /** Opens `stream` by `mode` ('webrtc' | 'hls') and waits for moving pictures. */
-export async function watch(browser, server, stream, mode) {
-  const page = await browser.open(`${server.url}/${stream}?mode=${mode}`);
+export async function watch(browser, server, stream, mode, hash = '') {
+  const page = await browser.open(`${server.url}/${stream}?mode=${mode}${hash}`);
   await page.waitForFunction(() => window.unisono?.player);
   await page.evaluate(observe);
   await until(`${mode} shows ${stream}`, () => page.evaluate(() => window.seen.frames.length > 5)).catch(async (error) => {

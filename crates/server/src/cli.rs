@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::{
-    config::{Door, LogFormat, Overrides},
+    config::{Door, LogFormat, Overrides, View},
     demo::{CounterMode, Size},
 };
 use clap::{Args, Parser, Subcommand};
@@ -65,6 +65,9 @@ pub(crate) struct Options {
     /// WebRTC worker threads [default: one per core]
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
+    /// Who may watch: open, or token (`unisono token new` makes one) [default: open]
+    #[arg(long, value_name = "WHO")]
+    view: Option<View>,
     /// What to log, in the manner of RUST_LOG [default: info]
     #[arg(long, value_name = "FILTER")]
     log: Option<String>,
@@ -83,6 +86,7 @@ impl Options {
             webrtc: self.webrtc,
             advertise: self.advertise.clone(),
             workers: self.workers,
+            view: self.view,
             log: self.log.clone(),
             log_format: self.log_format,
         }

@@ -68,7 +68,7 @@ pub(crate) struct AccessRules {
 }
 
 /// Who may watch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum View {
     /// Everybody who knows the address.
@@ -190,6 +190,7 @@ pub(crate) struct Overrides {
     pub(crate) webrtc: Option<Door>,
     pub(crate) advertise: Option<Vec<IpAddr>>,
     pub(crate) workers: Option<usize>,
+    pub(crate) view: Option<View>,
     pub(crate) log: Option<String>,
     pub(crate) log_format: Option<LogFormat>,
 }
@@ -207,6 +208,7 @@ impl Overrides {
         set(self.webrtc, &mut config.webrtc.listen);
         set(self.advertise, &mut config.webrtc.advertise);
         set(self.workers, &mut config.webrtc.workers);
+        set(self.view, &mut config.access.view);
         set(self.log, &mut config.log.filter);
         set(self.log_format, &mut config.log.format);
     }

@@ -37,7 +37,7 @@ impl Out {
 }
 
 /// Said to the peer and in the log.
-const ACCESS_ENDED: &str = "its key or token was revoked or has expired";
+const ACCESS_ENDED: &str = "the key or token was revoked or has expired";
 
 /// One session of a worker.
 pub(crate) struct Session {

@@ -10,7 +10,7 @@
 export { UnisonoError, type FailureKind } from './errors';
 export type { Late, RoomEvent, Via } from './events';
 export { HlsPlayer, watchHls, type WatchHlsOptions } from './hls/watch';
-export { parseStream, streamUrls, type StreamName, type StreamUrls } from './names';
+export { parseAddress, parseStream, streamUrls, type StreamName, type StreamUrls } from './names';
 export { EventFeed, type FeedListener } from './net/feed';
 export { Player, type FrameTime, type PlayerEvents, type PlayerOptions, type Protocol, type State, type Stats } from './player';
 export { Presenter, type Applied } from './presenter';

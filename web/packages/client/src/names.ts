@@ -15,6 +15,15 @@ export function parseStream(path: string): StreamName | null {
   return { app, name };
 }
 
+/** A stream's address as people pass it on: with a token in its path (`/t/{token}/live/alice`) or behind `#token=`, or without one. */
+export function parseAddress(address: URL): { readonly stream: StreamName | null; readonly token: string | null } {
+  const inPath = /^\/t\/([A-Za-z0-9_.-]+)(\/.*)$/.exec(address.pathname);
+  const token = inPath?.[1] ?? new URLSearchParams(address.hash.replace(/^#/, '')).get('token');
+  return { stream: parseStream(inPath?.[2] ?? address.pathname), token: token && TOKEN.test(token) ? token : null };
+}
+
+const TOKEN = /^[A-Za-z0-9_.-]+$/;
+
 export interface StreamUrls {
   readonly watch: string;
   readonly publish: string;
@@ -29,18 +38,19 @@ export interface StreamUrls {
   readonly server: string;
 }
 
-/** Every address of a stream on the server at `origin` (`https://host[:port]`). */
-export function streamUrls({ app, name }: StreamName, origin: string): StreamUrls {
+/** Every address of a stream on the server at `origin` (`https://host[:port]`). A viewer's `token` goes into the paths of what needs one. */
+export function streamUrls({ app, name }: StreamName, origin: string, token: string | null = null): StreamUrls {
   const base = origin.replace(/\/+$/, '');
   const stream = `${base}/${app}/${name}`;
-  const events = `${base}/api/v1/rooms/${app}:${name}/events`;
+  const viewing = token ? `${base}/t/${token}` : base;
+  const events = `${viewing}/api/v1/rooms/${app}:${name}/events`;
   return {
     watch: stream,
     publish: `${stream}/publish`,
-    whep: `${stream}/whep`,
+    whep: `${viewing}/${app}/${name}/whep`,
     whip: `${stream}/whip`,
-    hls: `${stream}/index.m3u8`,
-    status: `${base}/api/v1/streams/${app}/${name}`,
+    hls: `${viewing}/${app}/${name}/index.m3u8`,
+    status: `${viewing}/api/v1/streams/${app}/${name}`,
     events,
     feed: events.replace(/^http/, 'ws'),
     server: `${base}/api/v1/server`,

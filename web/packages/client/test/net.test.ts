@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { errorFromResponse, kindOfStatus, retryAfterMs } from '../src/errors';
-import { parseStream, streamUrls } from '../src/names';
+import { parseAddress, parseStream, streamUrls } from '../src/names';
 import { Backoff, delay } from '../src/net/backoff';
 import { ServerClock } from '../src/time/clock';
 import { HealthMeter } from '../src/publish/health';
@@ -20,6 +20,21 @@ describe('names', () => {
       whep: 'https://host:8443/live/alice/whep',
       hls: 'https://host:8443/live/alice/index.m3u8',
       feed: 'wss://host:8443/api/v1/rooms/live:alice/events',
+    });
+  });
+
+  test('a token stands in the path or behind the hash, and goes into the paths of what needs it', () => {
+    const stream = { app: 'live', name: 'alice' };
+    for (const address of ['https://host/live/alice#token=a.b_c-d', 'https://host/t/a.b_c-d/live/alice']) {
+      expect(parseAddress(new URL(address))).toEqual({ stream, token: 'a.b_c-d' });
+    }
+    expect(parseAddress(new URL('https://host/live/alice#token=a/b'))).toEqual({ stream, token: null });
+    expect(parseAddress(new URL('https://host/live/alice'))).toEqual({ stream, token: null });
+    expect(streamUrls(stream, 'https://host', 'a.b')).toMatchObject({
+      watch: 'https://host/live/alice',
+      whep: 'https://host/t/a.b/live/alice/whep',
+      hls: 'https://host/t/a.b/live/alice/index.m3u8',
+      feed: 'wss://host/t/a.b/api/v1/rooms/live:alice/events',
     });
   });
 });

@@ -1,7 +1,7 @@
 /** The custom element: one SDK player at a time behind a stable face. */
 
 import {
-  parseStream,
+  parseAddress,
   streamUrls,
   watchHls,
   watchWebRtc,
@@ -30,7 +30,7 @@ export interface PlayerState {
 type Listener<Name extends keyof PlayerEvents> = (value: PlayerEvents[Name]) => void;
 
 export class UnisonoPlayer extends HTMLElement {
-  static readonly observedAttributes = ['src', 'mode', 'latency'];
+  static readonly observedAttributes = ['src', 'mode', 'latency', 'token'];
 
   #controls: Controls;
   #player: Player | null = null;
@@ -133,10 +133,10 @@ export class UnisonoPlayer extends HTMLElement {
     await before?.close();
     if (generation !== this.#generation) return;
     const address = new URL(this.src, location.href);
-    const stream = parseStream(address.pathname);
+    const { stream, token } = parseAddress(address);
     if (!stream) return this.#tell('failed', `“${this.src}” is not the name of a stream (app/name)`);
     this.#tell('connecting', 'Connecting');
-    const player = await this.#open(line, streamUrls(stream, address.origin));
+    const player = await this.#open(line, streamUrls(stream, address.origin, this.getAttribute('token') ?? token));
     if (generation !== this.#generation) return void player.close();
     this.#player = player;
     this.#wire(player);

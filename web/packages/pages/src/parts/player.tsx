@@ -11,6 +11,7 @@ declare module 'preact' {
         src: string;
         mode?: string;
         latency?: string;
+        token?: string;
         class?: string;
         children?: ComponentChildren;
       };

@@ -1,16 +1,16 @@
 /** `/{app}/{name}`: the picture, how live it is, and what happens in the room. */
 
 import '@unisono/player';
-import { parseStream, streamUrls } from '@unisono/client';
+import { parseAddress, streamUrls } from '@unisono/client';
 import { render } from 'preact';
 import { Banner, Head } from '../parts/frame';
 import { Watch } from './watch';
 import '../style/index.css';
 
-const stream = parseStream(location.pathname);
+const { stream, token } = parseAddress(new URL(location.href));
 
 function Page() {
-  if (stream) return <Watch stream={stream} urls={streamUrls(stream, location.origin)} />;
+  if (stream) return <Watch stream={stream} token={token} urls={streamUrls(stream, location.origin, token)} />;
   return (
     <>
       <Head />

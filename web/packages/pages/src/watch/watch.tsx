@@ -47,7 +47,7 @@ function modeOfAddress(): Mode {
   return mode === 'webrtc' || mode === 'hls' ? mode : 'auto';
 }
 
-export function Watch({ stream, urls }: { stream: StreamName; urls: StreamUrls }) {
+export function Watch({ stream, token, urls }: { stream: StreamName; token: string | null; urls: StreamUrls }) {
   const player = useRef<UnisonoPlayer>(null);
   const [mode, setMode] = useState<Mode>(modeOfAddress);
   const [state, setState] = useState<PlayerState>({ state: 'connecting', words: '', line: mode === 'hls' ? 'hls' : 'webrtc', note: null });
@@ -68,7 +68,7 @@ export function Watch({ stream, urls }: { stream: StreamName; urls: StreamUrls }
 
   const choose = (line: 'webrtc' | 'hls') => {
     setMode(line);
-    history.replaceState(null, '', `?mode=${line}`);
+    history.replaceState(null, '', `?mode=${line}${location.hash}`);
   };
   // With B-frames the server's note says why it plays as it does; else the player's own reason does. Small print stays small.
   const isReordered = view?.tracks.some(({ reordered }) => reordered) ?? false;
@@ -81,7 +81,7 @@ export function Watch({ stream, urls }: { stream: StreamName; urls: StreamUrls }
       </Head>
       <main class="watch">
         <section class="stage">
-          <unisono-player ref={player} class="screen" src={urls.watch} mode={mode}>
+          <unisono-player ref={player} class="screen" src={urls.watch} mode={mode} {...(token ? { token } : {})}>
             <Toasts log={log} />
           </unisono-player>
           <div class="caption">

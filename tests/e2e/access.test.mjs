@@ -1,0 +1,111 @@
+// Watching by token: every door against every kind of token, and what happens to playback when a token ends.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import { Browser } from '../lib/chromium.mjs';
+import { ffmpegRtmp } from '../lib/publishers.mjs';
+import { Server } from '../lib/server.mjs';
+import { pause, until } from '../lib/until.mjs';
+import { frames, watch } from '../lib/watch.mjs';
+
+const run = promisify(execFile);
+const OFFER = ['v=0', 'o=- 1 1 IN IP4 127.0.0.1', 's=-', 't=0 0', ''].join('\r\n');
+
+describe('watching by token', () => {
+  let server, browser, encoder;
+
+  const unisono = async (...args) => (await run(process.env.UNISONO_BIN, [...args, '--data-dir', server.dataDir])).stdout.trim();
+  const token = (...args) => unisono('token', 'new', ...args);
+
+  before(async () => {
+    server = await Server.start({ args: ['--view', 'token'] });
+    browser = await Browser.launch();
+    encoder = ffmpegRtmp(server.rtmpUrl('live/x'));
+    await server.live('live/x');
+  });
+
+  after(async () => {
+    await encoder?.stop();
+    await browser?.close();
+    await server?.stop();
+  });
+
+  /** The ways in; each answers its status and words. An offer without media gets as far as 422 once its token is taken. */
+  const doors = {
+    whep: (headers, prefix) => fetch(`${server.url}${prefix}/live/x/whep`, { method: 'POST', headers: { 'content-type': 'application/sdp', ...headers }, body: OFFER }),
+    playlist: (headers, prefix) => fetch(`${server.url}${prefix}/live/x/index.m3u8`, { headers }),
+    media: (headers, prefix) => fetch(`${server.url}${prefix}/live/x/hls/video.m3u8`, { headers }),
+    feed: (headers, prefix) => fetch(`${server.url}${prefix}/api/v1/rooms/live:x/events`, { headers: { accept: 'text/event-stream', ...headers } }),
+  };
+
+  const ask = async (door, presented) => {
+    const carriages = { bearer: [{ authorization: `Bearer ${presented}` }, ''], path: [{}, `/t/${presented}`], cookie: [{ cookie: `unisono_token=${presented}` }, ''] };
+    const seen = new Set();
+    for (const [headers, prefix] of presented === null ? [[{}, '']] : Object.values(carriages)) {
+      const response = await doors[door](headers, prefix);
+      const words = response.ok ? '' : (await response.json()).detail;
+      await response.body?.cancel().catch(() => {});
+      seen.add(`${response.ok ? 'in' : response.status === 422 ? 'in' : response.status} ${response.ok || response.status === 422 ? '' : words}`.trim());
+    }
+    assert.equal(seen.size, 1, `${door}: header, path and cookie agree: ${[...seen]}`);
+    return [...seen][0];
+  };
+
+  it('each door asks, in words, whatever carries the token', async () => {
+    const good = await token('--stream', 'live/x');
+    const revoked = await token('--stream', 'live/x');
+    await unisono('token', 'revoke', revoked);
+    const short = await token('--stream', 'live/x', '--for', '1s');
+    const [head, body, signature] = good.split('.');
+    const claims = JSON.parse(Buffer.from(body, 'base64url'));
+    const wider = Buffer.from(JSON.stringify({ ...claims, grants: [{ stream: '*/*', actions: ['admin'] }] })).toString('base64url');
+    const expected = [
+      [null, /^401 watching needs a token/],
+      [good, /^in$/],
+      [await token('--stream', 'live/*', '--allow', 'view,send'), /^in$/],
+      [server.key, /^in$/],
+      [await token('--stream', 'live/y'), /^403 this token does not grant "view" on live\/x/],
+      [await token('--stream', 'live/x', '--allow', 'publish'), /^403 this token does not grant "view"/],
+      [`${head}.${wider}.${signature}`, /^401 the token is not signed/],
+      [`${head}.${body}.${signature.slice(0, -4)}AAAA`, /^401 the token is not signed/],
+      ['nonsense', /^401 this is not a key/],
+    ];
+    for (const door of Object.keys(doors)) {
+      for (const [presented, words] of expected) assert.match(await ask(door, presented), words, `${door} with ${presented?.slice(0, 12)}`);
+      await until(`${door}: revocation arrives`, async () => /^401 this token was revoked/.test(await ask(door, revoked)), 10);
+      await until(`${door}: expiry counts`, async () => /^401 the token has expired/.test(await ask(door, short)), 20);
+    }
+  });
+
+  it('a publish token publishes its stream and no other', async () => {
+    const mine = await token('--stream', 'live/mine', '--allow', 'publish', '--subject', 'alice');
+    const other = ffmpegRtmp(server.rtmpUrl('live/mine', mine));
+    await server.live('live/mine');
+    await other.stop();
+    const response = await fetch(`${server.url}/live/x/whip`, { method: 'POST', headers: { 'content-type': 'application/sdp', authorization: `Bearer ${mine}` }, body: OFFER });
+    assert.equal(response.status, 403);
+    assert.match((await response.json()).detail, /does not grant "publish" on live\/x/);
+  });
+
+  for (const mode of ['webrtc', 'hls']) {
+    it(`${mode}: plays with the token behind #, and ends when it is revoked`, async () => {
+      const mine = await token('--stream', 'live/x');
+      const page = await watch(browser, server, 'live/x', mode, `#token=${mine}`);
+      await frames(page, 30);
+      const says = () => page.evaluate(() => /revoked|expired/i.test(document.querySelector('unisono-player').shadowRoot?.textContent + document.body.innerText));
+      assert.equal(await says(), false);
+      await unisono('token', 'revoke', mine);
+      await until('the player says why', says, 30);
+      if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/revoked-${mode}.png` });
+      // LL-HLS has some seconds in its buffer.
+      const count = () => page.evaluate(() => window.seen.frames.length);
+      await until('no frame comes any more', async () => {
+        const before = await count();
+        await pause(1000);
+        return before === (await count());
+      }, 30);
+      await page.close();
+    });
+  }
+});

@@ -23,12 +23,16 @@ async function freePort() {
 }
 
 export class Server {
-  static async start({ command = 'serve', args = [], dataDir } = {}) {
+  static async start({ command = 'serve', args = [], dataDir, https = false } = {}) {
     const server = new Server();
     server.ownsData = dataDir === undefined;
     server.dataDir = dataDir ?? (await mkdtemp(join(tmpdir(), 'unisono-e2e-')));
     [server.http, server.rtmp, server.webrtc] = [await freePort(), await freePort(), await freePort()];
     const doors = ['http', 'rtmp', 'webrtc'].flatMap((door) => [`--${door}`, `127.0.0.1:${server[door]}`]);
+    if (https) {
+      server.https = await freePort();
+      doors.push('--https', `127.0.0.1:${server.https}`);
+    }
     const own = command === 'demo' ? ['--no-open'] : [];
     server.child = spawn(binary, [command, '--data-dir', server.dataDir, ...doors, ...own, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -49,6 +53,10 @@ export class Server {
 
   get url() {
     return `http://127.0.0.1:${this.http}`;
+  }
+
+  get secureUrl() {
+    return `https://127.0.0.1:${this.https}`;
   }
 
   get pid() {

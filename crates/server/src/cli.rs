@@ -53,6 +53,15 @@ pub(crate) struct Options {
     /// HTTP: pages, API, WHIP, WHEP, HLS; address:port or off [default: 0.0.0.0:8080]
     #[arg(long, value_name = "ADDR")]
     http: Option<Door>,
+    /// The same over TLS; address:port or off [default: off]
+    #[arg(long, value_name = "ADDR")]
+    https: Option<Door>,
+    /// PEM certificate chain for --https [default: one of the node's own]
+    #[arg(long, value_name = "FILE", requires = "certificate_key")]
+    certificate: Option<PathBuf>,
+    /// PEM key of --certificate
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    certificate_key: Option<PathBuf>,
     /// RTMP ingest; address:port or off [default: 0.0.0.0:1935]
     #[arg(long, value_name = "ADDR")]
     rtmp: Option<Door>,
@@ -82,6 +91,9 @@ impl Options {
         Overrides {
             data_dir: self.data_dir.clone(),
             http: self.http,
+            https: self.https,
+            certificate: self.certificate.clone(),
+            certificate_key: self.certificate_key.clone(),
             rtmp: self.rtmp,
             webrtc: self.webrtc,
             advertise: self.advertise.clone(),

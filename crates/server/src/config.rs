@@ -25,6 +25,7 @@ pub(crate) struct Config {
     /// Keys and room logs.
     pub(crate) data_dir: PathBuf,
     pub(crate) http: Http,
+    pub(crate) https: Https,
     pub(crate) rtmp: Rtmp,
     pub(crate) webrtc: WebRtc,
     pub(crate) access: AccessRules,
@@ -38,6 +39,16 @@ pub(crate) struct Http {
     pub(crate) listen: Door,
     /// Connections at once; one more is closed as soon as it is accepted.
     pub(crate) connections_max: usize,
+}
+
+/// The same as [`Http`] over TLS: browsers give cameras to pages that come by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Https {
+    pub(crate) listen: Door,
+    /// PEM chain and PEM key; both or neither. Without them the node signs a certificate of its own.
+    pub(crate) certificate: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
 }
 
 /// RTMP ingest.
@@ -119,6 +130,7 @@ impl Default for Config {
         Self {
             data_dir: "./unisono-data".into(),
             http: Http { listen: Door::any(8080), connections_max: 10_000 },
+            https: Https::default(),
             rtmp: Rtmp { listen: Door::any(1935) },
             webrtc: WebRtc { listen: Door::any(8189), advertise: Vec::new(), workers: 0 },
             access: AccessRules { view: View::Open, token_keys: Vec::new() },
@@ -128,8 +140,9 @@ impl Default for Config {
 }
 
 /// Where a protocol listens, or that it does not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Door {
+    #[default]
     Closed,
     Open(SocketAddr),
 }
@@ -186,6 +199,9 @@ impl<'de> Deserialize<'de> for Door {
 pub(crate) struct Overrides {
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) http: Option<Door>,
+    pub(crate) https: Option<Door>,
+    pub(crate) certificate: Option<PathBuf>,
+    pub(crate) certificate_key: Option<PathBuf>,
     pub(crate) rtmp: Option<Door>,
     pub(crate) webrtc: Option<Door>,
     pub(crate) advertise: Option<Vec<IpAddr>>,
@@ -204,6 +220,9 @@ impl Overrides {
         }
         set(self.data_dir, &mut config.data_dir);
         set(self.http, &mut config.http.listen);
+        set(self.https, &mut config.https.listen);
+        config.https.certificate = self.certificate.or(config.https.certificate.take());
+        config.https.key = self.certificate_key.or(config.https.key.take());
         set(self.rtmp, &mut config.rtmp.listen);
         set(self.webrtc, &mut config.webrtc.listen);
         set(self.advertise, &mut config.webrtc.advertise);
@@ -233,6 +252,9 @@ pub(crate) fn load(file: Option<&Path>, flags: Overrides) -> anyhow::Result<Conf
         bail!(
             "http.connections_max is 0: nobody could connect; set http.listen to \"off\" to close that door"
         );
+    }
+    if config.https.certificate.is_some() != config.https.key.is_some() {
+        bail!("https.certificate and https.key belong together: name both files, or neither");
     }
     Ok(config)
 }

@@ -1,8 +1,8 @@
 //! A running node: everything assembled in the order of dependence, and taken down in the reverse one.
 
 use crate::{
-    config::Config,
-    doors::{self, HttpDoor, HttpMetrics},
+    config::{Config, Door},
+    doors::{self, Certificate, HttpDoor, HttpMetrics},
     gateways::{Gateways, Ground},
     keys::{FirstKeys, Keys, REFRESH_EVERY},
     observe::{self, NodeMetrics, Observed},
@@ -38,6 +38,9 @@ const CLOCK_GAP: Span = Span::from_millis(100);
 #[derive(Clone, Debug)]
 pub(crate) struct Doors {
     pub(crate) http: Option<SocketAddr>,
+    pub(crate) https: Option<SocketAddr>,
+    /// Its certificate is the node's own: browsers warn.
+    pub(crate) signs_itself: bool,
     pub(crate) rtmp: Option<SocketAddr>,
     pub(crate) webrtc: Option<SocketAddr>,
     /// Addresses by which other machines reach this one.
@@ -67,10 +70,13 @@ impl Node {
         let mut registry = Registry::default();
         let node = NodeMetrics::register(&mut registry);
 
-        let http = http_door(config, &mut registry)?;
+        let metrics = HttpMetrics::register(&mut registry);
+        let http = http_door(config, metrics.clone())?;
+        let (https, certificate) = https_door(config, metrics)?.unzip();
         let ground = Ground::new(clock.clone(), hub.clone(), keys.clone());
         let gateways = Gateways::open(config, &ground, &mut registry).await?;
-        let doors = doors_of(config, http.as_ref(), &gateways)?;
+        let signs_itself = certificate.as_ref().is_some_and(|certificate| certificate.is_own);
+        let doors = doors_of(config, [http.as_ref(), https.as_ref()], &gateways, signs_itself)?;
         // Last, so that a start that fails shows no keys that a later one would not repeat.
         let first_keys = keys.make_first().await?;
 
@@ -92,20 +98,24 @@ impl Node {
             router = router.merge(webrtc.router());
         }
         let tasks = TaskTracker::new();
-        if let Some(http) = http {
-            let served = http.serve(guarded(router), stop.clone());
+        let router = guarded(router);
+        for door in [http, https].into_iter().flatten() {
+            let served = door.serve(router.clone(), stop.clone());
             tasks.spawn(async move {
                 if let Err(error) = served.await {
                     tracing::error!(%error, "the HTTP door does not open");
                 }
             });
         }
+        if let Some(certificate) = certificate {
+            tasks.spawn(certificate.follow(stop.clone()));
+        }
         if let Some(rtmp) = rtmp {
             tasks.spawn(rtmp.run(stop.clone()));
         }
         tasks.spawn(follow_store(keys.clone(), clock.clone(), stop.clone()));
         tasks.spawn(tick(clock.clone(), hub.clone(), rooms, stop.clone()));
-        tracing::info!(http = ?doors.http, rtmp = ?doors.rtmp, webrtc = ?doors.webrtc, "open");
+        tracing::info!(http = ?doors.http, https = ?doors.https, rtmp = ?doors.rtmp, webrtc = ?doors.webrtc, "open");
         Ok(Self { hub, clock, doors, first_keys, keys, hls, webrtc, stop, tasks })
     }
 
@@ -128,31 +138,49 @@ impl Node {
     }
 }
 
-fn http_door(config: &Config, registry: &mut Registry) -> anyhow::Result<Option<HttpDoor>> {
+fn http_door(config: &Config, metrics: HttpMetrics) -> anyhow::Result<Option<HttpDoor>> {
     let Some(address) = config.http.listen.address() else { return Ok(None) };
-    Ok(Some(HttpDoor {
-        listener: doors::bind_tcp("HTTP", "http", address)?,
-        connections_max: config.http.connections_max,
-        metrics: HttpMetrics::register(registry),
-    }))
+    let listener = doors::bind_tcp("HTTP", "http", address)?;
+    Ok(Some(HttpDoor { listener, connections_max: config.http.connections_max, metrics, tls: None }))
 }
 
-fn doors_of(config: &Config, http: Option<&HttpDoor>, gateways: &Gateways) -> anyhow::Result<Doors> {
-    let listens_on_all = config.http.listen.address().is_some_and(|address| address.ip().is_unspecified());
-    let reachable = if !config.webrtc.advertise.is_empty() {
+fn https_door(config: &Config, metrics: HttpMetrics) -> anyhow::Result<Option<(HttpDoor, Arc<Certificate>)>> {
+    let Some(address) = config.https.listen.address() else { return Ok(None) };
+    let certificate = Certificate::open(&config.https, &config.data_dir, &reachable(config))?;
+    let tls = Some(certificate.server_config()?.into());
+    let listener = doors::bind_tcp("HTTPS", "https", address)?;
+    let door = HttpDoor { listener, connections_max: config.http.connections_max, metrics, tls };
+    Ok(Some((door, certificate)))
+}
+
+fn doors_of(
+    config: &Config,
+    [http, https]: [Option<&HttpDoor>; 2],
+    gateways: &Gateways,
+    signs_itself: bool,
+) -> anyhow::Result<Doors> {
+    Ok(Doors {
+        http: http.map(|door| door.listener.local_addr()).transpose()?,
+        https: https.map(|door| door.listener.local_addr()).transpose()?,
+        signs_itself,
+        rtmp: gateways.rtmp.as_ref().map(|rtmp| rtmp.local_addr()).transpose()?,
+        webrtc: gateways.webrtc.as_ref().map(webrtc::Gateway::local_addr),
+        reachable: reachable(config),
+    })
+}
+
+/// Addresses by which other machines reach this one.
+fn reachable(config: &Config) -> Vec<IpAddr> {
+    let is_on_all = |door: Door| door.address().is_some_and(|address| address.ip().is_unspecified());
+    let listens_on_all = is_on_all(config.http.listen) || is_on_all(config.https.listen);
+    if !config.webrtc.advertise.is_empty() {
         config.webrtc.advertise.clone()
     } else if listens_on_all {
         let local = unisono_net::local_addresses();
         local.into_iter().filter(|ip| ip.is_ipv4() && !ip.is_loopback()).collect()
     } else {
         Vec::new()
-    };
-    Ok(Doors {
-        http: http.map(|door| door.listener.local_addr()).transpose()?,
-        rtmp: gateways.rtmp.as_ref().map(|rtmp| rtmp.local_addr()).transpose()?,
-        webrtc: gateways.webrtc.as_ref().map(webrtc::Gateway::local_addr),
-        reachable,
-    })
+    }
 }
 
 /// What every response carries: a browser must not guess types from bytes that came from somebody else.

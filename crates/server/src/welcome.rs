@@ -44,6 +44,19 @@ impl fmt::Display for Welcome<'_> {
             let others: Vec<_> = self.doors.reachable.iter().map(IpAddr::to_string).collect();
             writeln!(f, "\nFrom other machines: {} instead of localhost.", others.join(" or "))?;
         }
+        if let Some(https) = self.doors.https {
+            let port = https.port();
+            writeln!(
+                f,
+                "\nOver TLS: https and port {port} instead of http; a camera of another machine needs it."
+            )?;
+            if self.doors.signs_itself {
+                writeln!(
+                    f,
+                    "The certificate is this server's own: a browser warns once. --certificate names another."
+                )?;
+            }
+        }
         Ok(())
     }
 }
@@ -115,6 +128,8 @@ mod tests {
 
     fn doors() -> Doors {
         Doors {
+            https: None,
+            signs_itself: false,
             http: Some("0.0.0.0:8080".parse().expect("valid")),
             rtmp: Some("0.0.0.0:1935".parse().expect("valid")),
             webrtc: Some("0.0.0.0:8189".parse().expect("valid")),

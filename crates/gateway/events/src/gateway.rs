@@ -37,7 +37,7 @@ impl Gateway {
     /// (`into_make_service_with_connect_info::<SocketAddr>`): without it nobody counts as this machine.
     pub fn router(&self) -> Router {
         Router::new()
-            .route("/api/v1/rooms/{room}/events", get(feed::get).post(post::post))
+            .route("/api/v1/rooms/{room}/events", get(feed::get).connect(feed::get).post(post::post))
             .route("/api/v1/rooms/{room}", get(feed::room))
             .route("/api/v1/streams", get(streams::list))
             .route("/api/v1/streams/{app}/{name}", get(streams::one))

@@ -1,4 +1,4 @@
-//! The HTTP accept loop: HTTP/1.1 and HTTP/2 without TLS on one port, bounded in connections and in patience.
+//! The HTTP accept loop: HTTP/1.1 and HTTP/2 on one port, with TLS or without, bounded in connections and in patience.
 
 use axum::{Router, extract::ConnectInfo, extract::Request, http::Uri};
 use hyper_util::{
@@ -15,7 +15,12 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{net::TcpStream, sync::Semaphore};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::Semaphore,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use unisono_api::PathToken;
@@ -26,6 +31,8 @@ const HEADER_PATIENCE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Requests in flight on one HTTP/2 connection; a blocking playlist reload holds one.
 const STREAMS_MAX: u32 = 100;
+/// A TLS handshake that takes longer is given up.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 /// After an accept error (out of file descriptors, mostly) the loop rests, so that it does not spin.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
@@ -56,6 +63,8 @@ pub(crate) struct HttpDoor {
     /// One connection more is closed as soon as it is accepted, and counted.
     pub(crate) connections_max: usize,
     pub(crate) metrics: HttpMetrics,
+    /// Speaks TLS where it is set.
+    pub(crate) tls: Option<TlsAcceptor>,
 }
 
 impl HttpDoor {
@@ -83,9 +92,19 @@ impl HttpDoor {
                 continue;
             };
             let (router, stop, open) = (router.clone(), stop.clone(), self.metrics.connections.clone());
+            let tls = self.tls.clone();
             connections.spawn(async move {
                 open.inc();
-                connection(stream, peer, router, stop).await;
+                // Parts and playlists are answered whole: waiting for more bytes to fill a packet only adds latency.
+                let _ = stream.set_nodelay(true);
+                match tls {
+                    None => connection(stream, peer, router, stop).await,
+                    Some(tls) => match timeout(HANDSHAKE_PATIENCE, tls.accept(stream)).await {
+                        Ok(Ok(stream)) => connection(stream, peer, router, stop).await,
+                        Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
+                        Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+                    },
+                }
                 open.dec();
                 drop(slot);
             });
@@ -96,9 +115,12 @@ impl HttpDoor {
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
-    // Parts and playlists are answered whole: waiting for more bytes to fill a packet only adds latency.
-    let _ = stream.set_nodelay(true);
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    router: Router,
+    stop: CancellationToken,
+) {
     let service = router.map_request(move |mut request: Request<_>| {
         request.extensions_mut().insert(ConnectInfo(peer));
         take_path_token(&mut request);

@@ -1,8 +1,10 @@
 //! Where connections come in: binding with words for what can go wrong, and the HTTP accept loop.
 
 mod http;
+mod tls;
 
 pub(crate) use http::{HttpDoor, HttpMetrics};
+pub(crate) use tls::Certificate;
 
 use anyhow::{Context, anyhow};
 use std::{

@@ -78,6 +78,39 @@ describe('watching by token', () => {
     }
   });
 
+  it('the API makes and takes back keys and tokens, for admins', async () => {
+    const call = async (method, path, body, headers = {}) => {
+      const response = await fetch(`${server.url}/api/v1/${path}`, { method, headers: { 'content-type': 'application/json', ...headers }, ...(body ? { body: JSON.stringify(body) } : {}) });
+      return { status: response.status, body: response.status === 204 ? null : await response.json() };
+    };
+    const grants = [{ stream: 'live/x', actions: ['view'] }];
+    for (const key of [server.key, 'nonsense', await token('--stream', '*/*', '--allow', 'admin')]) {
+      const refused = await call('POST', 'tokens', { grants, lifetime_seconds: 60 }, { authorization: `Bearer ${key}` });
+      assert.equal(refused.status, 401, refused.body.detail);
+    }
+    const foreign = await call('POST', 'keys', { role: 'admin' }, { origin: 'https://evil.example' });
+    assert.equal(foreign.status, 401, 'a page of another origin, in a browser on this machine');
+    assert.equal((await call('POST', 'keys', { role: 'emperor' })).status, 422);
+    assert.equal((await call('POST', 'tokens', { grants, lifetime_seconds: 1e12 })).status, 400);
+    assert.equal((await call('POST', 'tokens', { grants: [{ stream: 'live', actions: ['view'] }], lifetime_seconds: 60 })).status, 422);
+
+    const signed = await call('POST', 'tokens', { grants, lifetime_seconds: 60, subject: 'bob' });
+    assert.equal(signed.status, 201);
+    assert.match(await ask('playlist', signed.body.token), /^in$/);
+    assert.equal((await call('POST', 'tokens/revoke', { token: signed.body.token })).status, 204);
+    assert.match(await ask('playlist', signed.body.token), /^401 this token was revoked/);
+
+    const made = await call('POST', 'keys', { role: 'publish', name: 'studio' });
+    assert.equal(made.status, 201);
+    assert.deepEqual((await call('GET', 'keys')).body.keys.find((key) => key.id === made.body.id), { id: made.body.id, role: 'publish', name: 'studio' });
+    const studio = ffmpegRtmp(server.rtmpUrl('live/studio', made.body.key));
+    await server.live('live/studio');
+    assert.equal((await call('DELETE', `keys/${made.body.id}`)).status, 204);
+    await until('its publisher is sent away', async () => (await server.stream('live/studio'))?.state !== 'live', 10);
+    assert.equal((await call('DELETE', `keys/${made.body.id}`)).status, 404);
+    await studio.stop();
+  });
+
   it('a publish token publishes its stream and no other', async () => {
     const mine = await token('--stream', 'live/mine', '--allow', 'publish', '--subject', 'alice');
     const other = ffmpegRtmp(server.rtmpUrl('live/mine', mine));

@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::{
+    admin::LIFETIME_MAX_S,
     config::{Door, LogFormat, Overrides, View},
     demo::{CounterMode, Size},
 };
@@ -190,9 +191,6 @@ fn action(text: &str) -> Result<Action, String> {
         .ok_or_else(|| format!("an action is one of {}", all.map(Action::as_str).join(", ")))
 }
 
-/// A token that outlives this is a key.
-const LIFETIME_MAX: Duration = Duration::from_secs(366 * 86_400);
-
 fn lifetime(text: &str) -> Result<Duration, String> {
     let words = || format!("{text:?} is not a time such as 30s, 10m, 2h or 7d, at most 366d");
     let (digits, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(words)?;
@@ -205,7 +203,7 @@ fn lifetime(text: &str) -> Result<Duration, String> {
     };
     let count: u64 = digits.parse().map_err(|_| words())?;
     let lifetime = Duration::from_secs(count.checked_mul(seconds).ok_or_else(words)?);
-    if lifetime.is_zero() || lifetime > LIFETIME_MAX { Err(words()) } else { Ok(lifetime) }
+    if lifetime.is_zero() || lifetime.as_secs() > LIFETIME_MAX_S { Err(words()) } else { Ok(lifetime) }
 }
 
 /// What a key allows.

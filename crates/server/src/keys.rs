@@ -95,6 +95,7 @@ impl Keys {
         let claims = verify(&[own], token, now)?;
         let jti =
             claims.jti.context("the token has no id (jti), so it cannot be named; it ends at its expiry")?;
+        self.access.revoke(&jti, claims.exp, now)?;
         match self.store.put_if(&format!("{REVOKED}{jti}"), None, claims.exp.to_string()).await {
             Ok(_) | Err(KvError::Conflict { .. }) => Ok(()),
             Err(error) => Err(error.into()),

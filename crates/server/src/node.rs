@@ -1,6 +1,7 @@
 //! A running node: everything assembled in the order of dependence, and taken down in the reverse one.
 
 use crate::{
+    admin::{self, Admin},
     config::{Config, Door},
     doors::{self, Certificate, HttpDoor, HttpMetrics},
     gateways::{Gateways, Ground},
@@ -91,6 +92,7 @@ impl Node {
             since: Instant::now(),
         };
         let mut router = observe::router(Arc::new(observed))
+            .merge(admin::router(Arc::new(Admin { keys: keys.clone(), clock: clock.clone() })))
             .merge(pages::router())
             .merge(events.router())
             .merge(hls.router());

@@ -121,7 +121,7 @@ async fn metrics(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(words) = admit(&observed.keys, peer, &headers) {
+    if let Err(words) = admit(&observed.keys, Some(peer), &headers) {
         return Problem::unauthorized(words).into_response();
     }
     observed.node.update(&observed.hub);
@@ -136,13 +136,13 @@ async fn metrics(
 }
 
 /// Somebody at this machine, or an admin key.
-fn admit(keys: &Keys, peer: SocketAddr, headers: &HeaderMap) -> Result<(), String> {
+pub(crate) fn admit(keys: &Keys, peer: Option<SocketAddr>, headers: &HeaderMap) -> Result<(), String> {
     let presented = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some(key) = presented.and_then(|value| value.strip_prefix("Bearer ")) else {
-        return if is_this_machine(Some(peer), headers) {
+        return if is_this_machine(peer, headers) {
             Ok(())
         } else {
-            Err("/metrics is open to this machine, or with an admin key as Authorization: Bearer ak_..."
+            Err("this is open to this machine, or with an admin key as Authorization: Bearer ak_..."
                 .to_owned())
         };
     };

@@ -1,16 +1,18 @@
-//! UDP sockets as a media server needs them: one port shared by several workers, segmentation offload both ways,
+//! Sockets as a media server needs them: how many connections a door holds, and UDP: one port shared by several workers, segmentation offload both ways,
 //! the local address of every datagram, and the addresses to advertise.
 //!
 //! A worker owns one [`Socket`]. It reads with [`Socket::recv`] into a [`RecvBuffers`] and sends through a
 //! [`TrainBatch`], which turns equal-sized packets for one peer into one system call. Nothing here queues: what the
 //! kernel does not take is dropped and counted, since media that waits is late.
 
+mod admission;
 mod bind;
 mod interfaces;
 mod recv;
 mod socket;
 mod train;
 
+pub use admission::{Admission, Full, Place};
 pub use bind::{BindError, Bound, bind_shared};
 pub use interfaces::{advertised, local_addresses};
 pub use recv::{Datagram, RecvBuffers};

@@ -37,8 +37,10 @@ pub(crate) struct Config {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Http {
     pub(crate) listen: Door,
-    /// Connections at once; one more is closed as soon as it is accepted.
+    /// Connections at once, HTTPS included; one more is closed as soon as it is accepted.
     pub(crate) connections_max: usize,
+    /// As many from one IPv4 address or IPv6 /64.
+    pub(crate) connections_per_address_max: usize,
 }
 
 /// The same as [`Http`] over TLS: browsers give cameras to pages that come by it.
@@ -56,6 +58,9 @@ pub(crate) struct Https {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rtmp {
     pub(crate) listen: Door,
+    /// Connections at once, and as many from one IPv4 address or IPv6 /64.
+    pub(crate) connections_max: usize,
+    pub(crate) connections_per_address_max: usize,
 }
 
 /// WebRTC media.
@@ -129,9 +134,13 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             data_dir: "./unisono-data".into(),
-            http: Http { listen: Door::any(8080), connections_max: 10_000 },
+            http: Http {
+                listen: Door::any(8080),
+                connections_max: 10_000,
+                connections_per_address_max: 1_000,
+            },
             https: Https::default(),
-            rtmp: Rtmp { listen: Door::any(1935) },
+            rtmp: Rtmp { listen: Door::any(1935), connections_max: 256, connections_per_address_max: 64 },
             webrtc: WebRtc { listen: Door::any(8189), advertise: Vec::new(), workers: 0 },
             access: AccessRules { view: View::Open, token_keys: Vec::new() },
             log: Log { filter: "info".to_owned(), format: LogFormat::Text },
@@ -248,9 +257,10 @@ pub(crate) fn load(file: Option<&Path>, flags: Overrides) -> anyhow::Result<Conf
         .map_err(|error| anyhow::anyhow!("{}", words(&error)))
         .context("the configuration cannot be used")?;
     flags.apply(&mut config);
-    if config.http.connections_max == 0 {
+    let limits = [config.http.connections_max, config.http.connections_per_address_max];
+    if limits.contains(&0) {
         bail!(
-            "http.connections_max is 0: nobody could connect; set http.listen to \"off\" to close that door"
+            "http.connections_max or http.connections_per_address_max is 0: nobody could connect; set http.listen to \"off\" to close that door"
         );
     }
     if config.https.certificate.is_some() != config.https.key.is_some() {

@@ -67,7 +67,12 @@ async fn rtmp_gateway(
         clock: ground.clock.clone(),
         metrics: rtmp::Metrics::register(registry),
     };
-    let bound = rtmp::Gateway::bind(rtmp::Config::new(address), context).await;
+    let settings = rtmp::Config {
+        connections_max: config.rtmp.connections_max,
+        connections_per_address_max: config.rtmp.connections_per_address_max,
+        ..rtmp::Config::new(address)
+    };
+    let bound = rtmp::Gateway::bind(settings, context).await;
     bound.map(Some).map_err(|error| doors::refused("RTMP", "rtmp", address, &error))
 }
 

@@ -26,6 +26,7 @@ use unisono_base::{MediaTime, NodeClock, Span};
 use unisono_gateway_hls as hls;
 use unisono_gateway_webrtc as webrtc;
 use unisono_hub::{Hub, Limits};
+use unisono_net::Admission;
 use unisono_room::Rooms;
 
 /// From the signal to the exit: what has not ended by then is dropped.
@@ -72,8 +73,9 @@ impl Node {
         let node = NodeMetrics::register(&mut registry);
 
         let metrics = HttpMetrics::register(&mut registry);
-        let http = http_door(config, metrics.clone())?;
-        let (https, certificate) = https_door(config, metrics)?.unzip();
+        let admission = Admission::new(config.http.connections_max, config.http.connections_per_address_max);
+        let http = http_door(config, admission.clone(), metrics.clone())?;
+        let (https, certificate) = https_door(config, admission, metrics)?.unzip();
         let ground = Ground::new(clock.clone(), hub.clone(), keys.clone());
         let gateways = Gateways::open(config, &ground, &mut registry).await?;
         let signs_itself = certificate.as_ref().is_some_and(|certificate| certificate.is_own);
@@ -140,18 +142,26 @@ impl Node {
     }
 }
 
-fn http_door(config: &Config, metrics: HttpMetrics) -> anyhow::Result<Option<HttpDoor>> {
+fn http_door(
+    config: &Config,
+    admission: Admission,
+    metrics: HttpMetrics,
+) -> anyhow::Result<Option<HttpDoor>> {
     let Some(address) = config.http.listen.address() else { return Ok(None) };
     let listener = doors::bind_tcp("HTTP", "http", address)?;
-    Ok(Some(HttpDoor { listener, connections_max: config.http.connections_max, metrics, tls: None }))
+    Ok(Some(HttpDoor { listener, admission, metrics, tls: None }))
 }
 
-fn https_door(config: &Config, metrics: HttpMetrics) -> anyhow::Result<Option<(HttpDoor, Arc<Certificate>)>> {
+fn https_door(
+    config: &Config,
+    admission: Admission,
+    metrics: HttpMetrics,
+) -> anyhow::Result<Option<(HttpDoor, Arc<Certificate>)>> {
     let Some(address) = config.https.listen.address() else { return Ok(None) };
     let certificate = Certificate::open(&config.https, &config.data_dir, &reachable(config))?;
     let tls = Some(certificate.server_config()?.into());
     let listener = doors::bind_tcp("HTTPS", "https", address)?;
-    let door = HttpDoor { listener, connections_max: config.http.connections_max, metrics, tls };
+    let door = HttpDoor { listener, admission, metrics, tls };
     Ok(Some((door, certificate)))
 }
 

@@ -5,7 +5,6 @@ use socket2::{SockRef, TcpKeepalive};
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -13,6 +12,7 @@ use tracing::{info, warn};
 use unisono_auth::Access;
 use unisono_base::NodeClock;
 use unisono_hub::Hub;
+use unisono_net::Admission;
 
 /// A pause after the system refused a connection (out of file descriptors), so that the listener does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -26,6 +26,8 @@ pub struct Config {
     pub bind: SocketAddr,
     /// Connections at once. One more is closed at once, with a log line.
     pub connections_max: usize,
+    /// As many from one IPv4 address or IPv6 /64; this machine is not limited on its own.
+    pub connections_per_address_max: usize,
     /// From TCP's accept to an accepted `publish`.
     pub publish_within: Duration,
     /// A publisher that sends no byte for so long is lost.
@@ -33,11 +35,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// The defaults: 256 connections, 10 s to publish, 30 s of silence.
+    /// The defaults: 256 connections, 64 from one address, 10 s to publish, 30 s of silence.
     pub fn new(bind: SocketAddr) -> Self {
         Self {
             bind,
             connections_max: 256,
+            connections_per_address_max: 64,
             publish_within: Duration::from_secs(10),
             silence_max: Duration::from_secs(30),
         }
@@ -79,7 +82,7 @@ impl Gateway {
     /// Serves until `shutdown`, then ends every connection in words and waits for them, a few seconds at most.
     pub async fn run(self, shutdown: CancellationToken) {
         let Self { listener, config, context } = self;
-        let places = Arc::new(Semaphore::new(config.connections_max));
+        let admission = Admission::new(config.connections_max, config.connections_per_address_max);
         let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
@@ -98,10 +101,13 @@ impl Gateway {
                     continue;
                 }
             };
-            let Ok(place) = places.clone().try_acquire_owned() else {
-                warn!(%peer, max = config.connections_max, "RTMP connection closed: the limit of connections is reached");
-                context.metrics.ended("too_many");
-                continue;
+            let place = match admission.admit(peer.ip()) {
+                Ok(place) => place,
+                Err(full) => {
+                    warn!(%peer, "RTMP connection closed: {full}");
+                    context.metrics.ended("too_many");
+                    continue;
+                }
             };
             if let Err(error) = tune(&stream) {
                 info!(%peer, %error, "RTMP connection gone before it began");

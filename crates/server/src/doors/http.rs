@@ -12,18 +12,17 @@ use prometheus_client::{
 };
 use std::{
     net::{SocketAddr, TcpListener},
-    sync::Arc,
     time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::Semaphore,
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use unisono_api::PathToken;
+use unisono_net::Admission;
 
 /// A peer that has not sent a whole request head by then is let go; so is one that is idle between two requests.
 const HEADER_PATIENCE: Duration = Duration::from_secs(30);
@@ -51,7 +50,7 @@ impl HttpMetrics {
             "HTTP connections open now",
             metrics.connections.clone(),
         );
-        let help = "HTTP connections closed at once because http.connections_max was reached";
+        let help = "HTTP connections closed at once because a limit of connections was reached";
         registry.register("unisono_http_connections_refused", help, metrics.refused.clone());
         metrics
     }
@@ -60,8 +59,8 @@ impl HttpMetrics {
 /// An HTTP listener with its bound.
 pub(crate) struct HttpDoor {
     pub(crate) listener: TcpListener,
-    /// One connection more is closed as soon as it is accepted, and counted.
-    pub(crate) connections_max: usize,
+    /// A connection that finds no place is closed as soon as it is accepted, and counted. Shared by all HTTP doors.
+    pub(crate) admission: Admission,
     pub(crate) metrics: HttpMetrics,
     /// Speaks TLS where it is set.
     pub(crate) tls: Option<TlsAcceptor>,
@@ -71,7 +70,6 @@ impl HttpDoor {
     /// Serves `router` until `stop`; then connections finish their requests, which the owner bounds in time.
     pub(crate) async fn serve(self, router: Router, stop: CancellationToken) -> std::io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
-        let slots = Arc::new(Semaphore::new(self.connections_max.min(Semaphore::MAX_PERMITS)));
         let connections = TaskTracker::new();
         loop {
             let accepted = tokio::select! {
@@ -86,10 +84,13 @@ impl HttpDoor {
                     continue;
                 }
             };
-            let Ok(slot) = slots.clone().try_acquire_owned() else {
-                self.metrics.refused.inc();
-                tracing::debug!(%peer, "http.connections_max reached, connection closed");
-                continue;
+            let place = match self.admission.admit(peer.ip()) {
+                Ok(place) => place,
+                Err(full) => {
+                    self.metrics.refused.inc();
+                    tracing::debug!(%peer, "HTTP connection closed: {full}");
+                    continue;
+                }
             };
             let (router, stop, open) = (router.clone(), stop.clone(), self.metrics.connections.clone());
             let tls = self.tls.clone();
@@ -106,7 +107,7 @@ impl HttpDoor {
                     },
                 }
                 open.dec();
-                drop(slot);
+                drop(place);
             });
         }
         connections.close();

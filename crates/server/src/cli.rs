@@ -29,6 +29,8 @@ pub(crate) enum Command {
         #[arg(long)]
         no_open: bool,
     },
+    /// Say whether the server would start here and be reached, and what to fix.
+    Check(Options),
     /// Make, list and revoke keys; only their hashes are stored.
     #[command(subcommand)]
     Keys(KeysCommand),

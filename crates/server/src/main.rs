@@ -2,6 +2,7 @@
 
 mod admin;
 mod bench;
+mod check;
 mod cli;
 mod config;
 mod credentials;
@@ -51,6 +52,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             }
             serve(&config, Show::TestStream { open_browser: !no_open })
         }
+        Command::Check(options) => check_here(&load(&options)?),
         Command::Keys(command) => credentials::keys(command),
         Command::Token(command) => credentials::token(command),
         Command::Testsource(source) => demo::write_raw(&source),
@@ -93,6 +95,20 @@ fn serve(config: &Config, show: Show) -> anyhow::Result<()> {
         anyhow::Ok(())
     })?;
     runtime.shutdown_timeout(Duration::from_secs(1));
+    Ok(())
+}
+
+/// Prints what a start would meet; fails where it would.
+fn check_here(config: &Config) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Runtime::new().context("the runtime does not start")?;
+    let findings = runtime.block_on(check::check(config));
+    for finding in &findings {
+        println!("{finding}");
+    }
+    let errors = findings.iter().filter(|finding| finding.level == check::Level::Error).count();
+    if errors > 0 {
+        anyhow::bail!("the server would not start: {errors} of these stand in its way");
+    }
     Ok(())
 }
 

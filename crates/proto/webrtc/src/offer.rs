@@ -1,6 +1,9 @@
 //! Refusals of an offer, in words for the person at the other end.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, hash_map::Entry},
+};
 
 /// Largest offer read, in bytes; browsers send 5 to 10 KiB.
 pub(crate) const OFFER_MAX: usize = 64 * 1024;
@@ -47,6 +50,36 @@ pub(crate) fn check(offer: &str) -> Result<(), OfferError> {
         return Err(OfferError::Malformed("it has no media section (m= line)".to_owned()));
     }
     payload_types(offer)
+}
+
+const DIRECTIONS: [&str; 4] = ["a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"];
+
+/// The offer with a direction in each media section: where one says none, the session's holds, and without that
+/// sendrecv (RFC 8866 §6.7). str0m takes a section without one for inactive.
+pub(crate) fn with_directions(offer: &str) -> Cow<'_, str> {
+    let direction = |line: &str| DIRECTIONS.into_iter().find(|direction| line.trim_end() == *direction);
+    let mut sections = offer.split_inclusive('\n').peekable();
+    let mut whole = String::with_capacity(offer.len() + 64);
+    let mut default = DIRECTIONS[0];
+    while let Some(line) = sections.next_if(|line| !line.starts_with("m=")) {
+        default = direction(line).unwrap_or(default);
+        whole.push_str(line);
+    }
+    let mut is_whole = true;
+    while let Some(media) = sections.next() {
+        whole.push_str(media);
+        let mut is_said = false;
+        while let Some(line) = sections.next_if(|line| !line.starts_with("m=")) {
+            is_said |= direction(line).is_some();
+            whole.push_str(line);
+        }
+        if !is_said {
+            is_whole = false;
+            let end = if whole.ends_with('\n') { "" } else { "\r\n" };
+            whole.push_str(&format!("{end}{default}\r\n"));
+        }
+    }
+    if is_whole { Cow::Borrowed(offer) } else { Cow::Owned(whole) }
 }
 
 /// What a payload type stands for in one media section, as far as str0m matches codecs by it.
@@ -116,4 +149,20 @@ pub(crate) fn malformed(error: &impl std::fmt::Display) -> OfferError {
         words.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains("PointerOffset"));
     let useful: String = useful.collect::<Vec<_>>().join(", ").chars().take(200).collect();
     OfferError::Malformed(if useful.is_empty() { "not SDP as in RFC 8866".to_owned() } else { useful })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_without_a_direction_has_the_sessions_or_sendrecv() {
+        let said = "v=0\r\nm=audio 9 X 1\r\na=recvonly\r\nm=video 9 X 2\r\na=inactive\r\n";
+        assert!(matches!(with_directions(said), Cow::Borrowed(same) if same == said));
+        let silent = "v=0\r\nm=audio 9 X 1\r\na=mid:0\r\nm=video 9 X 2\r\na=recvonly\r\n";
+        let expected = "v=0\r\nm=audio 9 X 1\r\na=mid:0\r\na=sendrecv\r\nm=video 9 X 2\r\na=recvonly\r\n";
+        assert_eq!(with_directions(silent), expected);
+        let session = "v=0\na=sendonly\nm=audio 9 X 1\na=mid:0";
+        assert_eq!(with_directions(session), "v=0\na=sendonly\nm=audio 9 X 1\na=mid:0\r\na=sendonly\r\n");
+    }
 }

@@ -90,9 +90,10 @@ impl Driver {
         now: Instant,
     ) -> Result<(Self, Vec<Section>, String), OfferError> {
         // A publisher gets nothing from us, also where its offer would take something.
+        let directed = offer::with_directions(sdp);
         let one_way = match role {
-            Role::Publisher => Cow::Owned(sdp.replace("a=sendrecv", "a=sendonly")),
-            Role::Viewer => Cow::Borrowed(sdp),
+            Role::Publisher => Cow::Owned(directed.replace("a=sendrecv", "a=sendonly")),
+            Role::Viewer => directed,
         };
         let parsed = SdpOffer::from_sdp_string(&one_way).map_err(|error| offer::malformed(&error))?;
         let mut rtc = config(identity, role).build(now);

@@ -70,6 +70,15 @@ fn chromium_asked_to_send_and_receive_only_sends() {
 }
 
 #[test]
+fn an_offer_without_a_direction_is_one_for_both_ways() {
+    let silent = |offer: &str, direction: &str| offer.replace(&format!("{direction}\r\n"), "");
+    let answer = publish(&silent(WHIP, "a=sendonly")).expect("accepted");
+    assert_eq!(answer.matches("a=recvonly").count(), 2, "{answer}");
+    let answer = watch(&silent(WHEP, "a=recvonly")).expect("accepted");
+    assert!(answer.contains("m=video") && !answer.contains("a=inactive"), "{answer}");
+}
+
+#[test]
 fn chromium_watches_without_feedback_that_nobody_reads() {
     let answer = watch(WHEP).expect("accepted");
     for unwanted in ["packetization-mode=0", "transport-cc", "transport-wide-cc", "goog-remb", "a=recvonly"] {

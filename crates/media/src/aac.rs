@@ -42,7 +42,7 @@ pub struct AacConfig {
 impl AacConfig {
     /// Parses an AudioSpecificConfig; only AAC-LC in mono or stereo is accepted.
     pub fn parse(asc: Bytes) -> Result<Self, AacError> {
-        let mut bits = crate::h264::Bits::new(&asc);
+        let mut bits = crate::bits::Bits::new(&asc);
         let short = || AacError::Short(asc.len());
         let object_type = bits.read(5).ok_or_else(short)? as u8;
         if object_type != 2 {

@@ -1,5 +1,6 @@
 //! H.264 as far as a server must read it: NAL units, SPS, the stored form of an access unit.
 
+use crate::bits::{Bits, unescape};
 use bytes::{BufMut, Bytes, BytesMut};
 
 /// Largest SPS we look at, in bytes; real ones are under 64.
@@ -258,62 +259,6 @@ fn skip_scaling_lists(bits: &mut Bits<'_>, lists: usize) -> Option<()> {
         }
     }
     Some(())
-}
-
-/// Removes emulation prevention bytes (§7.4.1): `00 00 03` becomes `00 00`.
-fn unescape(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut zeros = 0;
-    for &byte in bytes {
-        if zeros >= 2 && byte == 3 {
-            zeros = 0;
-            continue;
-        }
-        zeros = if byte == 0 { zeros + 1 } else { 0 };
-        out.push(byte);
-    }
-    out
-}
-
-/// Most significant bit first reader; `None` past the end.
-pub(crate) struct Bits<'a> {
-    bytes: &'a [u8],
-    position: usize,
-}
-
-impl<'a> Bits<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, position: 0 }
-    }
-
-    /// `count` bits, at most 32.
-    pub(crate) fn read(&mut self, count: u32) -> Option<u32> {
-        let mut value = 0u64;
-        for _ in 0..count {
-            let byte = *self.bytes.get(self.position / 8)?;
-            value = value << 1 | u64::from(byte >> (7 - self.position % 8) & 1);
-            self.position += 1;
-        }
-        Some(value as u32)
-    }
-
-    /// Exp-Golomb, unsigned (§9.1).
-    fn ue(&mut self) -> Option<u32> {
-        let mut zeros = 0;
-        while self.read(1)? == 0 {
-            zeros += 1;
-            if zeros > 31 {
-                return None;
-            }
-        }
-        Some((1u32 << zeros) - 1 + self.read(zeros)?)
-    }
-
-    /// Exp-Golomb, signed (§9.1.1).
-    fn se(&mut self) -> Option<i32> {
-        let code = i64::from(self.ue()?);
-        Some(if code % 2 == 0 { -(code / 2) } else { (code + 1) / 2 } as i32)
-    }
 }
 
 /// NAL units of an access unit in which each stands behind a 4-byte big-endian length.

@@ -1,6 +1,6 @@
 //! What a track is made of: its kind and codec configuration.
 
-use crate::{AacConfig, OpusConfig, h264};
+use crate::{AacConfig, Av1Config, HevcConfig, OpusConfig, Vp8Config, Vp9Config, h264};
 use bytes::Bytes;
 
 /// The kinds of track; a stream has at most one of each today.
@@ -30,6 +30,14 @@ impl Kind {
 pub enum CodecConfig {
     /// H.264 / AVC (ISO/IEC 14496-10).
     H264(AvcConfig),
+    /// H.265 / HEVC (ISO/IEC 23008-2).
+    H265(HevcConfig),
+    /// VP8 (RFC 6386).
+    Vp8(Vp8Config),
+    /// VP9 (VP9 bitstream specification).
+    Vp9(Vp9Config),
+    /// AV1 (AV1 bitstream specification).
+    Av1(Av1Config),
     /// AAC (ISO/IEC 14496-3).
     Aac(AacConfig),
     /// Opus (RFC 6716).
@@ -42,7 +50,7 @@ impl CodecConfig {
     /// Video or audio.
     pub const fn kind(&self) -> Kind {
         match self {
-            Self::H264(_) => Kind::Video,
+            Self::H264(_) | Self::H265(_) | Self::Vp8(_) | Self::Vp9(_) | Self::Av1(_) => Kind::Video,
             Self::Aac(_) | Self::Opus(_) => Kind::Audio,
             Self::Events => Kind::Data,
         }
@@ -56,6 +64,10 @@ impl CodecConfig {
                 let [profile, constraints, level] = avc.profile_level_id();
                 format!("avc1.{profile:02x}{constraints:02x}{level:02x}")
             }
+            Self::H265(hevc) => hevc.rfc6381(),
+            Self::Vp8(vp8) => format!("vp08.{:02}.10.08", vp8.profile),
+            Self::Vp9(vp9) => vp9.rfc6381(),
+            Self::Av1(av1) => av1.rfc6381(),
             Self::Aac(aac) => format!("mp4a.40.{}", aac.object_type),
             Self::Opus(_) => "opus".to_owned(),
             Self::Events => String::new(),
@@ -66,9 +78,26 @@ impl CodecConfig {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::H264(_) => "H.264",
+            Self::H265(_) => "H.265",
+            Self::Vp8(_) => "VP8",
+            Self::Vp9(_) => "VP9",
+            Self::Av1(_) => "AV1",
             Self::Aac(_) => "AAC",
             Self::Opus(_) => "Opus",
             Self::Events => "events",
+        }
+    }
+
+    /// What the picture looks like; `None` for audio and events.
+    pub fn picture(&self) -> Option<Picture> {
+        let picture = |width, height, millifps, reorders| Some(Picture { width, height, millifps, reorders });
+        match self {
+            Self::H264(avc) => picture(avc.sps.width, avc.sps.height, avc.sps.millifps, avc.sps.reorders()),
+            Self::H265(hevc) => picture(hevc.sps.width, hevc.sps.height, None, hevc.sps.max_num_reorder > 0),
+            Self::Vp8(vp8) => picture(vp8.width, vp8.height, None, false),
+            Self::Vp9(vp9) => picture(vp9.width, vp9.height, None, false),
+            Self::Av1(av1) => picture(av1.sequence.width, av1.sequence.height, av1.sequence.millifps, false),
+            Self::Aac(_) | Self::Opus(_) | Self::Events => None,
         }
     }
 
@@ -77,11 +106,33 @@ impl CodecConfig {
     pub fn continues_as(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::H264(a), Self::H264(b)) => a.sps.reorders() == b.sps.reorders(),
+            (Self::H265(a), Self::H265(b)) => {
+                a.sps.profile == b.sps.profile && (a.sps.max_num_reorder > 0) == (b.sps.max_num_reorder > 0)
+            }
+            (Self::Vp9(a), Self::Vp9(b)) => (a.profile, a.bit_depth) == (b.profile, b.bit_depth),
+            (Self::Av1(a), Self::Av1(b)) => {
+                (a.sequence.profile, a.sequence.bit_depth) == (b.sequence.profile, b.sequence.bit_depth)
+            }
             (Self::Aac(a), Self::Aac(b)) => a == b,
-            (Self::Opus(_), Self::Opus(_)) | (Self::Events, Self::Events) => true,
+            (Self::Vp8(_), Self::Vp8(_)) | (Self::Opus(_), Self::Opus(_)) | (Self::Events, Self::Events) => {
+                true
+            }
             _ => false,
         }
     }
+}
+
+/// What a track's configuration says of its pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// Displayed width in pixels.
+    pub width: u32,
+    /// Displayed height in pixels.
+    pub height: u32,
+    /// Frames per second times 1000, where the configuration says it.
+    pub millifps: Option<u32>,
+    /// Frames may leave the decoder in another order than they enter it (B-frames).
+    pub reorders: bool,
 }
 
 /// H.264 parameter sets. SPS and PPS are whole NAL units, header byte included, no start code, no length.

@@ -12,7 +12,7 @@ use unisono_api::{Presented, Problem, StreamList, StreamState, StreamView, Track
 use unisono_auth::ViewPolicy;
 use unisono_base::{Span, StreamId, StreamName};
 use unisono_hub::{Ring, State as Publishing, Stream, Viewer};
-use unisono_media::{CodecConfig, Kind};
+use unisono_media::Kind;
 
 /// Target duration that only a stream with long GOPs gets.
 const LONG_GOP: Span = Span::from_secs(4);
@@ -79,17 +79,18 @@ fn view(stream: &Arc<Stream>) -> Option<StreamView> {
 /// `None` before its first frame.
 fn track(ring: &Ring) -> Option<TrackView> {
     let config = ring.config()?;
-    let (kind, avc) = match &*config {
-        CodecConfig::H264(avc) => (TrackKind::Video, Some(avc)),
-        CodecConfig::Aac(_) | CodecConfig::Opus(_) => (TrackKind::Audio, None),
-        CodecConfig::Events => return None,
+    let kind = match config.kind() {
+        Kind::Video => TrackKind::Video,
+        Kind::Audio => TrackKind::Audio,
+        Kind::Data => return None,
     };
+    let picture = config.picture();
     Some(TrackView {
         kind,
         codec: config.name().to_owned(),
-        width: avc.map(|avc| avc.sps.width),
-        height: avc.map(|avc| avc.sps.height),
-        reordered: avc.map(|avc| avc.sps.reorders() || ring.is_reordered()),
+        width: picture.map(|picture| picture.width),
+        height: picture.map(|picture| picture.height),
+        reordered: picture.map(|picture| picture.reorders || ring.is_reordered()),
     })
 }
 

@@ -1,20 +1,18 @@
 //! `ftyp moov`: what a decoder needs before the first fragment.
 
-use super::{Error, TRACK_ID};
+use super::{Error, TRACK_ID, video_entry};
 use bytes::Bytes;
 use mp4_atom::{
-    Audio, Avc1, Avcc, AvccExt, Codec, Dinf, Dops, Dref, Encode, Esds, FixedPoint, FourCC, Ftyp, Hdlr, Mdhd,
-    Mdia, Minf, Moov, Mp4a, Mvex, Mvhd, Opus, Smhd, Stbl, Stco, Stsd, Tkhd, Trak, Trex, Url, Visual, Vmhd,
+    Audio, Codec, Dinf, Dops, Dref, Encode, Esds, FixedPoint, FourCC, Ftyp, Hdlr, Mdhd, Mdia, Minf, Moov,
+    Mp4a, Mvex, Mvhd, Opus, Smhd, Stbl, Stco, Stsd, Tkhd, Trak, Trex, Url, Vmhd,
     esds::{DecoderConfig, DecoderSpecific, EsDescriptor, SLConfig},
 };
-use unisono_media::{AacConfig, AvcConfig, CodecConfig, OpusConfig};
+use unisono_media::{AacConfig, CodecConfig, OpusConfig, Picture};
 
 /// Ticks per second of video tracks, RTP's clock for video as well.
 const VIDEO_TIMESCALE: u32 = 90_000;
 /// Opus always decodes at 48 kHz (RFC 7845 §5.1).
 const OPUS_RATE: u32 = 48_000;
-/// H.264 High profile: the one whose `avcC` extension is known without more of the SPS (8 bit, 4:2:0).
-const PROFILE_HIGH: u8 = 100;
 /// 14496-1 table 5: "Audio ISO/IEC 14496-3".
 const OBJECT_TYPE_AAC: u8 = 0x40;
 /// 14496-1 table 6: audio stream.
@@ -23,19 +21,29 @@ const STREAM_TYPE_AUDIO: u8 = 5;
 /// Ticks per second of a track: 90000 for video, the sample rate for audio. Never zero.
 pub fn timescale(config: &CodecConfig) -> u32 {
     match config {
-        CodecConfig::H264(_) | CodecConfig::Events => VIDEO_TIMESCALE,
         CodecConfig::Aac(aac) => aac.sample_rate.max(1),
         CodecConfig::Opus(_) => OPUS_RATE,
+        CodecConfig::H264(_)
+        | CodecConfig::H265(_)
+        | CodecConfig::Vp8(_)
+        | CodecConfig::Vp9(_)
+        | CodecConfig::Av1(_)
+        | CodecConfig::Events => VIDEO_TIMESCALE,
     }
 }
 
 /// The CMAF header of a track with this configuration.
 pub fn header(config: &CodecConfig) -> Result<Bytes, Error> {
-    let entry = match config {
-        CodecConfig::H264(avc) => Entry::video(avc)?,
-        CodecConfig::Aac(aac) => Entry::aac(aac),
-        CodecConfig::Opus(opus) => Entry::opus(opus),
-        CodecConfig::Events => return Err(Error::NoMedia),
+    let picture = config.picture();
+    let entry = match (config, picture) {
+        (CodecConfig::H264(avc), Some(picture)) => Entry::video(video_entry::avc(avc, picture)?, picture)?,
+        (CodecConfig::H265(hevc), Some(picture)) => Entry::video(video_entry::hevc(hevc, picture)?, picture)?,
+        (CodecConfig::Vp8(vp8), Some(picture)) => Entry::video(video_entry::vp8(vp8, picture)?, picture)?,
+        (CodecConfig::Vp9(vp9), Some(picture)) => Entry::video(video_entry::vp9(vp9, picture)?, picture)?,
+        (CodecConfig::Av1(av1), Some(picture)) => Entry::video(video_entry::av1(av1, picture)?, picture)?,
+        (CodecConfig::Aac(aac), _) => Entry::aac(aac),
+        (CodecConfig::Opus(opus), _) => Entry::opus(opus),
+        _ => return Err(Error::NoMedia),
     };
     let ftyp = Ftyp {
         major_brand: FourCC::new(b"iso6"),
@@ -58,44 +66,9 @@ struct Entry {
 }
 
 impl Entry {
-    fn video(avc: &AvcConfig) -> Result<Self, Error> {
-        let side = |pixels: u32| u16::try_from(pixels).map_err(|_| Error::TooLarge("picture size"));
-        let size = (side(avc.sps.width)?, side(avc.sps.height)?);
-        let parameter_set = |nal: &Bytes| match u16::try_from(nal.len()) {
-            Ok(_) => Ok(nal.to_vec()),
-            Err(_) => Err(Error::TooLarge("parameter set")),
-        };
-        let [profile, constraints, level] = avc.profile_level_id();
-        let avcc = Avcc {
-            configuration_version: 1,
-            avc_profile_indication: profile,
-            profile_compatibility: constraints,
-            avc_level_indication: level,
-            length_size: 4,
-            sequence_parameter_sets: vec![parameter_set(&avc.sps_nal)?],
-            // The count field has eight bits; no encoder comes near.
-            picture_parameter_sets: avc
-                .pps_nals
-                .iter()
-                .take(255)
-                .map(parameter_set)
-                .collect::<Result<_, _>>()?,
-            ext: (profile == PROFILE_HIGH).then(AvccExt::default),
-        };
-        let dpi = FixedPoint::from(72);
-        let visual = Visual {
-            data_reference_index: 1,
-            width: size.0,
-            height: size.1,
-            horizresolution: dpi,
-            vertresolution: dpi,
-            frame_count: 1,
-            depth: 24,
-            ..Visual::default()
-        };
-        let codec = Avc1 { visual, avcc, ..Avc1::default() }.into();
-        let vmhd = Some(Vmhd::default());
-        Ok(Self { codec, handler: FourCC::new(b"vide"), size, vmhd, smhd: None })
+    fn video(codec: Codec, picture: Picture) -> Result<Self, Error> {
+        let size = video_entry::size(picture)?;
+        Ok(Self { codec, handler: FourCC::new(b"vide"), size, vmhd: Some(Vmhd::default()), smhd: None })
     }
 
     fn audio(codec: Codec) -> Self {

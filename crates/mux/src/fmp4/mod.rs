@@ -7,6 +7,7 @@
 mod fragment;
 mod header;
 mod message;
+mod video_entry;
 
 pub use fragment::{Fragment, Reference, Sample};
 pub use header::{header, timescale};

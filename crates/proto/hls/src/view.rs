@@ -70,9 +70,10 @@ impl View {
             "#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={average},CODECS=\"{}\"",
             codecs.join(",")
         )?;
-        if let (true, Some(CodecConfig::H264(avc))) = (self.video.is_some(), self.video_config.as_deref()) {
-            write!(out, ",RESOLUTION={}x{}", avc.sps.width, avc.sps.height)?;
-            if let Some(rate) = avc.sps.millifps.or_else(|| measured_millifps(&video)) {
+        let picture = self.video_config.as_deref().and_then(CodecConfig::picture);
+        if let Some(picture) = picture.filter(|_| self.video.is_some()) {
+            write!(out, ",RESOLUTION={}x{}", picture.width, picture.height)?;
+            if let Some(rate) = picture.millifps.or_else(|| measured_millifps(&video)) {
                 write!(out, ",FRAME-RATE={}.{:03}", rate / 1_000, rate % 1_000)?;
             }
         }
@@ -116,6 +117,6 @@ fn channels(config: &CodecConfig) -> u8 {
     match config {
         CodecConfig::Aac(aac) => aac.channels,
         CodecConfig::Opus(opus) => opus.channels,
-        CodecConfig::H264(_) | CodecConfig::Events => 2,
+        _ => 2,
     }
 }

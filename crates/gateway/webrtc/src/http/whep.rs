@@ -17,7 +17,7 @@ use unisono_api::{Presented, Problem};
 use unisono_auth::Action;
 use unisono_base::{Span, StreamId};
 use unisono_hub::{Read, Ring, State as StreamState, Stream};
-use unisono_media::{CodecConfig, Kind};
+use unisono_media::Kind;
 
 /// 201 with the answer; 401 or 403 without a token where one is needed; 404 with Retry-After while nobody publishes; 406 for a stream that WebRTC cannot carry.
 pub(super) async fn watch(
@@ -77,7 +77,6 @@ fn is_settled(audio: &Ring) -> bool {
 
 /// Announced by the SPS, or seen.
 fn reorders(ring: &Ring) -> bool {
-    let announced =
-        ring.config().is_some_and(|c| matches!(&*c, CodecConfig::H264(avc) if avc.sps.reorders()));
+    let announced = ring.config().and_then(|config| config.picture()).is_some_and(|picture| picture.reorders);
     announced || ring.is_reordered()
 }

@@ -82,6 +82,6 @@ fn listen(stream: &Arc<Stream>, shared: &Shared) -> Option<Track> {
             let cursor = ring.tail();
             Some(Track { ring, cursor, _lease: Some(lease) })
         }
-        CodecConfig::H264(_) | CodecConfig::Events => None,
+        _ => None,
     }
 }

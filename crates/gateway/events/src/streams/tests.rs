@@ -2,7 +2,7 @@ use super::*;
 use bytes::Bytes;
 use unisono_base::{Doorbell, KeyId, MediaTime};
 use unisono_hub::{Hub, Limits, Publication, Source};
-use unisono_media::{AvcConfig, Frame, OpusConfig};
+use unisono_media::{AvcConfig, CodecConfig, Frame, OpusConfig};
 
 struct Silent;
 impl Doorbell for Silent {

@@ -1,11 +1,12 @@
 """Plays a WHEP address with aiortc and prints what came as one JSON object: the counters of the pictures, the sound's samples and loudness.
 
-usage: whep_aiortc.py URL FRAMES
+usage: whep_aiortc.py URL FRAMES|SECONDSs
 """
 
 import asyncio
 import json
 import sys
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -13,6 +14,7 @@ import aioice.ice
 from aiortc import RTCPeerConnection, RTCSessionDescription
 
 import counter
+from rhythm import Rhythm
 
 # aioice leaves the loopback addresses out; here they are all there is to be sure of.
 aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
@@ -24,9 +26,11 @@ def ask(method, url, body=None):
         return answer.headers.get("Location"), answer.read().decode()
 
 
-async def pictures(track, count, seen):
-    while len(seen["counters"]) < count:
+async def pictures(track, rhythm, seen):
+    done = False
+    while not done:
         frame = await track.recv()
+        done = rhythm.tick()
         seen["size"] = [frame.width, frame.height]
         gray = frame.reformat(format="gray8")
         plane = gray.planes[0]
@@ -42,7 +46,8 @@ async def sound(track, seen):
         seen["peak"] = max(seen["peak"], *(abs(s) for s in samples))
 
 
-async def main(url, count):
+async def main(url, goal):
+    rhythm = Rhythm(goal)
     seen = {"counters": [], "size": None, "samples": 0, "rate": None, "peak": 0}
     peer = RTCPeerConnection()
     peer.addTransceiver("video", direction="recvonly")
@@ -50,16 +55,28 @@ async def main(url, count):
     tracks = {}
     peer.on("track", lambda track: tracks.update({track.kind: track}))
     await peer.setLocalDescription(await peer.createOffer())
-    location, answer = await asyncio.to_thread(ask, "POST", url, peer.localDescription.sdp)
+    try:
+        location, answer = await asyncio.to_thread(ask, "POST", url, peer.localDescription.sdp)
+    except urllib.error.HTTPError as refusal:
+        await peer.close()
+        print(json.dumps({"error": f"{refusal.code} {refusal.read().decode()}"}))
+        return
     await peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
     hearing = asyncio.create_task(sound(tracks["audio"], seen))
     try:
-        await asyncio.wait_for(pictures(tracks["video"], count, seen), 120)
+        await asyncio.wait_for(pictures(tracks["video"], rhythm, seen), 120)
     finally:
         hearing.cancel()
         await asyncio.to_thread(ask, "DELETE", urllib.parse.urljoin(url, location))
         await peer.close()
-        print(json.dumps(seen))
+        seen["sound"] = seen["peak"] > 500
+        print(json.dumps(seen | rhythm.report() | {"codec": codec_of(answer)}))
 
 
-asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+def codec_of(answer):
+    """The first codec of the answer's picture section: the one that is sent."""
+    video = answer.split("m=video", 1)[-1]
+    return video.split("a=rtpmap:", 1)[-1].split(" ", 1)[1].split("/", 1)[0]
+
+
+asyncio.run(main(sys.argv[1], sys.argv[2]))

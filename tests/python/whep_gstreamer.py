@@ -1,10 +1,11 @@
 """Plays a WHEP address with GStreamer's webrtcbin and prints what came as one JSON object, as whep_aiortc.py does.
 
-usage: whep_gstreamer.py URL FRAMES          (the system's python3, which has gi)
+usage: whep_gstreamer.py URL FRAMES|SECONDSs [CODEC]          (the system's python3, which has gi)
 """
 
 import json
 import sys
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -16,8 +17,16 @@ gi.require_version("GstWebRTC", "1.0")
 from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # noqa: E402
 
 import counter  # noqa: E402
+from rhythm import Rhythm  # noqa: E402
 
-H264 = "application/x-rtp,media=video,encoding-name=H264,payload=102,clock-rate=90000,packetization-mode=(string)1,profile-level-id=(string)42e01f"
+VIDEO = "application/x-rtp,media=video,encoding-name={},payload=102,clock-rate=90000"
+# What is offered for a codec, and what decodes it.
+CODECS = {
+    "H.264": (VIDEO.format("H264") + ",packetization-mode=(string)1,profile-level-id=(string)42e01f", "rtph264depay ! avdec_h264"),
+    "H.265": (VIDEO.format("H265"), "rtph265depay ! avdec_h265"),
+    "VP8": (VIDEO.format("VP8"), "rtpvp8depay ! vp8dec"),
+    "VP9": (VIDEO.format("VP9"), "rtpvp9depay ! vp9dec"),
+}
 OPUS = "application/x-rtp,media=audio,encoding-name=OPUS,payload=111,clock-rate=48000,encoding-params=(string)2"
 RECVONLY = GstWebRTC.WebRTCRTPTransceiverDirection.RECVONLY
 
@@ -29,8 +38,8 @@ def ask(method, url, body=None):
 
 
 class Viewer:
-    def __init__(self, url, count):
-        self.url, self.count, self.session, self.error = url, count, None, None
+    def __init__(self, url, goal, codec):
+        self.url, self.rhythm, self.codec, self.session, self.error = url, Rhythm(goal), codec, None, None
         self.seen = {"counters": [], "size": None, "samples": 0, "rate": None, "peak": 0}
         self.loop = GLib.MainLoop()
         self.pipeline = Gst.Pipeline.new("viewer")
@@ -40,7 +49,7 @@ class Viewer:
         # libnice leaves the loopback addresses out; here they are all there is to be sure of. The agent goes if its only name here goes.
         self.ice = self.webrtc.get_property("ice-agent")
         self.ice.emit("add-local-ip-address", "127.0.0.1")
-        for caps in (H264, OPUS):
+        for caps in (CODECS[codec][0], OPUS):
             self.webrtc.emit("add-transceiver", RECVONLY, Gst.Caps.from_string(caps))
         self.webrtc.connect("pad-added", self.on_pad)
         self.webrtc.connect("notify::ice-gathering-state", self.on_gathering)
@@ -56,6 +65,7 @@ class Viewer:
         if self.session:
             ask("DELETE", self.session)
         self.pipeline.set_state(Gst.State.NULL)
+        self.seen |= self.rhythm.report() | {"sound": self.seen["peak"] > 500, "codec": self.codec}
         print(json.dumps(self.seen | ({"error": self.error} if self.error else {})))
 
     def on_offer(self, promise):
@@ -70,7 +80,11 @@ class Viewer:
 
     def exchange(self):
         offer = self.webrtc.get_property("local-description").sdp.as_text()
-        location, answer = ask("POST", self.url, offer)
+        try:
+            location, answer = ask("POST", self.url, offer)
+        except urllib.error.HTTPError as refusal:
+            self.fail(f"{refusal.code} {refusal.read().decode()}")
+            return False
         self.session = urllib.parse.urljoin(self.url, location)
         _, sdp = GstSdp.SDPMessage.new_from_text(answer)
         description = GstWebRTC.WebRTCSessionDescription.new(GstWebRTC.WebRTCSDPType.ANSWER, sdp)
@@ -82,7 +96,7 @@ class Viewer:
             return
         is_video = pad.get_current_caps().get_structure(0).get_string("media") == "video"
         decode, form, on_sample = (
-            ("rtph264depay ! avdec_h264 ! videoconvert", "video/x-raw,format=GRAY8", self.on_picture)
+            (f"{CODECS[self.codec][1]} ! videoconvert", "video/x-raw,format=GRAY8", self.on_picture)
             if is_video
             else ("rtpopusdepay ! opusdec ! audioconvert", "audio/x-raw,format=S16LE", self.on_sound)
         )
@@ -100,7 +114,7 @@ class Viewer:
         # Rows of GRAY8 are padded to four bytes.
         luma = sample.get_buffer().extract_dup(0, sample.get_buffer().get_size())
         self.seen["counters"].append(counter.read(luma, (width + 3) & ~3, width, height))
-        if len(self.seen["counters"]) >= self.count:
+        if self.rhythm.tick():
             self.loop.quit()
         return Gst.FlowReturn.OK
 
@@ -124,4 +138,8 @@ class Viewer:
 
 
 Gst.init(None)
-Viewer(sys.argv[1], int(sys.argv[2])).run()
+name = sys.argv[3] if len(sys.argv) > 3 else "H.264"
+if name not in CODECS:
+    print(json.dumps({"error": f"GStreamer 1.22 has no RTP depayloader for {name}"}))
+else:
+    Viewer(sys.argv[1], sys.argv[2], name).run()

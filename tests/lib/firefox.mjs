@@ -1,0 +1,120 @@
+// Debian's Firefox ESR, headless, driven by its own remote protocol (Marionette: JSON behind its length, over TCP).
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { until } from './until.mjs';
+
+const PREFERENCES = {
+  'media.autoplay.default': 0,
+  'media.autoplay.blocking_policy': 0,
+  'media.navigator.permission.disabled': true,
+  'media.navigator.streams.fake': true,
+  // Without a camera of its own a page gets no address; these make loopback and plain addresses candidates.
+  'media.peerconnection.ice.loopback': true,
+  'media.peerconnection.ice.obfuscate_host_addresses': false,
+  // H.264 by the system's FFmpeg: the plug-in Firefox would fetch is not there.
+  'media.navigator.mediadatadecoder_h264_enabled': true,
+  'media.webrtc.platformencoder': true,
+  'media.webrtc.platformencoder.sw_only': false,
+  'media.webrtc.hw.h264.enabled': true,
+  'gfx.webrender.software': true,
+  'app.update.enabled': false,
+  'browser.shell.checkDefaultBrowser': false,
+  'datareporting.policy.dataSubmissionEnabled': false,
+  'network.captive-portal-service.enabled': false,
+  'network.connectivity-service.enabled': false,
+  'toolkit.telemetry.reportingpolicy.firstRun': false,
+};
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+export class Firefox {
+  /** `prefix`: a command that runs it elsewhere, for example in a network namespace (its remote port must be reachable from here). */
+  static async launch({ prefix = [], host = '127.0.0.1' } = {}) {
+    const firefox = new Firefox();
+    firefox.profile = await mkdtemp(join(tmpdir(), 'unisono-firefox-'));
+    const port = await freePort();
+    const lines = Object.entries({ ...PREFERENCES, 'marionette.port': port }).map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});`);
+    await writeFile(join(firefox.profile, 'user.js'), lines.join('\n'));
+    const command = [...prefix, 'firefox-esr', '--headless', '--no-remote', '--marionette', '--profile', firefox.profile];
+    firefox.child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'ignore', 'ignore'], env: { ...process.env, MOZ_HEADLESS: '1', HOME: firefox.profile } });
+    firefox.socket = await until('Firefox answers', () => opened(host, port), 120);
+    firefox.waiting = new Map();
+    firefox.next = 1;
+    firefox.#listen();
+    await firefox.command('WebDriver:NewSession', { capabilities: { alwaysMatch: { acceptInsecureCerts: true } } });
+    await firefox.command('WebDriver:SetTimeouts', { script: 600_000, pageLoad: 60_000 });
+    return firefox;
+  }
+
+  #listen() {
+    let buffer = Buffer.alloc(0);
+    this.socket.on('data', (chunk) => {
+      buffer = Buffer.concat([buffer, chunk]);
+      for (;;) {
+        const colon = buffer.indexOf(58);
+        const length = Number(buffer.subarray(0, Math.max(colon, 0)).toString());
+        if (colon < 0 || buffer.length < colon + 1 + length) return;
+        const message = JSON.parse(buffer.subarray(colon + 1, colon + 1 + length).toString());
+        buffer = buffer.subarray(colon + 1 + length);
+        if (!Array.isArray(message)) continue;
+        const [, id, error, result] = message;
+        const { resolve, reject } = this.waiting.get(id) ?? {};
+        this.waiting.delete(id);
+        if (error) reject?.(new Error(`Firefox: ${error.error}: ${error.message}`));
+        else resolve?.(result);
+      }
+    });
+    const ended = () => this.waiting.forEach(({ reject }) => reject(new Error('Firefox ended')));
+    this.socket.on('close', ended).on('error', ended);
+  }
+
+  command(name, parameters = {}) {
+    const id = this.next++;
+    const text = JSON.stringify([0, id, name, parameters]);
+    return new Promise((resolve, reject) => {
+      this.waiting.set(id, { resolve, reject });
+      this.socket.write(`${Buffer.byteLength(text)}:${text}`);
+    });
+  }
+
+  async open(url) {
+    await this.command('WebDriver:Navigate', { url });
+  }
+
+  /** Runs `callback(argument)` in the page, awaits it and returns what it gives, as playwright's `page.evaluate`. */
+  async evaluate(callback, argument = null) {
+    const script = `const done = arguments[1]; Promise.resolve((${callback})(arguments[0])).then((value) => done({ value: value ?? null }), (error) => done({ error: String(error) }));`;
+    // The sandbox is the page itself: its globals are wanted.
+    const { value } = await this.command('WebDriver:ExecuteAsyncScript', { script, args: [argument], sandbox: null, newSandbox: false });
+    if (value.error) throw new Error(`in the page: ${value.error}`);
+    return value.value;
+  }
+
+  async close() {
+    this.socket.destroy();
+    if (this.child.exitCode === null && this.child.signalCode === null) {
+      this.child.kill('SIGTERM');
+      await once(this.child, 'exit');
+    }
+    await rm(this.profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
+}
+
+function opened(host, port) {
+  return new Promise((resolve) => {
+    const socket = connect(port, host);
+    socket.once('data', () => resolve(socket));
+    socket.once('error', () => resolve(null));
+  });
+}

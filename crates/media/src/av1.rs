@@ -3,7 +3,7 @@
 mod obu;
 mod sequence;
 
-pub use obu::{Obu, ObuKind, leb128, obus, write_obu};
+pub use obu::{Obu, ObuKind, leb128, obus, put_leb128, write_obu};
 pub use sequence::SequenceHeader;
 
 use crate::bits::Bits;

@@ -14,7 +14,7 @@ use std::{
 };
 use unisono_base::MediaTime;
 use unisono_hub::{SkipReason, State, Stream, Viewer as Counted};
-use unisono_media::{CodecConfig, Kind};
+use unisono_media::Kind;
 use unisono_proto_webrtc::{
     Egress, EgressEvent, EgressStats, PatchError, PatchOutcome, Session as _, Wanted,
 };
@@ -63,17 +63,14 @@ impl Viewer {
         offer: &str,
     ) -> Result<(Self, String), Refusal> {
         let config = stream.source(Kind::Video).and_then(|ring| ring.config());
-        let video = config.as_deref().and_then(|config| match config {
-            CodecConfig::H264(avc) => Some(avc),
-            _ => None,
-        });
+        let video = config.as_deref();
         // Sound may begin a moment after the picture; a section that stays silent costs nothing.
         let wanted = Wanted { video, audio: true };
         let (egress, answer) = Egress::accept(&shared.identity, offer, &shared.candidates, wanted, now)?;
         stream.viewer_joined(Counted::WebRtc);
         let metrics = shared.metrics.clone();
         let viewer = Self {
-            video: Video::new(egress.takes(Kind::Video), now),
+            video: Video::new(config.filter(|_| egress.takes(Kind::Video)), now),
             audio: Audio::new(egress.takes(Kind::Audio), now),
             events: Events::default(),
             egress,

@@ -76,6 +76,14 @@ impl Obu {
         (used <= unit.len()).then_some(obu)
     }
 
+    /// Writes its header, extension included, without a size field.
+    pub fn write_header(&self, out: &mut BytesMut) {
+        out.put_u8(self.kind.header() | if self.extension.is_some() { 4 } else { 0 });
+        if let Some(extension) = self.extension {
+            out.put_u8(extension);
+        }
+    }
+
     /// Writes it with a size field.
     pub fn write(&self, out: &mut BytesMut) {
         out.put_u8(self.kind.header() | if self.extension.is_some() { 6 } else { 2 });
@@ -152,7 +160,8 @@ pub fn leb128(bytes: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
-fn put_leb128(out: &mut BytesMut, mut value: usize) {
+/// Writes a number in leb128 (§4.10.5).
+pub fn put_leb128(out: &mut BytesMut, mut value: usize) {
     while value >= 0x80 {
         out.put_u8(value as u8 | 0x80);
         value >>= 7;

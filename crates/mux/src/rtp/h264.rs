@@ -1,7 +1,8 @@
 //! H.264 access unit to RTP payloads (RFC 6184).
 
-use bytes::{BufMut, Bytes, BytesMut};
-use unisono_media::{AvcConfig, Frame, Packet, Packets, h264::length_prefixed};
+use super::payload::Slab;
+use bytes::{BufMut, Bytes};
+use unisono_media::{AvcConfig, Frame, Packets, h264::length_prefixed};
 
 /// NAL unit type of a single-time aggregation packet (§5.7.1).
 pub(super) const STAP_A: u8 = 24;
@@ -15,8 +16,7 @@ pub(super) const FU_A: u8 = 28;
 /// Malformed lengths, which ingest never lets through, end the access unit early.
 pub fn packetize_h264(frame: &Frame, config: &AvcConfig, payload_max: usize) -> Packets {
     let payload_max = payload_max.max(64);
-    let mut slab =
-        Slab { bytes: BytesMut::with_capacity(frame.payload.len() * 17 / 16 + 256), ends: Vec::new() };
+    let mut slab = Slab::new(frame.payload.len());
     if frame.key {
         parameter_sets(&mut slab, config, payload_max);
     }
@@ -24,30 +24,6 @@ pub fn packetize_h264(frame: &Frame, config: &AvcConfig, payload_max: usize) -> 
         nal_unit(&mut slab, &unit, payload_max);
     }
     slab.into_packets()
-}
-
-/// Payloads written one behind the other; `ends` are their borders.
-struct Slab {
-    bytes: BytesMut,
-    ends: Vec<usize>,
-}
-
-impl Slab {
-    fn end_payload(&mut self) {
-        self.ends.push(self.bytes.len());
-    }
-
-    fn into_packets(self) -> Packets {
-        let bytes = self.bytes;
-        let count = self.ends.len();
-        let mut start = 0;
-        let list = self.ends.into_iter().enumerate().map(|(i, end)| {
-            let payload = bytes[start..end].into();
-            start = end;
-            Packet { payload, marker: i + 1 == count }
-        });
-        Packets { list: list.collect(), complete: true }
-    }
 }
 
 fn parameter_sets(slab: &mut Slab, config: &AvcConfig, payload_max: usize) {
@@ -73,15 +49,8 @@ fn nal_unit(slab: &mut Slab, unit: &Bytes, payload_max: usize) {
         return slab.end_payload();
     }
     let (header, body) = (unit[0], &unit[1..]);
-    let indicator = header & 0xe0 | FU_A;
-    let chunks = body.chunks(payload_max - 2);
-    let last = chunks.len() - 1;
-    for (i, chunk) in chunks.enumerate() {
-        let start = if i == 0 { 0x80 } else { 0 };
-        let end = if i == last { 0x40 } else { 0 };
-        slab.bytes.put_u8(indicator);
-        slab.bytes.put_u8(start | end | header & 0x1f);
-        slab.bytes.extend_from_slice(chunk);
-        slab.end_payload();
-    }
+    slab.chunks(body, payload_max - 2, |out, is_first, is_last| {
+        out.put_u8(header & 0xe0 | FU_A);
+        out.put_u8(if is_first { 0x80 } else { 0 } | if is_last { 0x40 } else { 0 } | header & 0x1f);
+    });
 }

@@ -1,31 +1,65 @@
 //! RTP payloads to H.264 access units in stored form (RFC 6184), one copy.
 
-use super::h264::{FU_A, STAP_A};
+use super::{
+    depacketize::{Depacketizer, FRAME_MAX, PayloadError, VideoFrame},
+    h264::{FU_A, STAP_A},
+};
 use bytes::{BufMut, Bytes, BytesMut};
-use unisono_media::h264::{AccessUnit, nal};
+use unisono_media::{
+    AvcConfig, CodecConfig,
+    h264::{AccessUnit, nal},
+};
 
-/// Largest access unit put together, in bytes; a 4K keyframe stays below.
-const ACCESS_UNIT_MAX: usize = 8 << 20;
+/// H.264 allows 256 picture parameter sets.
+const PPS_MAX: usize = 256;
 
-/// Why a payload was refused. The access unit it belongs to is lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PayloadError {
-    /// An empty payload, or a header cut short.
-    #[error("RTP payload of {0} bytes is too short for its NAL unit type")]
-    Short(usize),
-    /// An aggregate whose length fields do not add up (§5.7.1).
-    #[error("STAP-A unit runs past its payload")]
-    Aggregate,
-    /// A fragment without its start (§5.8).
-    #[error("FU-A without its first fragment")]
-    Fragment,
-    /// A type that packetization mode 1 does not allow (§5.4).
-    #[error("NAL unit type {0} is not allowed in packetization mode 1")]
-    Type(u8),
-    /// Beyond 8 MiB.
-    #[error("access unit exceeds {ACCESS_UNIT_MAX} bytes")]
-    TooBig,
+/// See [`Depacketizer`]: access units, and the parameter sets that were seen.
+#[derive(Debug, Default)]
+pub(super) struct H264Depacketizer {
+    assembler: AccessUnitAssembler,
+    sps: Option<Bytes>,
+    pps: Vec<Bytes>,
+}
+
+impl Depacketizer for H264Depacketizer {
+    /// One that begins with parameter sets or a delimiter.
+    fn is_start(&self, payload: &[u8]) -> bool {
+        let kind = |at: usize| payload.get(at).map(|header| header & 0x1f);
+        match kind(0) {
+            Some(STAP_A) => kind(3) == Some(nal::SPS),
+            first => matches!(first, Some(nal::SPS | nal::AUD)),
+        }
+    }
+
+    fn push(&mut self, payload: &[u8]) -> Result<(), PayloadError> {
+        self.assembler.push(payload)
+    }
+
+    fn finish(&mut self) -> Option<VideoFrame> {
+        let unit = self.assembler.finish()?;
+        let config = self.learn(&unit);
+        let AccessUnit { payload, key, droppable, .. } = unit;
+        Some(VideoFrame { payload, key, droppable, config })
+    }
+
+    fn reset(&mut self) {
+        self.assembler.reset();
+    }
+}
+
+impl H264Depacketizer {
+    fn learn(&mut self, unit: &AccessUnit) -> Option<CodecConfig> {
+        if unit.sps.is_none() && unit.pps.is_empty() {
+            return None;
+        }
+        if unit.sps.is_some() {
+            self.sps.clone_from(&unit.sps);
+        }
+        if !unit.pps.is_empty() {
+            self.pps.clone_from(&unit.pps);
+        }
+        AvcConfig::new(self.sps.clone()?, self.pps.clone()).ok().map(CodecConfig::H264)
+    }
 }
 
 /// Puts the payloads of one access unit together, in order; parameter sets, delimiters and filler are taken out
@@ -52,7 +86,7 @@ impl AccessUnitAssembler {
     /// access unit.
     pub fn push(&mut self, payload: &[u8]) -> Result<(), PayloadError> {
         let &first = payload.first().ok_or(PayloadError::Short(0))?;
-        if self.payload.len() + payload.len() > ACCESS_UNIT_MAX {
+        if self.payload.len() + payload.len() > FRAME_MAX {
             return Err(PayloadError::TooBig);
         }
         match first & 0x1f {
@@ -170,8 +204,7 @@ impl AccessUnitAssembler {
     fn keep_aside(&mut self, unit: &Bytes) {
         match unit[0] & 0x1f {
             nal::SPS => self.sps = Some(unit.clone()),
-            // H.264 allows 256 picture parameter sets.
-            nal::PPS if self.pps.len() < 256 => self.pps.push(unit.clone()),
+            nal::PPS if self.pps.len() < PPS_MAX => self.pps.push(unit.clone()),
             _ => {}
         }
     }

@@ -3,7 +3,7 @@
 mod line;
 
 use crate::{
-    CloseReason, Identity, Mapping, OfferError, PatchError, PatchOutcome, Session, Transmit, patch,
+    CloseReason, Identity, Mapping, OfferError, PatchError, PatchOutcome, Session, Transmit, offer, patch,
     rtc::{Driver, Role},
 };
 use bytes::Bytes;
@@ -20,7 +20,8 @@ use str0m::{
     rtp::{AbsCaptureTime, ExtensionValues, RtpWrite, SeqNo},
 };
 use unisono_base::{Epoch, MediaTime, Span};
-use unisono_media::{AvcConfig, Frame, Kind, Packets};
+use unisono_media::{CodecConfig, Frame, Kind, Packets};
+use unisono_mux::rtp::VideoFormat;
 
 /// Video frames remembered for [`Egress::acknowledged`].
 const SENT_MAX: usize = 256;
@@ -32,8 +33,8 @@ const CHANNEL_BYTES_MAX: usize = 256 * 1024;
 /// What the stream can give this viewer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wanted<'a> {
-    /// The stream's H.264; `None` when it has no video.
-    pub video: Option<&'a AvcConfig>,
+    /// The stream's video; `None` when it has none.
+    pub video: Option<&'a CodecConfig>,
     /// The stream has sound, as Opus or about to be turned into it.
     pub audio: bool,
 }
@@ -94,11 +95,12 @@ impl Egress {
         wanted: Wanted<'_>,
         now: Instant,
     ) -> Result<(Self, String), OfferError> {
-        let (mut driver, sections, answer) = Driver::accept(identity, Role::Viewer, offer, candidates, now)?;
+        let role = Role::Viewer(wanted.video.and_then(video_format));
+        let (mut driver, sections, answer) = Driver::accept(identity, role, offer, candidates, now)?;
         let video = wanted.video.and_then(|config| Line::video(&mut driver, &sections, config));
         let has_video_section = sections.iter().any(|section| section.kind == MediaKind::Video);
-        if wanted.video.is_some() && has_video_section && video.is_none() {
-            return Err(OfferError::NoCommonCodec("H.264 with packetization-mode=1, to receive"));
+        if let Some(config) = wanted.video.filter(|_| has_video_section && video.is_none()) {
+            return Err(no_common_codec(config, offer));
         }
         let audio = wanted.audio.then(|| Line::audio(&mut driver, &sections)).flatten();
         if video.is_none() && audio.is_none() {
@@ -357,6 +359,28 @@ impl Session for Egress {
     fn close(&mut self, now: Instant) {
         self.driver.close(now);
     }
+}
+
+fn video_format(config: &CodecConfig) -> Option<VideoFormat> {
+    match config {
+        CodecConfig::H264(_) => Some(VideoFormat::H264),
+        CodecConfig::H265(_) => Some(VideoFormat::H265),
+        CodecConfig::Vp8(_) => Some(VideoFormat::Vp8),
+        CodecConfig::Vp9(_) => Some(VideoFormat::Vp9),
+        CodecConfig::Av1(_) => Some(VideoFormat::Av1),
+        CodecConfig::Aac(_) | CodecConfig::Opus(_) | CodecConfig::Events => None,
+    }
+}
+
+/// Never sound alone where there is a picture that the viewer asked for.
+fn no_common_codec(config: &CodecConfig, offered: &str) -> OfferError {
+    let mode = if matches!(config, CodecConfig::H264(_)) { " with packetization-mode=1" } else { "" };
+    OfferError::NoCommonCodec(format!(
+        "the video is {} ({}){mode}, the offer lists {}; watch by LL-HLS, or publish in a codec this viewer has",
+        config.name(),
+        config.rfc6381(),
+        offer::encodings(offered, &["video"]),
+    ))
 }
 
 /// T as abs-capture-time; goes out where the viewer negotiated it.

@@ -6,8 +6,8 @@ use crate::{
     CloseReason, Identity, OfferError, PatchError, PatchOutcome, Session, Transmit,
     clock::{TrackClock, Unwrapper, since},
     jitter::{Jitter, Output, Packet},
-    patch,
-    rtc::{Driver, Role, Section},
+    offer, patch,
+    rtc::{Driver, Role, Section, video_format},
 };
 use bytes::Bytes;
 use std::{
@@ -113,12 +113,18 @@ pub struct Ingress {
 /// A track's way from packets to the publisher's clock.
 struct Track {
     mid: Mid,
-    payload_types: Vec<Pt>,
+    payload_types: Vec<(Pt, Codec)>,
     jitter: Jitter,
     unwrapper: Unwrapper,
     clock: TrackClock,
     /// NACK messages sent for it.
     nacks: u64,
+}
+
+impl Track {
+    fn codec(&self, payload_type: Pt) -> Option<Codec> {
+        self.payload_types.iter().find(|(known, _)| *known == payload_type).map(|(_, codec)| *codec)
+    }
 }
 
 /// Whether the track has been announced.
@@ -129,7 +135,8 @@ enum AudioState {
 }
 
 impl Ingress {
-    /// Answers a publisher's offer: H.264 and Opus, receive only. `candidates` are our host addresses as the
+    /// Answers a publisher's offer: one video track in any of the formats offered that we know, H.264 preferred, and
+    /// Opus, receive only. `candidates` are our host addresses as the
     /// publisher can reach them.
     pub fn accept(
         identity: &Identity,
@@ -138,12 +145,15 @@ impl Ingress {
         now: Instant,
     ) -> Result<(Self, String), OfferError> {
         let (driver, sections, answer) = Driver::accept(identity, Role::Publisher, offer, candidates, now)?;
-        let video = track(&driver, &sections, MediaKind::Video, Codec::H264, VIDEO_WAIT_MAX, 90_000);
-        let audio = track(&driver, &sections, MediaKind::Audio, Codec::Opus, AUDIO_WAIT_MAX, 48_000);
+        let video = track(&driver, &sections, MediaKind::Video, VIDEO_WAIT_MAX, 90_000);
+        let audio = track(&driver, &sections, MediaKind::Audio, AUDIO_WAIT_MAX, 48_000);
         if video.is_none() && audio.is_none() {
             return Err(match sections.is_empty() {
                 true => OfferError::Direction("a publisher must offer a=sendonly or a=sendrecv media"),
-                false => OfferError::NoCommonCodec("send H.264 video and Opus audio"),
+                false => OfferError::NoCommonCodec(format!(
+                    "send H.264 (packetization-mode=1), AV1, VP9, VP8 or H.265 video and Opus audio; offered is {}",
+                    offer::encodings(offer, &["video", "audio"])
+                )),
             });
         }
         let session = Self {
@@ -245,8 +255,9 @@ impl Ingress {
 
     fn packet(&mut self, packet: &RtpPacket) {
         let payload_type = packet.header.payload_type;
-        let is_video =
-            self.video.as_ref().is_some_and(|(track, _)| track.payload_types.contains(&payload_type));
+        let codec = self.tracks().find_map(|track| track.codec(payload_type));
+        let format = codec.and_then(video_format);
+        let is_video = format.is_some();
         let ssrc = Some(packet.header.ssrc);
         if is_video && self.asks_for_losses != ssrc {
             self.asks_for_losses = ssrc;
@@ -255,14 +266,13 @@ impl Ingress {
                 stream.suppress_nack(false);
             }
         }
-        let Some(track) = self.tracks().find(|track| track.payload_types.contains(&payload_type)) else {
-            return;
-        };
+        let Some(track) = self.tracks().find(|track| track.codec(payload_type).is_some()) else { return };
         track.jitter.push(Packet {
             sequence: *packet.seq_no,
             time: packet.header.timestamp,
             marker: packet.header.marker,
             arrived: packet.timestamp,
+            format,
             payload: packet.payload.clone(),
         });
         self.stats.packets += 1;
@@ -289,8 +299,7 @@ impl Ingress {
         self.video = Some((track, video));
     }
 
-    fn video_frame(&mut self, track: &mut Track, Assembled { unit, time, arrived, config }: Assembled) {
-        let config = config.map(CodecConfig::H264);
+    fn video_frame(&mut self, track: &mut Track, Assembled { frame, time, arrived, config }: Assembled) {
         let rtp = track.unwrapper.unwrap(time);
         let pts = track.clock.pts(rtp, since(self.started, arrived), None);
         self.frame(IngressFrame {
@@ -299,9 +308,9 @@ impl Ingress {
             pts,
             arrived,
             duration: Span::ZERO,
-            key: unit.key,
-            droppable: unit.droppable,
-            payload: unit.payload,
+            key: frame.key,
+            droppable: frame.droppable,
+            payload: frame.payload,
         });
     }
 
@@ -415,21 +424,26 @@ impl Session for Ingress {
     }
 }
 
-/// The first section of `kind` that carries `codec`.
+/// The first section of `kind` that carries a codec we know.
 fn track(
     driver: &Driver,
     sections: &[Section],
     kind: MediaKind,
-    codec: Codec,
     wait_max: Duration,
     rate: u32,
 ) -> Option<Track> {
+    let is_known = |codec| match kind {
+        MediaKind::Video => video_format(codec).is_some(),
+        MediaKind::Audio => codec == Codec::Opus,
+    };
     sections.iter().filter(|section| section.kind == kind).find_map(|section| {
         let media = driver.rtc.media(section.mid).filter(|media| media.direction().is_receiving())?;
         let offered = media.remote_pts();
         let params = driver.rtc.codec_config().params().iter();
-        let payload_types: Vec<Pt> =
-            params.filter(|p| p.spec().codec == codec && offered.contains(&p.pt())).map(|p| p.pt()).collect();
+        let payload_types: Vec<_> = params
+            .map(|p| (p.pt(), p.spec().codec))
+            .filter(|(pt, codec)| is_known(*codec) && offered.contains(pt))
+            .collect();
         (!payload_types.is_empty()).then(|| Track {
             mid: section.mid,
             payload_types,

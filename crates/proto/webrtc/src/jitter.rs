@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use unisono_mux::rtp::VideoFormat;
 
 /// Packets held while one before them is missing. A 4 Mbit/s picture sends 256 packets in about 0.6 s.
 const PACKETS_MAX: usize = 512;
@@ -17,6 +18,8 @@ pub(crate) struct Packet {
     pub(crate) time: u32,
     pub(crate) marker: bool,
     pub(crate) arrived: Instant,
+    /// Of video.
+    pub(crate) format: Option<VideoFormat>,
     pub(crate) payload: Arc<[u8]>,
 }
 
@@ -77,7 +80,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn packet(sequence: u64, arrived: Instant) -> Packet {
-        Packet { sequence, time: 0, marker: false, arrived, payload: Arc::from([0u8]) }
+        Packet { sequence, time: 0, marker: false, arrived, format: None, payload: Arc::from([0u8]) }
     }
 
     fn drain(jitter: &mut Jitter, now: Instant) -> Vec<Result<u64, u64>> {

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{HashMap, hash_map::Entry},
+    collections::{BTreeMap, HashMap, hash_map::Entry},
 };
 
 /// Largest offer read, in bytes; browsers send 5 to 10 KiB.
@@ -25,7 +25,7 @@ pub enum OfferError {
     TooManyMedia(usize),
     /// Nothing in it that we take or give. HTTP 406.
     #[error("the SDP offer has no codec in common with this stream: {0}")]
-    NoCommonCodec(&'static str),
+    NoCommonCodec(String),
     /// Offerer only receives where it should send, or the other way round. HTTP 422.
     #[error("the SDP offer goes the wrong way: {0}")]
     Direction(&'static str),
@@ -50,6 +50,69 @@ pub(crate) fn check(offer: &str) -> Result<(), OfferError> {
         return Err(OfferError::Malformed("it has no media section (m= line)".to_owned()));
     }
     payload_types(offer)
+}
+
+/// Encodings named in a message.
+const ENCODINGS_MAX: usize = 12;
+
+/// The encodings an offer lists for `media` (`video`, `audio`), for a message: `H264, VP8`. Repairs and comfort are left
+/// out.
+pub(crate) fn encodings(offer: &str, media: &[&str]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    let mut is_wanted = false;
+    for line in offer.lines() {
+        if let Some(section) = line.strip_prefix("m=") {
+            is_wanted = media.iter().any(|kind| section.starts_with(kind));
+        }
+        let Some(line) = line.strip_prefix("a=rtpmap:").filter(|_| is_wanted) else { continue };
+        let Some(name) = line.split_whitespace().nth(1).and_then(|codec| codec.split('/').next()) else {
+            continue;
+        };
+        let is_media = !["rtx", "red", "ulpfec", "flexfec-03", "telephone-event", "CN"].contains(&name);
+        let is_name =
+            name.len() <= 16 && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        if is_media && is_name && names.len() < ENCODINGS_MAX && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+}
+
+/// `profile`, `level-idx` and `tier` (0, 5 and 0 where not said) of the AV1 encodings of an offer, at most four: str0m
+/// takes AV1 only with equal ones, and a decoder for them is the other side's business.
+pub(crate) fn av1_formats(offer: &str) -> Vec<[u8; 3]> {
+    const FORMATS_MAX: usize = 4;
+    let is_av1 = |line: &&str| {
+        line.split_whitespace().nth(1).is_some_and(|codec| codec.eq_ignore_ascii_case("AV1/90000"))
+    };
+    let mut formats = Vec::new();
+    for line in offer.lines().filter_map(|line| line.strip_prefix("a=rtpmap:")).filter(is_av1) {
+        let payload_type = line.split_whitespace().next().unwrap_or_default();
+        let parameters = offer.lines().find_map(|line| {
+            let (number, parameters) = line.strip_prefix("a=fmtp:")?.split_once(' ')?;
+            (number == payload_type).then_some(parameters)
+        });
+        let value = |name: &str, default: u8| {
+            let mut pairs =
+                parameters.unwrap_or_default().split(';').filter_map(|pair| pair.trim().split_once('='));
+            pairs.find(|(key, _)| *key == name).and_then(|(_, value)| value.parse().ok()).unwrap_or(default)
+        };
+        let format = [value("profile", 0), value("level-idx", 5), value("tier", 0)];
+        if formats.len() < FORMATS_MAX && !formats.contains(&format) {
+            formats.push(format);
+        }
+    }
+    formats
+}
+
+/// The offer without simulcast: its sender then sends one encoding, the first (RFC 8853 §5.3.2, §5.3.3).
+pub(crate) fn without_simulcast(offer: &str) -> Cow<'_, str> {
+    let is_simulcast = |line: &&str| line.starts_with("a=simulcast:") || line.starts_with("a=rid:");
+    if !offer.lines().any(|line| is_simulcast(&line)) {
+        return Cow::Borrowed(offer);
+    }
+    tracing::info!("the publisher offers simulcast; its first encoding is taken");
+    Cow::Owned(offer.split_inclusive('\n').filter(|line| !is_simulcast(line)).collect())
 }
 
 const DIRECTIONS: [&str; 4] = ["a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"];
@@ -88,11 +151,22 @@ struct Meaning<'a> {
     kind: &'a str,
     /// Encoding and clock rate; names are case-insensitive (RFC 8866 §6.6).
     codec: String,
-    profile: &'a str,
-    mode: &'a str,
-    /// What it resends (RFC 4588 §8.6).
-    resends: &'a str,
+    /// Parameters by which codecs are told apart, among them `apt`, what it resends (RFC 4588 §8.6).
+    parameters: BTreeMap<&'a str, &'a str>,
 }
+
+/// See [`Meaning::parameters`].
+const TELLING: [&str; 9] = [
+    "apt",
+    "level-id",
+    "level-idx",
+    "packetization-mode",
+    "profile",
+    "profile-id",
+    "profile-level-id",
+    "tier",
+    "tier-flag",
+];
 
 /// In one BUNDLE a payload type means one thing (RFC 8843 §9.1): refused where two sections disagree. Browsers repeat
 /// one with the same meaning; str0m asserts that it has no other.
@@ -104,41 +178,58 @@ fn payload_types(offer: &str) -> Result<(), OfferError> {
         let kind = section.split_whitespace().next().unwrap_or_default();
         let mut here: HashMap<&str, Meaning<'_>> = HashMap::new();
         while let Some(line) = lines.next_if(|line| !line.starts_with("m=")) {
-            learn(&mut here, kind, line);
+            learn(&mut here, kind, line)?;
         }
         for (payload_type, meaning) in here {
+            if meaning.parameters.contains_key("apt")
+                && meaning.codec != "rtx/90000"
+                && meaning.codec != "rtx/48000"
+            {
+                return Err(ambiguous(payload_type, "both to resend (apt) and for media"));
+            }
             match seen.entry(payload_type) {
                 Entry::Vacant(entry) => drop(entry.insert(meaning)),
                 Entry::Occupied(entry) if *entry.get() == meaning => {}
-                Entry::Occupied(entry) => return Err(ambiguous(payload_type, entry.get(), &meaning)),
+                Entry::Occupied(entry) => {
+                    let is_same_kind = entry.get().kind == meaning.kind;
+                    let how = if is_same_kind { TWO_MEANINGS } else { "in sections of two kinds" };
+                    return Err(ambiguous(payload_type, how));
+                }
             }
         }
     }
     Ok(())
 }
 
-fn learn<'a>(here: &mut HashMap<&'a str, Meaning<'a>>, kind: &'a str, line: &'a str) {
+const TWO_MEANINGS: &str = "with two meanings";
+
+fn learn<'a>(
+    here: &mut HashMap<&'a str, Meaning<'a>>,
+    kind: &'a str,
+    line: &'a str,
+) -> Result<(), OfferError> {
     let mapping = line.strip_prefix("a=rtpmap:");
-    let Some(value) = mapping.or_else(|| line.strip_prefix("a=fmtp:")) else { return };
+    let Some(value) = mapping.or_else(|| line.strip_prefix("a=fmtp:")) else { return Ok(()) };
     let (payload_type, rest) = value.split_once(' ').unwrap_or((value, ""));
     let meaning = here.entry(payload_type.trim()).or_insert_with(|| Meaning { kind, ..Meaning::default() });
     if mapping.is_some() {
-        meaning.codec = rest.trim().to_ascii_lowercase();
-        return;
+        let codec = rest.trim().to_ascii_lowercase();
+        if !meaning.codec.is_empty() && meaning.codec != codec {
+            return Err(ambiguous(payload_type, TWO_MEANINGS));
+        }
+        meaning.codec = codec;
+        return Ok(());
     }
     for (name, value) in rest.split(';').filter_map(|parameter| parameter.trim().split_once('=')) {
-        match name {
-            "profile-level-id" => meaning.profile = value,
-            "packetization-mode" => meaning.mode = value,
-            "apt" => meaning.resends = value,
-            _ => {}
+        if TELLING.contains(&name) {
+            meaning.parameters.insert(name, value);
         }
     }
+    Ok(())
 }
 
-fn ambiguous(payload_type: &str, one: &Meaning<'_>, other: &Meaning<'_>) -> OfferError {
+fn ambiguous(payload_type: &str, how: &str) -> OfferError {
     let payload_type: String = payload_type.chars().take(20).collect();
-    let how = if one.kind == other.kind { "with two meanings" } else { "in sections of two kinds" };
     OfferError::Malformed(format!("payload type {payload_type} is used {how} (RFC 8843 section 9.1)"))
 }
 

@@ -12,11 +12,12 @@ use str0m::{
     Candidate, Event, IceCreds, Input, Output, Rtc, RtcConfig, RtcError,
     change::SdpOffer,
     config::DtlsVersion,
-    format::CodecConfig,
-    media::{MediaKind, Mid},
+    format::{Codec, CodecConfig, FormatParams},
+    media::{Frequency, MediaKind, Mid},
     net::{Protocol, Receive},
     rtp::Extension,
 };
+use unisono_mux::rtp::VideoFormat;
 
 /// A viewer that sent no valid datagram for this long is gone. ICE peers ask every 2.5 s (RFC 7675 allows 5 s).
 const VIEWER_SILENCE_MAX: Duration = Duration::from_secs(10);
@@ -40,8 +41,10 @@ const STREAM_ID: &str = "unisono";
 /// Which way media flows, seen from the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
+    /// Sends what it likes of what we know.
     Publisher,
-    Viewer,
+    /// Gets this video format, if there is video.
+    Viewer(Option<VideoFormat>),
 }
 
 /// A media section of the offer that both sides can use.
@@ -92,11 +95,13 @@ impl Driver {
         // A publisher gets nothing from us, also where its offer would take something.
         let directed = offer::with_directions(sdp);
         let one_way = match role {
-            Role::Publisher => Cow::Owned(directed.replace("a=sendrecv", "a=sendonly")),
-            Role::Viewer => directed,
+            Role::Publisher => {
+                Cow::Owned(offer::without_simulcast(&directed).replace("a=sendrecv", "a=sendonly"))
+            }
+            Role::Viewer(_) => directed,
         };
         let parsed = SdpOffer::from_sdp_string(&one_way).map_err(|error| offer::malformed(&error))?;
-        let mut rtc = config(identity, role).build(now);
+        let mut rtc = config(identity, role, sdp).build(now);
         for address in candidates {
             let candidate =
                 Candidate::host(*address, "udp").map_err(|e| OfferError::Internal(e.to_string()))?;
@@ -118,7 +123,7 @@ impl Driver {
             told: false,
             silence_max: match role {
                 Role::Publisher => PUBLISHER_SILENCE_MAX,
-                Role::Viewer => VIEWER_SILENCE_MAX,
+                Role::Viewer(_) => VIEWER_SILENCE_MAX,
             },
             closed: None,
         };
@@ -351,7 +356,7 @@ fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-fn config(identity: &Identity, role: Role) -> RtcConfig {
+fn config(identity: &Identity, role: Role, offer: &str) -> RtcConfig {
     let mut config = RtcConfig::new()
         .set_crypto_provider(identity.provider.clone())
         .set_dtls_cert(identity.certificate.clone())
@@ -361,12 +366,12 @@ fn config(identity: &Identity, role: Role) -> RtcConfig {
         .set_stats_interval(Some(STATS_EVERY))
         .set_rtcp_report_interval_audio(REPORT_EVERY)
         .set_rtcp_report_interval_video(REPORT_EVERY);
-    *config.codec_config() = codecs(role);
+    *config.codec_config() = codecs(role, offer);
     match role {
         Role::Publisher => config.set_extension(5, Extension::AbsoluteCaptureTime),
         // Answers to NACKs older than half a second come too late for a live picture; the next keyframe helps. No
         // transport-wide sequence numbers: nothing here acts on that feedback yet, and it costs both sides.
-        Role::Viewer => config
+        Role::Viewer(_) => config
             .set_send_buffer_audio(32)
             .set_send_buffer_video(128)
             .clear_extension_map()
@@ -375,21 +380,28 @@ fn config(identity: &Identity, role: Role) -> RtcConfig {
     }
 }
 
-/// H.264 in packetization mode 1, constrained baseline first (decisions 20), and Opus. No profile twice, under whatever
-/// spelling (RFC 6184 table 5): str0m would bind both to one payload type of the peer.
-fn codecs(role: Role) -> CodecConfig {
-    /// Payload type, that of its retransmissions, profile-level-id. The peer's own numbers win in the answer.
-    const H264: [(u8, u8, u32); 5] = [
-        (108, 109, 0x42e01f),
-        (127, 121, 0x42001f),
-        (123, 119, 0x4d001f),
-        (114, 115, 0x64001f),
-        (116, 117, 0x640c1f),
-    ];
+/// The video format of a codec of str0m's; `None` for audio and what we do not know.
+pub(crate) fn video_format(codec: Codec) -> Option<VideoFormat> {
+    match codec {
+        Codec::H264 => Some(VideoFormat::H264),
+        Codec::H265 => Some(VideoFormat::H265),
+        Codec::Vp8 => Some(VideoFormat::Vp8),
+        Codec::Vp9 => Some(VideoFormat::Vp9),
+        Codec::Av1 => Some(VideoFormat::Av1),
+        _ => None,
+    }
+}
+
+/// What we answer with, in our order (decisions 20), and Opus. The peer's own numbers win in the answer.
+fn codecs(role: Role, offer: &str) -> CodecConfig {
+    const PREFERENCE: [VideoFormat; 5] =
+        [VideoFormat::H264, VideoFormat::Av1, VideoFormat::Vp9, VideoFormat::Vp8, VideoFormat::H265];
     let mut codecs = CodecConfig::empty();
     codecs.enable_opus(true, false);
-    for (pt, resend, profile_level_id) in H264 {
-        codecs.add_h264(pt.into(), Some(resend.into()), true, profile_level_id);
+    for format in PREFERENCE {
+        if matches!(role, Role::Publisher) || role == Role::Viewer(Some(format)) {
+            add_format(&mut codecs, format, offer);
+        }
     }
     if role == Role::Publisher {
         return codecs;
@@ -400,4 +412,46 @@ fn codecs(role: Role) -> CodecConfig {
         param.set_fb_remb(false);
     }
     CodecConfig::new_from_payload_params(params)
+}
+
+/// One format with the profiles we take.
+fn add_format(codecs: &mut CodecConfig, format: VideoFormat, offer: &str) {
+    /// Payload type, that of its retransmissions, profile-level-id: packetization mode 1, constrained baseline first. No
+    /// profile twice, under whatever spelling (RFC 6184 table 5): str0m would bind both to one payload type of the peer.
+    const H264: [(u8, u8, u32); 5] = [
+        (108, 109, 0x42e01f),
+        (127, 121, 0x42001f),
+        (123, 119, 0x4d001f),
+        (114, 115, 0x64001f),
+        (116, 117, 0x640c1f),
+    ];
+    match format {
+        VideoFormat::H264 => {
+            for (pt, resend, profile_level_id) in H264 {
+                codecs.add_h264(pt.into(), Some(resend.into()), true, profile_level_id);
+            }
+        }
+        VideoFormat::H265 => codecs.enable_h265(true),
+        VideoFormat::Vp8 => codecs.enable_vp8(true),
+        VideoFormat::Vp9 => codecs.enable_vp9(true),
+        VideoFormat::Av1 => {
+            for (index, [profile, level_idx, tier]) in offer::av1_formats(offer).into_iter().enumerate() {
+                let pt = 41 + 2 * index as u8;
+                let format = FormatParams {
+                    profile: Some(profile),
+                    level_idx: Some(level_idx),
+                    tier: Some(tier),
+                    ..FormatParams::default()
+                };
+                codecs.add_config(
+                    pt.into(),
+                    Some((pt + 1).into()),
+                    Codec::Av1,
+                    Frequency::NINETY_KHZ,
+                    None,
+                    format,
+                );
+            }
+        }
+    }
 }

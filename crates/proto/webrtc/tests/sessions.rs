@@ -253,7 +253,7 @@ fn viewer(loss: f64) -> World<Egress> {
     api.add_channel("unisono".to_owned());
     let (offer, pending) = api.apply().expect("an offer");
     let identity = Identity::generate().expect("an identity");
-    let config = avc();
+    let config = CodecConfig::H264(avc());
     let wanted = Wanted { video: Some(&config), audio: true };
     let (session, answer) =
         Egress::accept(&identity, &offer.to_sdp_string(), &[address(SERVER)], wanted, start)
@@ -270,7 +270,7 @@ fn sound_and_picture_of_an_answer_are_one_media_stream() {
     api.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
     api.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
     let offer = api.apply().expect("an offer").0.to_sdp_string();
-    let (identity, config) = (Identity::generate().expect("an identity"), avc());
+    let (identity, config) = (Identity::generate().expect("an identity"), CodecConfig::H264(avc()));
     let wanted = Wanted { video: Some(&config), audio: true };
     let answer =
         Egress::accept(&identity, &offer, &[address(SERVER)], wanted, Instant::now()).expect("accepted").1;

@@ -8,8 +8,8 @@ use std::{
 };
 use unisono_base::Span;
 use unisono_hub::{Cursor, EndReason, Read, Ring, SkipReason, State, Stream};
-use unisono_media::{CodecConfig, Kind};
-use unisono_mux::rtp::{PAYLOAD_MAX, packetize_h264};
+use unisono_media::{CodecConfig, Kind, Packets};
+use unisono_mux::rtp::{PAYLOAD_MAX, packetize};
 use unisono_proto_webrtc::Egress;
 
 /// A past longer or larger than this is not worth sending where a new keyframe can be had (decisions 14).
@@ -24,7 +24,8 @@ const RATE_SPAN_MIN: Span = Span::from_secs(1);
 
 /// See the module.
 pub(super) struct Video {
-    is_taken: bool,
+    /// What the session was set up for; `None` where the viewer takes no picture.
+    taken: Option<Arc<CodecConfig>>,
     track: Option<Track>,
     bucket: Bucket,
     /// When the bucket opens again, or when to look for a ring.
@@ -51,9 +52,9 @@ enum FirstKeyframe {
 }
 
 impl Video {
-    pub(super) fn new(is_taken: bool, now: Instant) -> Self {
+    pub(super) fn new(taken: Option<Arc<CodecConfig>>, now: Instant) -> Self {
         Self {
-            is_taken,
+            taken,
             track: None,
             bucket: Bucket::new(now, 0),
             wants_at: None,
@@ -90,9 +91,7 @@ impl Video {
         report: &Report,
     ) -> Option<&'static str> {
         self.wants_at = None;
-        if !self.is_taken {
-            return None;
-        }
+        let taken = self.taken.clone()?;
         if self.track.is_none() {
             self.join(moment.now, stream);
         }
@@ -108,9 +107,12 @@ impl Video {
             }
             match track.ring.read(&mut track.cursor) {
                 Read::Frame { frame, group, .. } => {
-                    let CodecConfig::H264(avc) = &*group.config else { return Some(CHANGED) };
-                    if avc.sps.reorders() || track.ring.is_reordered() {
+                    let reorders = group.config.picture().is_some_and(|picture| picture.reorders);
+                    if reorders || track.ring.is_reordered() {
                         return Some("the stream has B-frames now, which WebRTC cannot carry; watch by HLS");
+                    }
+                    if !taken.continues_as(&group.config) {
+                        return Some(CHANGED);
                     }
                     if track.awaits_keyframe && !frame.key {
                         continue;
@@ -124,7 +126,9 @@ impl Video {
                         report.skipped(SkipReason::TooSlow, frames + 1);
                         continue;
                     }
-                    let packets = frame.packets(|| packetize_h264(&frame, avc, PAYLOAD_MAX));
+                    let none = || Packets { list: Vec::new(), complete: true };
+                    let packets =
+                        frame.packets(|| packetize(&frame, &group.config, PAYLOAD_MAX).unwrap_or_else(none));
                     egress.send_video(moment.now, moment.clock, group.epoch, &frame, packets);
                     if track.is_catching_up {
                         self.bucket.spend(frame.payload.len());

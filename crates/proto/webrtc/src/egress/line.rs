@@ -10,7 +10,7 @@ use str0m::{
     media::{MediaKind, Mid, Pt},
 };
 use unisono_base::{Epoch, MediaTime, Span};
-use unisono_media::{AvcConfig, Frame, Kind};
+use unisono_media::{CodecConfig, Frame, Kind};
 
 /// A mapping is repeated this often, so that a client that lost one is right again soon (timeline spec 3).
 const MAPPING_EVERY: Duration = Duration::from_secs(2);
@@ -47,15 +47,32 @@ struct Sent {
 }
 
 impl Line {
-    /// H.264 in packetization mode 1, in the stream's own profile where the viewer lists it: a decoder reads the
-    /// SPS, so another profile of the list does as well.
-    pub(super) fn video(driver: &mut Driver, sections: &[Section], config: &AvcConfig) -> Option<Self> {
-        let profile = u32::from(config.sps.profile_idc);
+    /// The stream's format with a profile that decodes it. H.264 also in another profile than the stream's: a decoder
+    /// reads the SPS. AV1 and VP9 decoders of a higher profile take the lower ones (AV1 §6.4.1; VP9 in pairs of chroma
+    /// format, so equal only); levels are left to the viewer, browsers offer low ones and decode more.
+    pub(super) fn video(driver: &mut Driver, sections: &[Section], config: &CodecConfig) -> Option<Self> {
         let is_usable = |p: &&PayloadParams| {
-            p.spec().codec == Codec::H264 && p.spec().format.packetization_mode == Some(1)
+            let (codec, format) = (p.spec().codec, p.spec().format);
+            match config {
+                CodecConfig::H264(_) => codec == Codec::H264 && format.packetization_mode == Some(1),
+                CodecConfig::H265(_) => codec == Codec::H265,
+                CodecConfig::Vp8(_) => codec == Codec::Vp8,
+                CodecConfig::Vp9(vp9) => {
+                    codec == Codec::Vp9 && format.profile_id.unwrap_or(0) == u32::from(vp9.profile)
+                }
+                CodecConfig::Av1(av1) => {
+                    codec == Codec::Av1 && format.profile.unwrap_or(0) >= av1.sequence.profile
+                }
+                CodecConfig::Aac(_) | CodecConfig::Opus(_) | CodecConfig::Events => false,
+            }
         };
-        let is_same =
-            |p: &&PayloadParams| p.spec().format.profile_level_id.is_some_and(|id| id >> 16 == profile);
+        let is_same = |p: &&PayloadParams| match config {
+            CodecConfig::H264(avc) => {
+                let profile = u32::from(avc.sps.profile_idc);
+                p.spec().format.profile_level_id.is_some_and(|id| id >> 16 == profile)
+            }
+            _ => true,
+        };
         Self::find(driver, sections, MediaKind::Video, |params| {
             let usable = || params.iter().filter(is_usable);
             usable().find(is_same).or_else(|| usable().next()).map(PayloadParams::pt)

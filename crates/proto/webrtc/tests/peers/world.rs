@@ -16,7 +16,7 @@ use str0m::{
     rtp::{RawPacket, RtpWrite, SeqNo, rtcp::Rtcp},
 };
 use unisono_base::MediaTime;
-use unisono_media::{AvcConfig, Frame};
+use unisono_media::{AvcConfig, CodecConfig, Frame};
 use unisono_mux::rtp::{PAYLOAD_MAX, packetize_h264};
 use unisono_proto_webrtc::{Egress, Identity, Ingress, IngressEvent, IngressFrame, Session, Wanted};
 
@@ -137,7 +137,7 @@ impl World<Egress> {
         api.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
         api.add_channel("unisono".to_owned());
         let (offer, pending) = api.apply().expect("an offer");
-        let config = avc();
+        let config = CodecConfig::H264(avc());
         let wanted = Wanted { video: Some(&config), audio: true };
         let (session, answer) =
             Egress::accept(identity(), &offer.to_sdp_string(), &[address(SERVER)], wanted, start)

@@ -10,8 +10,12 @@ use std::{
 pub struct Config {
     /// UDP address of all media; port 0 takes a free one.
     pub bind: SocketAddr,
+    /// TCP address for media where UDP does not get through (ICE-TCP); `None` leaves it closed.
+    pub tcp: Option<SocketAddr>,
+    /// A TCP port that another listener holds and hands ICE-TCP connections over from ([`crate::IceTcp`]).
+    pub one_port: Option<SocketAddr>,
     /// Addresses for ICE candidates; empty = those of the interfaces (or of `bind`).
-    pub advertise: Vec<IpAddr>,
+    pub advertise: Vec<Advertised>,
     /// Worker threads; `None` = one per core that the cgroup's quota allows.
     pub workers: Option<usize>,
     /// Bounds.
@@ -19,15 +23,37 @@ pub struct Config {
 }
 
 impl Config {
-    /// Everything by default on this address.
+    /// Everything by default on this address, UDP and TCP.
     pub fn new(bind: SocketAddr) -> Self {
-        Self { bind, advertise: Vec::new(), workers: None, limits: Limits::default() }
+        Self {
+            bind,
+            tcp: Some(bind),
+            one_port: None,
+            advertise: Vec::new(),
+            workers: None,
+            limits: Limits::default(),
+        }
     }
 
     /// `workers`, or as many as the process may use cores (the affinity mask and the cgroup quota both count).
     pub(crate) fn worker_count(&self) -> usize {
         let allowed = || std::thread::available_parallelism().map_or(1, usize::from);
         self.workers.unwrap_or_else(allowed).clamp(1, WORKERS_MAX)
+    }
+}
+
+/// An address by which peers reach this node's media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Advertised {
+    /// The address.
+    pub ip: IpAddr,
+    /// The media port as peers see it, where NAT changes it; `None` = the port that is bound.
+    pub port: Option<u16>,
+}
+
+impl From<IpAddr> for Advertised {
+    fn from(ip: IpAddr) -> Self {
+        Self { ip, port: None }
     }
 }
 
@@ -41,6 +67,10 @@ pub struct Limits {
     pub viewers_max: usize,
     /// WHIP sessions; beyond it POST answers 503.
     pub publishers_max: usize,
+    /// ICE-TCP connections at once, and as many from one IPv4 address or IPv6 /64; one more is closed at once.
+    pub tcp_connections_max: usize,
+    /// See [`Self::tcp_connections_max`].
+    pub tcp_connections_per_address_max: usize,
     /// Bytes of an offer or a trickled fragment; beyond it 413.
     pub sdp_bytes_max: usize,
     /// How far a viewer may lie behind the newest frame before it skips to the newest group.
@@ -54,6 +84,8 @@ impl Default for Limits {
         Self {
             viewers_max: 10_000,
             publishers_max: 500,
+            tcp_connections_max: 4_096,
+            tcp_connections_per_address_max: 256,
             sdp_bytes_max: 64 << 10,
             viewer_lag_max: Duration::from_millis(500),
             transcoders_max: 64,

@@ -6,8 +6,10 @@ use crate::{
     command::Command,
     directory::{Directory, Seats},
     http,
+    reach::{Candidates, Reach},
+    tcp::IceTcp,
     transcode::Transcoders,
-    worker::{self, Forwarded},
+    worker::{self, Arrived, Forwarded, Inbox},
 };
 use parking_lot::Mutex;
 use std::{
@@ -23,12 +25,15 @@ use tokio::sync::{mpsc, watch};
 use unisono_auth::Access;
 use unisono_base::NodeClock;
 use unisono_hub::Hub;
-use unisono_net::{BindError, advertised, bind_shared};
+use unisono_net::{Admission, BindError, bind_shared};
+use unisono_proto_webrtc::HostCandidate;
 
 /// Requests waiting for one worker; the next one is answered 503.
 const COMMANDS_MAX: usize = 256;
 /// Datagrams waiting for the worker they belong to; the next one is dropped and counted.
 const FORWARDED_MAX: usize = 1_024;
+/// TCP frames waiting for one worker; their connections wait with them.
+const ARRIVED_MAX: usize = 512;
 
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +42,14 @@ pub enum StartError {
     /// The UDP port.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The TCP port.
+    #[error("TCP port {address} for media cannot be opened: {source}")]
+    Tcp {
+        /// Address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A thread or its runtime.
     #[error("WebRTC worker cannot start: {0}")]
     Worker(#[from] io::Error),
@@ -49,6 +62,7 @@ pub enum StartError {
 pub(crate) struct Mailbox {
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) datagrams: mpsc::Sender<Forwarded>,
+    pub(crate) arrived: mpsc::Sender<Arrived>,
     pub(crate) bells: Arc<Bells>,
     /// Sessions it has.
     pub(crate) load: Arc<AtomicUsize>,
@@ -67,7 +81,12 @@ pub(crate) struct Shared {
     pub(crate) viewers: Seats,
     pub(crate) mailboxes: Vec<Mailbox>,
     /// ICE host candidates.
-    pub(crate) candidates: Vec<SocketAddr>,
+    pub(crate) candidates: Vec<HostCandidate>,
+    /// Those that a TCP connection may have come by.
+    pub(crate) tcp_candidates: Vec<SocketAddr>,
+    pub(crate) tcp_admission: Admission,
+    /// Whether peers' networks reach ours.
+    pub(crate) reach: Reach,
     pub(crate) identity: unisono_proto_webrtc::Identity,
 }
 
@@ -78,16 +97,17 @@ impl Shared {
     }
 }
 
-/// WHIP and WHEP on one UDP port. Dropping it stops the workers without waiting for them; see [`Self::shutdown`].
+/// WHIP and WHEP on one media port. Dropping it stops the workers without waiting for them; see [`Self::shutdown`].
 pub struct Gateway {
     shared: Arc<Shared>,
     local: SocketAddr,
+    tcp: Option<SocketAddr>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     stop: watch::Sender<bool>,
 }
 
 impl Gateway {
-    /// Opens the port and starts the workers.
+    /// Opens the ports and starts the workers. Needs a running tokio runtime, which serves the TCP port.
     pub fn start(
         config: Config,
         hub: Arc<Hub>,
@@ -97,10 +117,9 @@ impl Gateway {
     ) -> Result<Self, StartError> {
         let bound = bind_shared(config.bind, config.worker_count())?;
         let local = bound[0].local_addr();
-        let candidates: Vec<SocketAddr> = advertised(local.ip(), &config.advertise)
-            .into_iter()
-            .map(|ip| SocketAddr::new(ip, local.port()))
-            .collect();
+        let listener = config.tcp.map(tcp_listener).transpose()?;
+        let tcp = listener.as_ref().map(tokio::net::TcpListener::local_addr).transpose()?;
+        let candidates = Candidates::new(local, tcp, &config);
         let identity = unisono_proto_webrtc::Identity::generate()
             .map_err(|error| StartError::Certificate(error.to_string()))?;
         let mut inboxes = Vec::new();
@@ -108,8 +127,14 @@ impl Gateway {
         for _ in &bound {
             let (commands, command_inbox) = mpsc::channel(COMMANDS_MAX);
             let (datagrams, datagram_inbox) = mpsc::channel(FORWARDED_MAX);
-            mailboxes.push(Mailbox { commands, datagrams, bells: Arc::default(), load: Arc::default() });
-            inboxes.push((command_inbox, datagram_inbox));
+            let (arrived, arrived_inbox) = mpsc::channel(ARRIVED_MAX);
+            let (bells, load) = (Arc::default(), Arc::default());
+            mailboxes.push(Mailbox { commands, datagrams, arrived, bells, load });
+            inboxes.push(Inbox {
+                commands: command_inbox,
+                datagrams: datagram_inbox,
+                arrived: arrived_inbox,
+            });
         }
         let limits = config.limits;
         let shared = Arc::new(Shared {
@@ -120,9 +145,12 @@ impl Gateway {
             transcoders: Transcoders::new(limits.transcoders_max, metrics.clone()),
             publishers: Seats::new(limits.publishers_max, metrics.inbound.sessions.clone()),
             viewers: Seats::new(limits.viewers_max, metrics.outbound.sessions.clone()),
+            tcp_admission: Admission::new(limits.tcp_connections_max, limits.tcp_connections_per_address_max),
+            reach: Reach::new(candidates.words(), metrics.unreached.clone()),
             metrics,
             mailboxes,
-            candidates,
+            tcp_candidates: candidates.tcp(),
+            candidates: candidates.all,
             identity,
             config,
         });
@@ -131,8 +159,11 @@ impl Gateway {
         for (index, (socket, inbox)) in bound.into_iter().zip(inboxes).enumerate() {
             threads.push(worker::spawn(index, socket, inbox, shared.clone(), stopped.clone())?);
         }
-        tracing::info!(%local, workers = threads.len(), candidates = ?shared.candidates, "WebRTC media");
-        Ok(Self { shared, local, threads: Mutex::new(threads), stop })
+        if let Some(listener) = listener {
+            tokio::spawn(IceTcp::new(shared.clone(), stopped).listen(listener));
+        }
+        tracing::info!(%local, ?tcp, workers = threads.len(), candidates = ?shared.candidates, "WebRTC media");
+        Ok(Self { shared, local, tcp, threads: Mutex::new(threads), stop })
     }
 
     /// WHIP and WHEP routes, see docs/protocols/whip-whep.md.
@@ -143,6 +174,16 @@ impl Gateway {
     /// The UDP address of all media.
     pub fn local_addr(&self) -> SocketAddr {
         self.local
+    }
+
+    /// The TCP address of media where UDP does not get through; `None` where it is closed.
+    pub fn local_tcp_addr(&self) -> Option<SocketAddr> {
+        self.tcp
+    }
+
+    /// For ICE-TCP connections that come in by [`Config::one_port`].
+    pub fn ice_tcp(&self) -> IceTcp {
+        IceTcp::new(self.shared.clone(), self.stop.subscribe())
     }
 
     /// Ends every session with a word to its peer and waits for the workers.
@@ -160,6 +201,15 @@ impl Gateway {
         });
         let _ = joined.await;
     }
+}
+
+fn tcp_listener(address: SocketAddr) -> Result<tokio::net::TcpListener, StartError> {
+    let open = || {
+        let listener = std::net::TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        tokio::net::TcpListener::from_std(listener)
+    };
+    open().map_err(|source| StartError::Tcp { address, source })
 }
 
 impl Drop for Gateway {

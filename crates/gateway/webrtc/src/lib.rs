@@ -1,4 +1,4 @@
-//! WHIP in and WHEP out: HTTP routes, one UDP port, and a worker thread per core.
+//! WHIP in and WHEP out: HTTP routes, one UDP port with ICE-TCP beside it, and a worker thread per core.
 //!
 //! [`Gateway::start`] opens the port and starts the workers; [`Gateway::router`] has the routes. A session lives in
 //! exactly one worker, which drives its sans-IO core (`unisono-proto-webrtc`), feeds publishers' frames to the hub and
@@ -16,12 +16,15 @@ mod id;
 mod metrics;
 mod pace;
 mod publisher;
+mod reach;
 mod session;
+mod tcp;
 mod transcode;
 mod viewer;
 mod worker;
 
-pub use config::{Config, Limits};
+pub use config::{Advertised, Config, Limits};
 pub use gateway::{Gateway, StartError};
 pub use id::{IdError, SessionId};
 pub use metrics::Metrics;
+pub use tcp::IceTcp;

@@ -27,6 +27,8 @@ pub(crate) enum Reason {
     group_too_big,
     /// The kernel's send buffer was full: packets.
     send_buffer_full,
+    /// A TCP viewer did not read, or its connection had ended: packets.
+    tcp_too_slow,
     /// The kernel refused to send: packets.
     send_refused,
     /// Another worker's queue was full: datagrams.
@@ -81,6 +83,12 @@ pub struct Metrics {
     pub(crate) audiences: Gauge,
     /// Peer addresses that lead to a session.
     pub(crate) peers: Gauge,
+    /// ICE-TCP connections open now, of known sessions or not yet.
+    pub(crate) tcp_connections: Gauge,
+    /// ICE-TCP connections closed for want of a place.
+    pub(crate) tcp_refused: Counter,
+    /// Sessions whose peer never reached us.
+    pub(crate) unreached: Counter,
     drops: Family<ReasonLabel, Counter>,
 }
 
@@ -121,6 +129,9 @@ impl Metrics {
             damaged_audio: Counter::default(),
             audiences: Gauge::default(),
             peers: Gauge::default(),
+            tcp_connections: Gauge::default(),
+            tcp_refused: Counter::default(),
+            unreached: Counter::default(),
             drops: Family::default(),
         };
         registry.register("sessions", "WHIP (in) and WHEP (out) sessions", sessions);
@@ -145,6 +156,13 @@ impl Metrics {
         );
         registry.register("audiences", "Streams with viewers, per worker", metrics.audiences.clone());
         registry.register("peers", "Peer addresses known", metrics.peers.clone());
+        let help = "ICE-TCP connections open now";
+        registry.register("tcp_connections", help, metrics.tcp_connections.clone());
+        let help = "ICE-TCP connections closed at once because a limit of connections was reached";
+        registry.register("tcp_connections_refused", help, metrics.tcp_refused.clone());
+        let help =
+            "Sessions answered by HTTP from whose peer nothing came for 10 s: the media port is unreachable";
+        registry.register("unreached", help, metrics.unreached.clone());
         registry.register("drops", "Frames, packets or datagrams lost, by reason", metrics.drops.clone());
         Arc::new(metrics)
     }
@@ -157,6 +175,11 @@ impl Metrics {
     /// Sessions open now: publishers, viewers.
     pub fn sessions(&self) -> (i64, i64) {
         (self.inbound.sessions.get(), self.outbound.sessions.get())
+    }
+
+    /// ICE-TCP connections open now.
+    pub fn tcp_connections(&self) -> i64 {
+        self.tcp_connections.get()
     }
 
     /// Live objects beside the sessions, all zero when nobody is connected: audiences, peer addresses, transcoders.

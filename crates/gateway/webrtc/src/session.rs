@@ -1,16 +1,24 @@
 //! What publishers and viewers have in common on a worker.
 
 use crate::{
-    SessionId, command::Refusal, directory::Seat, gateway::Shared, metrics::Direction, publisher::Publisher,
+    SessionId,
+    command::Refusal,
+    directory::{PEERS_MAX, Seat},
+    gateway::Shared,
+    metrics::Direction,
+    publisher::Publisher,
+    reach::REACHED_WITHIN,
+    tcp::link::{Pushed, TcpLink},
     viewer::Viewer,
 };
 use std::{
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use unisono_auth::Pass;
-use unisono_net::{Socket, TrainBatch};
-use unisono_proto_webrtc::{PatchOutcome, Session as _};
+use unisono_net::{SendStats, Socket, TrainBatch};
+use unisono_proto_webrtc::{HostCandidate, PatchOutcome, Path, Session as _, Transport};
 
 /// How often a session's key or token is asked whether it still holds.
 const RECHECK_EVERY: Duration = Duration::from_secs(1);
@@ -19,13 +27,17 @@ const RECHECK_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Out {
     pub(crate) socket: Socket,
     pub(crate) batch: TrainBatch,
-    /// Our candidates; the first one of a family stands in for an address we did not advertise (NAT).
+    /// What went to TCP connections.
+    pub(crate) sent_by_tcp: SendStats,
+    /// Our UDP candidates; the first one of a family stands in for an address we did not advertise (NAT).
     candidates: Vec<SocketAddr>,
 }
 
 impl Out {
-    pub(crate) fn new(socket: Socket, candidates: &[SocketAddr]) -> Self {
-        Self { socket, batch: TrainBatch::new(), candidates: candidates.to_vec() }
+    pub(crate) fn new(socket: Socket, candidates: &[HostCandidate]) -> Self {
+        let udp = candidates.iter().filter(|candidate| candidate.transport == Transport::Udp);
+        let candidates = udp.map(|candidate| candidate.address).collect();
+        Self { socket, batch: TrainBatch::new(), sent_by_tcp: SendStats::default(), candidates }
     }
 
     /// The candidate that a datagram to our address `to` from `from` belongs to.
@@ -33,6 +45,19 @@ impl Out {
         let exact = self.candidates.iter().find(|c| Some(c.ip()) == to);
         let family = || self.candidates.iter().find(|c| c.is_ipv4() == from.is_ipv4());
         exact.or_else(family).copied().unwrap_or_else(|| self.socket.local_addr())
+    }
+}
+
+impl Out {
+    /// Into the outbox of a connection; where that is full, or is no more, the packet is lost as on any bad network.
+    fn push_tcp(&mut self, connection: Option<&Arc<TcpLink>>, packet: &[u8]) {
+        match connection.map_or(Pushed::Closed, |connection| connection.push(packet)) {
+            Pushed::Queued => {
+                self.sent_by_tcp.datagrams += 1;
+                self.sent_by_tcp.bytes += packet.len() as u64;
+            }
+            Pushed::Full | Pushed::Closed => self.sent_by_tcp.dropped += 1,
+        }
     }
 }
 
@@ -59,6 +84,8 @@ pub(crate) struct Link {
     pub(crate) ufrag: String,
     /// Addresses that sent a valid binding request, and our own that they sent it to; oldest first.
     pub(crate) peers: Vec<(SocketAddr, Option<IpAddr>)>,
+    /// Connections that a valid binding request came over; oldest first, bounded like `peers`.
+    tcp: Vec<Arc<TcpLink>>,
     /// Where it stands in the worker's deadlines.
     pub(crate) deadline: Option<Instant>,
     /// What let it in, and when that is asked for again.
@@ -66,6 +93,8 @@ pub(crate) struct Link {
     recheck: Instant,
     /// When its POST arrived.
     posted: Instant,
+    /// Until when its peer's first packet is awaited; `None` once that has been judged.
+    reached_by: Option<Instant>,
     is_connected: bool,
     _seat: Seat,
 }
@@ -92,12 +121,40 @@ impl Link {
             direction,
             ufrag: ufrag.to_owned(),
             peers: Vec::new(),
+            tcp: Vec::new(),
             deadline: None,
             pass,
             recheck: posted + RECHECK_EVERY,
             posted,
+            reached_by: Some(posted + REACHED_WITHIN),
             is_connected: false,
             _seat: seat,
+        }
+    }
+
+    /// A connection of this session's peer. Beyond [`PEERS_MAX`] the oldest is closed.
+    pub(crate) fn take_tcp(&mut self, link: Arc<TcpLink>) {
+        link.prove();
+        self.tcp.retain(|link| !link.is_closed());
+        if self.tcp.len() >= PEERS_MAX {
+            self.tcp.remove(0).close();
+        }
+        self.tcp.push(link);
+    }
+
+    /// What waits in the connections is still sent.
+    pub(crate) fn close_tcp(&self) {
+        self.tcp.iter().for_each(|link| link.close());
+    }
+
+    /// Says once when the peer's first packet stays away.
+    fn judge_reach(&mut self, now: Instant, is_reached: bool, shared: &Shared) {
+        let Some(by) = self.reached_by else { return };
+        if is_reached || now >= by {
+            self.reached_by = None;
+            if !is_reached {
+                shared.reach.missed(now, self.id);
+            }
         }
     }
 
@@ -132,15 +189,9 @@ impl Link {
 }
 
 impl Session {
-    /// False when the session had no use for the datagram.
-    pub(crate) fn handle_datagram(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        to: SocketAddr,
-        bytes: &[u8],
-    ) -> bool {
-        self.core().handle_datagram(now, from, to, bytes)
+    /// False when the session had no use for the packet.
+    pub(crate) fn handle_packet(&mut self, now: Instant, path: Path, bytes: &[u8]) -> bool {
+        self.core().handle_packet(now, path, bytes)
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
@@ -179,6 +230,7 @@ impl Session {
             Role::Viewer(viewer) => viewer.core_mut(),
         };
         drain(core, &self.link, out);
+        self.link.judge_reach(now, core.is_reached(), shared);
         if !is_let_in {
             return Settled::Over(ACCESS_ENDED);
         }
@@ -194,6 +246,7 @@ impl Session {
                 [viewer.core().poll_timeout(), viewer.wants_at()].into_iter().flatten().min()
             }
         };
+        let wanted = wanted.map(|at| self.link.reached_by.map_or(at, |by| by.min(at)));
         wanted.map_or(Settled::Over("closed"), Settled::Until)
     }
 
@@ -216,9 +269,21 @@ impl Session {
 fn drain(core: &mut dyn unisono_proto_webrtc::Session, link: &Link, out: &mut Out) {
     while let Some(transmit) = core.poll_transmit() {
         let packets = transmit.bytes.chunks(transmit.segment_size.unwrap_or(transmit.bytes.len()).max(1));
-        let source = link.peers.iter().find(|(peer, _)| *peer == transmit.dst).and_then(|(_, local)| *local);
-        for packet in packets {
-            out.batch.push(&out.socket, transmit.dst, source, packet);
+        match transmit.path.transport {
+            Transport::Udp => {
+                let remote = transmit.path.remote;
+                let source =
+                    link.peers.iter().find(|(peer, _)| *peer == remote).and_then(|(_, local)| *local);
+                for packet in packets {
+                    out.batch.push(&out.socket, remote, source, packet);
+                }
+            }
+            Transport::Tcp => {
+                let connection = link.tcp.iter().rfind(|connection| connection.path == transmit.path);
+                for packet in packets {
+                    out.push_tcp(connection, packet);
+                }
+            }
         }
     }
 }

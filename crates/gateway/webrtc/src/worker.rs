@@ -1,4 +1,4 @@
-//! A WebRTC worker: one thread, one task, one socket, and the sessions that belong to it.
+//! A WebRTC worker: one thread, one task, one UDP socket, and the sessions that belong to it.
 //!
 //! The task sleeps until something happens: a datagram, a doorbell, a command, a deadline. Then it takes everything
 //! that is there in one turn, sends what came of it, and sleeps again: one wake-up per frame, however many viewers.
@@ -13,6 +13,7 @@ use crate::{
     gateway::Shared,
     metrics::Reason,
     session::{Out, Session},
+    tcp::link::TcpLink,
 };
 use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;
@@ -38,8 +39,20 @@ pub(crate) struct Forwarded {
     pub(crate) bytes: Bytes,
 }
 
+/// A packet of an ICE-TCP connection whose first packet named the session.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    pub(crate) session: SessionId,
+    pub(crate) link: Arc<TcpLink>,
+    pub(crate) bytes: Bytes,
+}
+
 /// The receiving ends of a worker's mailbox.
-pub(crate) type Inbox = (mpsc::Receiver<Command>, mpsc::Receiver<Forwarded>);
+pub(crate) struct Inbox {
+    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) datagrams: mpsc::Receiver<Forwarded>,
+    pub(crate) arrived: mpsc::Receiver<Arrived>,
+}
 
 /// See the module.
 struct Worker {
@@ -48,6 +61,7 @@ struct Worker {
     out: Out,
     commands: mpsc::Receiver<Command>,
     datagrams: mpsc::Receiver<Forwarded>,
+    arrived: mpsc::Receiver<Arrived>,
     sessions: HashMap<SessionId, Session>,
     /// This worker's part of the directory, to be read without a lock.
     ufrags: HashMap<String, SessionId>,
@@ -69,15 +83,17 @@ struct Counters {
     handover_full: Counter,
     send_buffer_full: Counter,
     send_refused: Counter,
+    tcp_too_slow: Counter,
     /// What was already counted of the batch's own figures.
     sent: SendStats,
+    sent_by_tcp: SendStats,
 }
 
 /// Starts a worker; errors of its runtime and socket are reported here.
 pub(crate) fn spawn(
     index: usize,
     bound: Bound,
-    (commands, datagrams): Inbox,
+    Inbox { commands, datagrams, arrived }: Inbox,
     shared: Arc<Shared>,
     stopped: watch::Receiver<bool>,
 ) -> io::Result<JoinHandle<()>> {
@@ -92,6 +108,7 @@ pub(crate) fn spawn(
         out: Out::new(socket, &shared.candidates),
         commands,
         datagrams,
+        arrived,
         sessions: HashMap::new(),
         ufrags: HashMap::new(),
         peers: HashMap::new(),
@@ -105,7 +122,9 @@ pub(crate) fn spawn(
             handover_full: metrics.drops(Reason::handover_full),
             send_buffer_full: metrics.drops(Reason::send_buffer_full),
             send_refused: metrics.drops(Reason::send_refused),
+            tcp_too_slow: metrics.drops(Reason::tcp_too_slow),
             sent: SendStats::default(),
+            sent_by_tcp: SendStats::default(),
         },
         shared,
     };
@@ -132,6 +151,7 @@ impl Worker {
                 _ = stopped.wait_for(|stop| *stop) => break,
                 Some(command) = self.commands.recv() => self.command(command),
                 Some(forwarded) = self.datagrams.recv() => self.take_over(&forwarded),
+                Some(arrived) = self.arrived.recv() => self.take_in(arrived),
                 () = bells.rung() => {}
                 _ = self.out.socket.readable() => {}
                 () = wait => {}

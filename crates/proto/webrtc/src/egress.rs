@@ -3,14 +3,14 @@
 mod line;
 
 use crate::{
-    CloseReason, Identity, Mapping, OfferError, PatchError, PatchOutcome, Session, Transmit, offer, patch,
+    CloseReason, HostCandidate, Identity, Mapping, OfferError, PatchError, PatchOutcome, Path, Session,
+    Transmit, offer, patch,
     rtc::{Driver, Role},
 };
 use bytes::Bytes;
 use line::Line;
 use std::{
     collections::VecDeque,
-    net::SocketAddr,
     time::{Duration, Instant, UNIX_EPOCH},
 };
 use str0m::{
@@ -91,7 +91,7 @@ impl Egress {
     pub fn accept(
         identity: &Identity,
         offer: &str,
-        candidates: &[SocketAddr],
+        candidates: &[impl Into<HostCandidate> + Copy],
         wanted: Wanted<'_>,
         now: Instant,
     ) -> Result<(Self, String), OfferError> {
@@ -331,8 +331,12 @@ impl Session for Egress {
         self.driver.ufrag()
     }
 
-    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, bytes: &[u8]) -> bool {
-        let used = self.driver.handle_datagram(now, from, to, bytes);
+    fn is_reached(&self) -> bool {
+        self.driver.is_reached()
+    }
+
+    fn handle_packet(&mut self, now: Instant, path: Path, bytes: &[u8]) -> bool {
+        let used = self.driver.handle_packet(now, path, bytes);
         if used {
             self.work(now);
         }

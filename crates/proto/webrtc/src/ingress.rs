@@ -3,7 +3,7 @@
 mod video;
 
 use crate::{
-    CloseReason, Identity, OfferError, PatchError, PatchOutcome, Session, Transmit,
+    CloseReason, HostCandidate, Identity, OfferError, PatchError, PatchOutcome, Path, Session, Transmit,
     clock::{TrackClock, Unwrapper, since},
     jitter::{Jitter, Output, Packet},
     offer, patch,
@@ -12,7 +12,6 @@ use crate::{
 use bytes::Bytes;
 use std::{
     collections::VecDeque,
-    net::SocketAddr,
     time::{Duration, Instant},
 };
 use str0m::{
@@ -141,7 +140,7 @@ impl Ingress {
     pub fn accept(
         identity: &Identity,
         offer: &str,
-        candidates: &[SocketAddr],
+        candidates: &[impl Into<HostCandidate> + Copy],
         now: Instant,
     ) -> Result<(Self, String), OfferError> {
         let (driver, sections, answer) = Driver::accept(identity, Role::Publisher, offer, candidates, now)?;
@@ -390,8 +389,12 @@ impl Session for Ingress {
         self.driver.ufrag()
     }
 
-    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, bytes: &[u8]) -> bool {
-        let used = self.driver.handle_datagram(now, from, to, bytes);
+    fn is_reached(&self) -> bool {
+        self.driver.is_reached()
+    }
+
+    fn handle_packet(&mut self, now: Instant, path: Path, bytes: &[u8]) -> bool {
+        let used = self.driver.handle_packet(now, path, bytes);
         if used {
             self.work(now);
         }

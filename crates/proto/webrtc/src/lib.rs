@@ -1,5 +1,6 @@
 //! WebRTC sessions without sockets, tasks or clocks: [`Ingress`] is a WHIP publisher (RFC 9725), [`Egress`] a WHEP
-//! viewer. Both answer an offer as ICE-lite endpoints of one shared UDP port.
+//! viewer. Both answer an offer as ICE-lite endpoints of one shared UDP port, and of TCP ports (RFC 6544) where
+//! datagrams do not get through.
 //!
 //! # Driving a session
 //!
@@ -10,19 +11,23 @@
 
 mod clock;
 mod egress;
+mod framing;
 mod identity;
 mod ingress;
 mod jitter;
 mod mapping;
 mod offer;
 mod patch;
+mod path;
 mod rtc;
 mod session;
 
 pub use egress::{Egress, EgressEvent, EgressStats, Wanted};
+pub use framing::{Deframer, FrameError, PACKET_MAX, encode_frame};
 pub use identity::{Identity, IdentityError};
 pub use ingress::{Ingress, IngressEvent, IngressFrame, IngressStats};
 pub use mapping::Mapping;
 pub use offer::OfferError;
 pub use patch::{PatchError, PatchOutcome};
+pub use path::{HostCandidate, Path, Transport};
 pub use session::{CloseReason, Session, Transmit};

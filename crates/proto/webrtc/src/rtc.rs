@@ -1,6 +1,9 @@
 //! The one place that touches str0m's driving loop: build, answer, drain, close.
 
-use crate::{CloseReason, Identity, OfferError, Transmit, offer};
+use crate::{
+    CloseReason, HostCandidate, Identity, OfferError, Path, Transmit, Transport, offer,
+    path::{Nomination, nominating},
+};
 use std::{
     borrow::Cow,
     collections::VecDeque,
@@ -14,7 +17,7 @@ use str0m::{
     config::DtlsVersion,
     format::{Codec, CodecConfig, FormatParams},
     media::{Frequency, MediaKind, Mid},
-    net::{Protocol, Receive},
+    net::{Protocol, Receive, TcpType},
     rtp::Extension,
 };
 use unisono_mux::rtp::VideoFormat;
@@ -59,12 +62,15 @@ pub(crate) struct Driver {
     pub(crate) rtc: Rtc,
     ufrag: String,
     remote_ufrag: Option<String>,
-    candidates: Vec<SocketAddr>,
+    candidates: Vec<HostCandidate>,
+    nomination: Nomination,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
     deadline: Option<Instant>,
     opened: Instant,
     last_heard: Instant,
+    /// A packet of the peer came.
+    is_reached: bool,
     connected: bool,
     /// A refusal before the handshake's end was logged aloud.
     told: bool,
@@ -78,10 +84,11 @@ impl Driver {
         identity: &Identity,
         role: Role,
         sdp: &str,
-        candidates: &[SocketAddr],
+        candidates: &[impl Into<HostCandidate> + Copy],
         now: Instant,
     ) -> Result<(Self, Vec<Section>, String), OfferError> {
         offer::check(sdp)?;
+        let candidates = candidates.iter().map(|candidate| (*candidate).into()).collect();
         guarded(|| Self::answer(identity, role, sdp, candidates, now)).map_err(OfferError::Internal)?
     }
 
@@ -89,7 +96,7 @@ impl Driver {
         identity: &Identity,
         role: Role,
         sdp: &str,
-        candidates: &[SocketAddr],
+        candidates: Vec<HostCandidate>,
         now: Instant,
     ) -> Result<(Self, Vec<Section>, String), OfferError> {
         // A publisher gets nothing from us, also where its offer would take something.
@@ -102,10 +109,8 @@ impl Driver {
         };
         let parsed = SdpOffer::from_sdp_string(&one_way).map_err(|error| offer::malformed(&error))?;
         let mut rtc = config(identity, role, sdp).build(now);
-        for address in candidates {
-            let candidate =
-                Candidate::host(*address, "udp").map_err(|e| OfferError::Internal(e.to_string()))?;
-            rtc.add_local_candidate(candidate);
+        for candidate in &candidates {
+            rtc.add_local_candidate(ice_candidate(*candidate)?);
         }
         let answer = rtc.sdp_api().accept_offer(parsed).map_err(|error| offer::malformed(&error))?;
         let ufrag = rtc.direct_api().local_ice_credentials().ufrag;
@@ -113,12 +118,14 @@ impl Driver {
             rtc,
             ufrag,
             remote_ufrag: first_value(sdp, "a=ice-ufrag:").map(str::to_owned),
-            candidates: candidates.to_vec(),
+            candidates,
+            nomination: Nomination::default(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             deadline: None,
             opened: now,
             last_heard: now,
+            is_reached: false,
             connected: false,
             told: false,
             silence_max: match role {
@@ -145,26 +152,29 @@ impl Driver {
         self.closed.as_ref()
     }
 
-    pub(crate) fn handle_datagram(
-        &mut self,
-        now: Instant,
-        from: SocketAddr,
-        to: SocketAddr,
-        bytes: &[u8],
-    ) -> bool {
+    pub(crate) fn is_reached(&self) -> bool {
+        self.is_reached
+    }
+
+    pub(crate) fn handle_packet(&mut self, now: Instant, path: Path, bytes: &[u8]) -> bool {
         if self.closed.is_some() {
             return false;
         }
         let used = guarded(|| {
-            let Ok(receive) = Receive::new(Protocol::Udp, from, to, bytes) else { return false };
+            let protocol = protocol(path.transport);
+            let Ok(receive) = Receive::new(protocol, path.remote, path.local, bytes) else { return false };
             let input = Input::Receive(now, receive);
             if !self.rtc.accepts(&input) {
                 return false;
             }
             self.last_heard = now;
+            self.is_reached = true;
+            if nominating(bytes).is_some_and(|priority| self.nomination.handle(now, path, priority)) {
+                tracing::debug!(?path, "media takes this path");
+            }
             // An error here concerns this datagram: a peer cannot end a session by sending garbage into it.
             if let Err(error) = self.rtc.handle_input(input) {
-                self.refused(&error, from);
+                self.refused(&error, path.remote);
             }
             self.drain_unguarded();
             true
@@ -235,6 +245,7 @@ impl Driver {
     pub(crate) fn restart_ice(&mut self, local: IceCreds, remote: IceCreds) {
         self.ufrag.clone_from(&local.ufrag);
         self.remote_ufrag = Some(remote.ufrag.clone());
+        self.nomination.restart();
         let mut api = self.rtc.direct_api();
         api.set_local_ice_credentials(local);
         api.set_remote_ice_credentials(remote);
@@ -242,14 +253,15 @@ impl Driver {
 
     /// Our host candidates as SDP lines (RFC 8839 §5.1).
     pub(crate) fn candidate_lines(&self) -> String {
-        let line = |(index, address): (usize, &SocketAddr)| {
-            format!(
-                "a=candidate:{} 1 udp {} {} {} typ host\r\n",
-                index + 1,
-                2_130_706_431 - index,
-                address.ip(),
-                address.port()
-            )
+        // Type preference 126, for TCP 90; then local preference, unique for each; component 1 (RFC 8445 §5.1.2.1).
+        let line = |(index, HostCandidate { transport, address }): (usize, &HostCandidate)| {
+            let (name, preference, kind) = match transport {
+                Transport::Udp => ("udp", 126u32, ""),
+                Transport::Tcp => ("tcp", 90, " tcptype passive"),
+            };
+            let priority = (preference << 24) + ((65_535 - index as u32) << 8) + 255;
+            let (ip, port) = (address.ip(), address.port());
+            format!("a=candidate:{} 1 {name} {priority} {ip} {port} typ host{kind}\r\n", index + 1)
         };
         self.candidates.iter().enumerate().map(line).collect()
     }
@@ -279,11 +291,7 @@ impl Driver {
                     if self.transmits.len() == TRANSMITS_MAX {
                         self.transmits.pop_front();
                     }
-                    self.transmits.push_back(Transmit {
-                        dst: transmit.destination,
-                        bytes: transmit.contents.into(),
-                        segment_size: None,
-                    });
+                    self.transmits.push_back(self.on_its_path(transmit));
                 }
                 Ok(Output::Event(event)) => self.event(event),
                 Err(error) => return self.end(CloseReason::Protocol(error.to_string())),
@@ -292,6 +300,18 @@ impl Driver {
                 return self.end(CloseReason::ByPeer);
             }
         }
+    }
+
+    /// Answers to STUN go back as they came; everything else takes the nominated path.
+    fn on_its_path(&self, transmit: str0m::net::Transmit) -> Transmit {
+        let transport = match transmit.proto {
+            Protocol::Udp => Transport::Udp,
+            Protocol::Tcp | Protocol::SslTcp | Protocol::Tls => Transport::Tcp,
+        };
+        let own = Path { transport, remote: transmit.destination, local: transmit.source };
+        let is_stun = transmit.contents.first().is_some_and(|first| *first < 4);
+        let path = self.nomination.path().filter(|_| !is_stun).unwrap_or(own);
+        Transmit { path, bytes: transmit.contents.into(), segment_size: None }
     }
 
     fn event(&mut self, event: Event) {
@@ -337,6 +357,21 @@ fn sections(rtc: &Rtc, answer: &str) -> Vec<Section> {
         Some(Section { mid, kind: media.kind() })
     })
     .collect()
+}
+
+fn protocol(transport: Transport) -> Protocol {
+    match transport {
+        Transport::Udp => Protocol::Udp,
+        Transport::Tcp => Protocol::Tcp,
+    }
+}
+
+fn ice_candidate(HostCandidate { transport, address }: HostCandidate) -> Result<Candidate, OfferError> {
+    let candidate = match transport {
+        Transport::Udp => Candidate::builder().udp().host(address).build(),
+        Transport::Tcp => Candidate::builder().tcp().host(address).tcptype(TcpType::Passive).build(),
+    };
+    candidate.map_err(|error| OfferError::Internal(error.to_string()))
 }
 
 fn first_value<'a>(sdp: &'a str, name: &str) -> Option<&'a str> {

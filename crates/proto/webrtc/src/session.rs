@@ -1,13 +1,14 @@
 //! What every session has in common: bytes in, bytes out, deadlines.
 
+use crate::Path;
 use std::{net::SocketAddr, time::Instant};
 
-/// A datagram to send.
+/// A packet to send.
 #[derive(Clone, Debug)]
 pub struct Transmit {
-    /// Where to.
-    pub dst: SocketAddr,
-    /// UDP payload, or several of `segment_size` each, the last one possibly shorter.
+    /// Where to, from where, and how.
+    pub path: Path,
+    /// UDP payload or TCP frame, or several of `segment_size` each, the last one possibly shorter.
     pub bytes: Vec<u8>,
     /// Set when `bytes` is a train for segmentation offload.
     pub segment_size: Option<usize>,
@@ -50,7 +51,15 @@ pub trait Session {
 
     /// A datagram from `from` that arrived at our address `to`, which must be one of the candidates given at
     /// accept. Garbage is ignored; returns false when the session had no use for it.
-    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, bytes: &[u8]) -> bool;
+    fn handle_datagram(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, bytes: &[u8]) -> bool {
+        self.handle_packet(now, Path::udp(from, to), bytes)
+    }
+
+    /// The same for a packet of any transport.
+    fn handle_packet(&mut self, now: Instant, path: Path, bytes: &[u8]) -> bool;
+
+    /// True once a packet of this peer came: STUN with our password, so its network reaches ours.
+    fn is_reached(&self) -> bool;
 
     /// Time has reached `now`. Early calls are harmless.
     fn handle_timeout(&mut self, now: Instant);

@@ -1,6 +1,6 @@
 //! One turn of a worker: datagrams, commands, bells, deadlines, and what they send.
 
-use super::{Forwarded, Worker};
+use super::{Arrived, Forwarded, Worker};
 use crate::{
     SessionId,
     bell::Target,
@@ -19,10 +19,13 @@ use std::{
 };
 use unisono_base::StreamId;
 use unisono_net::RecvBuffers;
-use unisono_proto_webrtc::{PatchOutcome, Session as _};
+use unisono_proto_webrtc::{PatchOutcome, Path, Session as _};
 
 /// Reads of the socket per turn, 8 system-call messages each; what is left keeps the socket readable.
 const READS_PER_TURN: usize = 8;
+
+/// Packets of TCP connections per turn: their senders wait, while a datagram does not.
+const ARRIVED_PER_TURN: usize = 256;
 
 impl Worker {
     /// Takes everything that is there.
@@ -43,6 +46,10 @@ impl Worker {
         while let Ok(forwarded) = self.datagrams.try_recv() {
             self.take_over(&forwarded);
         }
+        for _ in 0..ARRIVED_PER_TURN {
+            let Ok(arrived) = self.arrived.try_recv() else { break };
+            self.take_in(arrived);
+        }
         while let Ok(command) = self.commands.try_recv() {
             self.command(command);
         }
@@ -55,6 +62,25 @@ impl Worker {
 
     pub(super) fn take_over(&mut self, forwarded: &Forwarded) {
         self.datagram(Instant::now(), forwarded.from, forwarded.to, &forwarded.bytes, Hop::Second);
+    }
+
+    /// A packet that came by TCP. Only a binding request with the session's password lets its connection in.
+    pub(super) fn take_in(&mut self, Arrived { session: id, link, bytes }: Arrived) {
+        let Some(session) = self.sessions.get_mut(&id) else { return link.close() };
+        let is_binding = matches!(classify(&bytes), Datagram::Binding { .. });
+        if !is_binding && !link.is_proven() {
+            self.counters.unknown_peer.inc();
+            return;
+        }
+        let now = Instant::now();
+        if !session.handle_packet(now, link.path, &bytes) {
+            self.counters.invalid.inc();
+            return;
+        }
+        if is_binding && !link.is_proven() {
+            session.link.take_tcp(link);
+        }
+        self.settle(id, now);
     }
 
     /// Finds the session of a datagram: here, at another worker, or nowhere.
@@ -96,7 +122,7 @@ impl Worker {
     ) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         let candidate = self.out.local_of(from, to);
-        if !session.handle_datagram(now, from, candidate, bytes) {
+        if !session.handle_packet(now, Path::udp(from, candidate), bytes) {
             self.counters.invalid.inc();
             return;
         }
@@ -137,7 +163,11 @@ impl Worker {
         let bell = self.shared.mailboxes[self.index].bells.bell(Target::Publisher(id));
         let (publisher, answer) = match Publisher::open(now, &self.shared, &stream, pass.id(), &offer, bell) {
             Ok(made) => made,
-            Err(refusal) => return drop(reply.send(Err(refusal))),
+            Err(refusal) => {
+                // The place is free before the answer says so.
+                drop(seat);
+                return drop(reply.send(Err(refusal)));
+            }
         };
         let link = Link::new(id, Direction::inbound, seat, pass, posted, publisher.core().local_ufrag());
         let opened = Opened { answer, etag: link.etag() };
@@ -151,7 +181,11 @@ impl Worker {
         let Watch { id, seat, stream, pass, offer, posted, reply } = watch;
         let (viewer, answer) = match Viewer::open(now, &self.shared, &stream, &offer) {
             Ok(made) => made,
-            Err(refusal) => return drop(reply.send(Err(refusal))),
+            Err(refusal) => {
+                // The place is free before the answer says so.
+                drop(seat);
+                return drop(reply.send(Err(refusal)));
+            }
         };
         let bells = &self.shared.mailboxes[self.index].bells;
         if !self.audiences.join(&self.shared, bells, &stream, id) {
@@ -278,6 +312,7 @@ impl Worker {
                 self.peers.remove(peer);
             }
         }
+        link.close_tcp();
         self.shared.directory.leave(id, &link.ufrag);
         self.ufrags.remove(&link.ufrag);
         if let Role::Viewer(viewer) = &session.role {
@@ -286,15 +321,22 @@ impl Worker {
     }
 
     fn count_sent(&mut self) {
+        let outbound = &self.shared.metrics.outbound;
         let (now, then) = (self.out.batch.stats(), self.counters.sent);
-        if now == then {
-            return;
+        if now != then {
+            outbound.bytes.inc_by(now.bytes - then.bytes);
+            outbound.packets.inc_by(now.datagrams - then.datagrams);
+            self.counters.send_buffer_full.inc_by(now.dropped - then.dropped);
+            self.counters.send_refused.inc_by(now.refused - then.refused);
+            self.counters.sent = now;
         }
-        self.shared.metrics.outbound.bytes.inc_by(now.bytes - then.bytes);
-        self.shared.metrics.outbound.packets.inc_by(now.datagrams - then.datagrams);
-        self.counters.send_buffer_full.inc_by(now.dropped - then.dropped);
-        self.counters.send_refused.inc_by(now.refused - then.refused);
-        self.counters.sent = now;
+        let (now, then) = (self.out.sent_by_tcp, self.counters.sent_by_tcp);
+        if now != then {
+            outbound.bytes.inc_by(now.bytes - then.bytes);
+            outbound.packets.inc_by(now.datagrams - then.datagrams);
+            self.counters.tcp_too_slow.inc_by(now.dropped - then.dropped);
+            self.counters.sent_by_tcp = now;
+        }
     }
 }
 

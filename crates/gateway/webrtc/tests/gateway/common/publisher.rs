@@ -41,7 +41,10 @@ pub(crate) struct Publisher {
 impl Publisher {
     /// Connects with the node's first key and publishes until stopped.
     pub(crate) async fn start(node: &Node, seed: u8) -> Self {
-        let mut client = Client::new().await;
+        Self::start_with(node, seed, Client::new().await).await
+    }
+
+    pub(crate) async fn start_with(node: &Node, seed: u8, mut client: Client) -> Self {
         let mut api = client.rtc.sdp_api();
         let video = api.add_media(MediaKind::Video, Direction::SendOnly, None, None, None);
         let audio = api.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);

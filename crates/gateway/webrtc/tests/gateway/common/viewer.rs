@@ -24,7 +24,10 @@ pub(crate) struct Viewer {
 
 impl Viewer {
     pub(crate) async fn offer() -> (Client, Mid, String, SdpPendingOffer) {
-        let mut client = Client::new().await;
+        Self::offer_of(Client::new().await)
+    }
+
+    fn offer_of(mut client: Client) -> (Client, Mid, String, SdpPendingOffer) {
         let mut api = client.rtc.sdp_api();
         let video = api.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
         api.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
@@ -35,9 +38,14 @@ impl Viewer {
 
     /// Joins; a 404 is retried, as a page would.
     pub(crate) async fn join(node: &Node) -> Self {
+        Self::join_as(node, Client::new).await
+    }
+
+    /// [`Self::join`] with a client of the caller's making, one for each try.
+    pub(crate) async fn join_as<F: Future<Output = Client>>(node: &Node, client: impl Fn() -> F) -> Self {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let (client, video, offer, pending) = Self::offer().await;
+            let (client, video, offer, pending) = Self::offer_of(client().await);
             let answer = node.post("/live/alice/whep", None, offer).await;
             if answer.status != 404 {
                 return Self::accept(client, video, pending, &answer);

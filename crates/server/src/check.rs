@@ -2,6 +2,7 @@
 //! something is wrong, also what to do.
 
 use crate::{
+    advertise,
     config::{Config, View},
     doors::{self, Certificate},
     keys::Keys,
@@ -59,7 +60,7 @@ pub(crate) async fn check(config: &Config) -> Vec<Finding> {
     let mut findings = vec![store(config).await];
     findings.extend(ports(config));
     findings.extend(certificate(config));
-    findings.push(addresses(config, &unisono_net::local_addresses()));
+    findings.extend(media(config).await);
     findings.push(viewing(config));
     findings.extend(limits(config));
     findings
@@ -80,7 +81,9 @@ fn ports(config: &Config) -> Vec<Finding> {
     let tcp = [
         ("HTTP", "http", config.http.listen),
         ("HTTPS", "https", config.https.listen),
+        ("HTTPS and WebRTC media", "one-port", config.one_port.listen),
         ("RTMP", "rtmp", config.rtmp.listen),
+        ("RTMPS", "rtmps", config.rtmps.listen),
     ];
     let mut findings: Vec<_> = tcp
         .into_iter()
@@ -90,6 +93,10 @@ fn ports(config: &Config) -> Vec<Finding> {
         .collect();
     if let Some(address) = config.webrtc.listen.address() {
         findings.push(port("WebRTC media (UDP)", "webrtc", address, |at| UdpSocket::bind(at).map(drop)));
+        if config.webrtc.tcp {
+            findings
+                .push(port("WebRTC media (TCP)", "webrtc", address, |at| TcpListener::bind(at).map(drop)));
+        }
     }
     if findings.is_empty() {
         findings.push(warning("every door is closed: nobody can publish or watch"));
@@ -110,7 +117,8 @@ fn port(
 }
 
 fn certificate(config: &Config) -> Option<Finding> {
-    if config.https.listen.address().is_none() {
+    let speaks_tls = [config.https.listen, config.one_port.listen, config.rtmps.listen];
+    if speaks_tls.iter().all(|door| door.address().is_none()) {
         let words = "no HTTPS: browsers on other machines give no camera to this server's pages; --https 0.0.0.0:8443 opens it";
         return Some(warning(words));
     }
@@ -123,9 +131,34 @@ fn certificate(config: &Config) -> Option<Finding> {
     })
 }
 
+/// Where media goes.
+async fn media(config: &Config) -> Vec<Finding> {
+    if config.webrtc.listen.address().is_none() {
+        let words = "WebRTC is closed: viewers get HLS, some seconds behind; --webrtc 0.0.0.0:8189 opens it";
+        return vec![warning(words)];
+    }
+    let mut findings = match advertise::resolve(&config.webrtc.advertise).await {
+        Ok(advertise) => {
+            let named: Vec<IpAddr> = advertise.iter().map(|one| one.ip).collect();
+            vec![addresses(&named, &unisono_net::local_addresses())]
+        }
+        Err(refused) => vec![error(&refused)],
+    };
+    findings.push(match config.one_port.listen.address() {
+        Some(one_port) => {
+            fine(format!("networks that let only TCP {} through get everything by it", one_port.port()))
+        }
+        None if config.webrtc.tcp => {
+            fine("viewers whose network blocks UDP get media by TCP on the same port")
+        }
+        None => warning("webrtc.tcp is false: viewers whose network blocks UDP get no WebRTC"),
+    });
+    findings
+}
+
 /// What viewers are told to send media to.
-fn addresses(config: &Config, local: &[IpAddr]) -> Finding {
-    let told = if config.webrtc.advertise.is_empty() { local } else { &config.webrtc.advertise };
+fn addresses(named: &[IpAddr], local: &[IpAddr]) -> Finding {
+    let told = if named.is_empty() { local } else { named };
     let outside: Vec<_> = told.iter().filter(|ip| !ip.is_loopback() && !ip.is_unspecified()).collect();
     let list = outside.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     if outside.is_empty() {
@@ -136,7 +169,7 @@ fn addresses(config: &Config, local: &[IpAddr]) -> Finding {
     if outside.iter().all(|ip| is_private(ip)) {
         return warning(format!(
             "viewers are told {list}, which only this network reaches; behind NAT or in a container, --advertise the \
-             address that viewers reach and let UDP through to it"
+             address that viewers reach and let UDP (and TCP) through to it"
         ));
     }
     fine(format!("viewers are told {list}"))
@@ -225,14 +258,13 @@ mod tests {
 
     #[test]
     fn addresses_that_only_this_network_reaches_are_said_to_be_such() {
-        let mut config = Config::default();
         let ips =
             |texts: &[&str]| texts.iter().map(|t| t.parse().expect("an address")).collect::<Vec<IpAddr>>();
-        let private = addresses(&config, &ips(&["127.0.0.1", "192.168.1.4", "100.64.0.1", "fe80::1"]));
+        let private = addresses(&[], &ips(&["127.0.0.1", "192.168.1.4", "100.64.0.1", "fe80::1"]));
         assert!(private.level == Level::Warning && private.words.contains("192.168.1.4"), "{private}");
-        assert_eq!(addresses(&config, &ips(&["127.0.0.1"])).level, Level::Warning);
-        assert_eq!(addresses(&config, &ips(&["203.0.113.7", "10.0.0.1"])).level, Level::Fine);
-        config.webrtc.advertise = ips(&["203.0.113.7"]);
-        assert_eq!(addresses(&config, &ips(&["10.0.0.1"])).words, "viewers are told 203.0.113.7");
+        assert_eq!(addresses(&[], &ips(&["127.0.0.1"])).level, Level::Warning);
+        assert_eq!(addresses(&[], &ips(&["203.0.113.7", "10.0.0.1"])).level, Level::Fine);
+        let named = ips(&["203.0.113.7"]);
+        assert_eq!(addresses(&named, &ips(&["10.0.0.1"])).words, "viewers are told 203.0.113.7");
     }
 }

@@ -2,11 +2,12 @@
 
 use crate::{
     admin::LIFETIME_MAX_S,
+    advertise::Address,
     config::{Door, LogFormat, Overrides, View},
     demo::{CounterMode, Size},
 };
 use clap::{Args, Parser, Subcommand};
-use std::{net::IpAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 use unisono_auth::{Action, Pattern};
 
 /// Live video server: in by WHIP and RTMP, out by WebRTC and Low-Latency HLS, events on the same frame everywhere.
@@ -59,7 +60,11 @@ pub(crate) struct Options {
     /// The same over TLS; address:port or off [default: off]
     #[arg(long, value_name = "ADDR")]
     https: Option<Door>,
-    /// PEM certificate chain for --https [default: one of the node's own]
+    /// Everything on one TCP port, for strict networks: HTTPS and WebRTC media; address:port, usually 0.0.0.0:443, or off
+    /// [default: off]
+    #[arg(long, value_name = "ADDR")]
+    one_port: Option<Door>,
+    /// PEM certificate chain for --https, --one-port and --rtmps [default: one of the node's own]
     #[arg(long, value_name = "FILE", requires = "certificate_key")]
     certificate: Option<PathBuf>,
     /// PEM key of --certificate
@@ -68,12 +73,16 @@ pub(crate) struct Options {
     /// RTMP ingest; address:port or off [default: 0.0.0.0:1935]
     #[arg(long, value_name = "ADDR")]
     rtmp: Option<Door>,
-    /// WebRTC media over UDP; address:port or off [default: 0.0.0.0:8189]
+    /// RTMP ingest over TLS; address:port, usually 0.0.0.0:1936, or off [default: off]
+    #[arg(long, value_name = "ADDR")]
+    rtmps: Option<Door>,
+    /// WebRTC media over UDP and TCP; address:port or off [default: 0.0.0.0:8189]
     #[arg(long, value_name = "ADDR")]
     webrtc: Option<Door>,
-    /// Addresses that WebRTC peers reach this server at [default: those of the interfaces]
-    #[arg(long, value_name = "IP", value_delimiter = ',')]
-    advertise: Option<Vec<IpAddr>>,
+    /// Addresses that WebRTC peers reach this server at: IPs or host names, with a port where NAT changes it
+    /// [default: those of the interfaces]
+    #[arg(long, value_name = "ADDR", value_delimiter = ',')]
+    advertise: Option<Vec<Address>>,
     /// WebRTC worker threads [default: one per core]
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
@@ -97,7 +106,9 @@ impl Options {
             https: self.https,
             certificate: self.certificate.clone(),
             certificate_key: self.certificate_key.clone(),
+            one_port: self.one_port,
             rtmp: self.rtmp,
+            rtmps: self.rtmps,
             webrtc: self.webrtc,
             advertise: self.advertise.clone(),
             workers: self.workers,

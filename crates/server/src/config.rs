@@ -2,6 +2,7 @@
 //!
 //! A key that does not exist is refused, wherever it stands: a misspelt door would otherwise stay open.
 
+use crate::advertise::Address;
 use anyhow::{Context, bail};
 use figment::{
     Figment,
@@ -26,7 +27,9 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     pub(crate) http: Http,
     pub(crate) https: Https,
+    pub(crate) one_port: OnePort,
     pub(crate) rtmp: Rtmp,
+    pub(crate) rtmps: Rtmps,
     pub(crate) webrtc: WebRtc,
     pub(crate) access: AccessRules,
     pub(crate) log: Log,
@@ -53,6 +56,20 @@ pub(crate) struct Https {
     pub(crate) key: Option<PathBuf>,
 }
 
+/// Everything on one TCP port, for networks that let nothing else through: HTTPS and WebRTC media (ICE-TCP).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OnePort {
+    pub(crate) listen: Door,
+}
+
+/// RTMP ingest over TLS, with the certificate of [`Https`] and the limits of [`Rtmp`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rtmps {
+    pub(crate) listen: Door,
+}
+
 /// RTMP ingest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,8 +85,10 @@ pub(crate) struct Rtmp {
 #[serde(deny_unknown_fields)]
 pub(crate) struct WebRtc {
     pub(crate) listen: Door,
+    /// Media over TCP on the same port, for peers whose network lets no UDP through.
+    pub(crate) tcp: bool,
     /// Addresses peers reach; empty = those of the interfaces.
-    pub(crate) advertise: Vec<IpAddr>,
+    pub(crate) advertise: Vec<Address>,
     /// Worker threads; 0 = one per core that this process may use.
     pub(crate) workers: usize,
 }
@@ -140,8 +159,10 @@ impl Default for Config {
                 connections_per_address_max: 1_000,
             },
             https: Https::default(),
+            one_port: OnePort::default(),
             rtmp: Rtmp { listen: Door::any(1935), connections_max: 256, connections_per_address_max: 64 },
-            webrtc: WebRtc { listen: Door::any(8189), advertise: Vec::new(), workers: 0 },
+            rtmps: Rtmps::default(),
+            webrtc: WebRtc { listen: Door::any(8189), tcp: true, advertise: Vec::new(), workers: 0 },
             access: AccessRules { view: View::Open, token_keys: Vec::new() },
             log: Log { filter: "info".to_owned(), format: LogFormat::Text },
         }
@@ -211,9 +232,11 @@ pub(crate) struct Overrides {
     pub(crate) https: Option<Door>,
     pub(crate) certificate: Option<PathBuf>,
     pub(crate) certificate_key: Option<PathBuf>,
+    pub(crate) one_port: Option<Door>,
     pub(crate) rtmp: Option<Door>,
+    pub(crate) rtmps: Option<Door>,
     pub(crate) webrtc: Option<Door>,
-    pub(crate) advertise: Option<Vec<IpAddr>>,
+    pub(crate) advertise: Option<Vec<Address>>,
     pub(crate) workers: Option<usize>,
     pub(crate) view: Option<View>,
     pub(crate) log: Option<String>,
@@ -232,7 +255,9 @@ impl Overrides {
         set(self.https, &mut config.https.listen);
         config.https.certificate = self.certificate.or(config.https.certificate.take());
         config.https.key = self.certificate_key.or(config.https.key.take());
+        set(self.one_port, &mut config.one_port.listen);
         set(self.rtmp, &mut config.rtmp.listen);
+        set(self.rtmps, &mut config.rtmps.listen);
         set(self.webrtc, &mut config.webrtc.listen);
         set(self.advertise, &mut config.webrtc.advertise);
         set(self.workers, &mut config.webrtc.workers);
@@ -315,7 +340,7 @@ mod tests {
         let config = load_text("doors", toml, Overrides::default()).expect("valid");
         assert_eq!(config.http.listen.to_string(), "127.0.0.1:9000");
         assert_eq!(config.rtmp.listen, Door::Closed);
-        assert_eq!(config.webrtc.advertise, ["203.0.113.7".parse::<IpAddr>().expect("an address")]);
+        assert_eq!(config.webrtc.advertise, ["203.0.113.7".parse::<Address>().expect("an address")]);
         assert_eq!(config.webrtc.listen, Door::any(8189), "the rest stays");
     }
 

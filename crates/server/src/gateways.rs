@@ -3,7 +3,8 @@
 use crate::{config::Config, doors, keys::Keys};
 use anyhow::Context;
 use prometheus_client::registry::Registry;
-use std::sync::Arc;
+use rustls::ServerConfig;
+use std::{net::SocketAddr, sync::Arc};
 use tokio_util::sync::CancellationToken;
 use unisono_base::NodeClock;
 use unisono_gateway_events as events;
@@ -31,9 +32,21 @@ impl Ground {
     }
 }
 
+/// What the doors opened before the gateways mean for them.
+#[derive(Debug, Default)]
+pub(crate) struct Surroundings {
+    /// What peers are told, names resolved.
+    pub(crate) advertise: Vec<webrtc::Advertised>,
+    /// The port that carries HTTPS and hands WebRTC media over.
+    pub(crate) one_port: Option<SocketAddr>,
+    /// For RTMPS.
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+}
+
 /// The open gateways; `None` where the configuration closes the door.
 pub(crate) struct Gateways {
     pub(crate) rtmp: Option<rtmp::Gateway>,
+    pub(crate) rtmps: Option<rtmp::Gateway>,
     pub(crate) webrtc: Option<webrtc::Gateway>,
     pub(crate) hls: hls::Gateway,
     pub(crate) events: events::Gateway,
@@ -44,46 +57,63 @@ impl Gateways {
     pub(crate) async fn open(
         config: &Config,
         ground: &Ground,
+        around: Surroundings,
         registry: &mut Registry,
     ) -> anyhow::Result<Self> {
+        let [rtmp, rtmps] = rtmp_gateways(config, ground, around.tls.clone(), registry).await?;
         Ok(Self {
-            rtmp: rtmp_gateway(config, ground, registry).await?,
-            webrtc: webrtc_gateway(config, ground, registry)?,
+            rtmp,
+            rtmps,
+            webrtc: webrtc_gateway(config, ground, around, registry)?,
             hls: hls_gateway(ground, registry),
             events: events_gateway(ground, registry),
         })
     }
 }
 
-async fn rtmp_gateway(
+/// The plain door and the one over TLS; both count into the same metrics.
+async fn rtmp_gateways(
     config: &Config,
     ground: &Ground,
+    tls: Option<Arc<ServerConfig>>,
     registry: &mut Registry,
-) -> anyhow::Result<Option<rtmp::Gateway>> {
-    let Some(address) = config.rtmp.listen.address() else { return Ok(None) };
+) -> anyhow::Result<[Option<rtmp::Gateway>; 2]> {
     let context = rtmp::Context {
         hub: ground.hub.clone(),
         access: ground.keys.access().clone(),
         clock: ground.clock.clone(),
         metrics: rtmp::Metrics::register(registry),
     };
-    let settings = rtmp::Config {
+    let settings = |address, tls| rtmp::Config {
         connections_max: config.rtmp.connections_max,
         connections_per_address_max: config.rtmp.connections_per_address_max,
+        tls,
         ..rtmp::Config::new(address)
     };
-    let bound = rtmp::Gateway::bind(settings, context).await;
-    bound.map(Some).map_err(|error| doors::refused("RTMP", "rtmp", address, &error))
+    let mut doors = [None, None];
+    if let Some(address) = config.rtmp.listen.address() {
+        let bound = rtmp::Gateway::bind(settings(address, None), context.clone()).await;
+        doors[0] = Some(bound.map_err(|error| doors::refused("RTMP", "rtmp", address, &error))?);
+    }
+    if let Some(address) = config.rtmps.listen.address() {
+        let tls = tls.context("RTMPS has no certificate")?;
+        let bound = rtmp::Gateway::bind(settings(address, Some(tls)), context).await;
+        doors[1] = Some(bound.map_err(|error| doors::refused("RTMPS", "rtmps", address, &error))?);
+    }
+    Ok(doors)
 }
 
 fn webrtc_gateway(
     config: &Config,
     ground: &Ground,
+    around: Surroundings,
     registry: &mut Registry,
 ) -> anyhow::Result<Option<webrtc::Gateway>> {
     let Some(address) = config.webrtc.listen.address() else { return Ok(None) };
     let settings = webrtc::Config {
-        advertise: config.webrtc.advertise.clone(),
+        tcp: config.webrtc.tcp.then_some(address),
+        one_port: around.one_port,
+        advertise: around.advertise,
         workers: (config.webrtc.workers > 0).then_some(config.webrtc.workers),
         ..webrtc::Config::new(address)
     };

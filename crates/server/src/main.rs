@@ -1,6 +1,7 @@
 //! The `unisono` program: reads what it is asked for, assembles a node, runs it, drains it.
 
 mod admin;
+mod advertise;
 mod bench;
 mod check;
 mod cli;

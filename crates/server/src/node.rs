@@ -2,9 +2,10 @@
 
 use crate::{
     admin::{self, Admin},
+    advertise,
     config::{Config, Door},
-    doors::{self, Certificate, HttpDoor, HttpMetrics},
-    gateways::{Gateways, Ground},
+    doors::{self, HttpDoor, HttpMetrics, SecureDoors},
+    gateways::{Gateways, Ground, Surroundings},
     keys::{FirstKeys, Keys, REFRESH_EVERY},
     observe::{self, NodeMetrics, Observed},
     pages,
@@ -41,9 +42,12 @@ const CLOCK_GAP: Span = Span::from_millis(100);
 pub(crate) struct Doors {
     pub(crate) http: Option<SocketAddr>,
     pub(crate) https: Option<SocketAddr>,
+    /// HTTPS and WebRTC media.
+    pub(crate) one_port: Option<SocketAddr>,
     /// Its certificate is the node's own: browsers warn.
     pub(crate) signs_itself: bool,
     pub(crate) rtmp: Option<SocketAddr>,
+    pub(crate) rtmps: Option<SocketAddr>,
     pub(crate) webrtc: Option<SocketAddr>,
     /// Addresses by which other machines reach this one.
     pub(crate) reachable: Vec<IpAddr>,
@@ -74,17 +78,20 @@ impl Node {
 
         let metrics = HttpMetrics::register(&mut registry);
         let admission = Admission::new(config.http.connections_max, config.http.connections_per_address_max);
+        let advertise = advertise::resolve(&config.webrtc.advertise).await?;
+        let reachable = reachable(config, &advertise);
         let http = http_door(config, admission.clone(), metrics.clone())?;
-        let (https, certificate) = https_door(config, admission, metrics)?.unzip();
+        let mut secure = SecureDoors::open(config, &admission, &metrics, &reachable)?;
         let ground = Ground::new(clock.clone(), hub.clone(), keys.clone());
-        let gateways = Gateways::open(config, &ground, &mut registry).await?;
-        let signs_itself = certificate.as_ref().is_some_and(|certificate| certificate.is_own);
-        let doors = doors_of(config, [http.as_ref(), https.as_ref()], &gateways, signs_itself)?;
+        let one_port = secure.one_port.as_ref().map(|door| door.listener.local_addr()).transpose()?;
+        let around = Surroundings { advertise, one_port, tls: secure.rtmps.take() };
+        let gateways = Gateways::open(config, &ground, around, &mut registry).await?;
+        let doors = doors_of(http.as_ref(), &secure, &gateways, reachable)?;
         // Last, so that a start that fails shows no keys that a later one would not repeat.
         let first_keys = keys.make_first().await?;
 
         let Ground { rooms, stop, .. } = ground;
-        let Gateways { rtmp, webrtc, hls, events } = gateways;
+        let Gateways { rtmp, rtmps, webrtc, hls, events } = gateways;
         let observed = Observed {
             registry,
             node,
@@ -100,10 +107,11 @@ impl Node {
             .merge(hls.router());
         if let Some(webrtc) = &webrtc {
             router = router.merge(webrtc.router());
+            secure.one_port.iter_mut().for_each(|door| door.ice = Some(webrtc.ice_tcp()));
         }
         let tasks = TaskTracker::new();
         let router = guarded(router);
-        for door in [http, https].into_iter().flatten() {
+        for door in [http, secure.https, secure.one_port].into_iter().flatten() {
             let served = door.serve(router.clone(), stop.clone());
             tasks.spawn(async move {
                 if let Err(error) = served.await {
@@ -111,15 +119,18 @@ impl Node {
                 }
             });
         }
-        if let Some(certificate) = certificate {
+        if let Some(certificate) = secure.certificate {
             tasks.spawn(certificate.follow(stop.clone()));
         }
-        if let Some(rtmp) = rtmp {
+        for rtmp in [rtmp, rtmps].into_iter().flatten() {
             tasks.spawn(rtmp.run(stop.clone()));
         }
         tasks.spawn(follow_store(keys.clone(), clock.clone(), stop.clone()));
         tasks.spawn(tick(clock.clone(), hub.clone(), rooms, stop.clone()));
-        tracing::info!(http = ?doors.http, https = ?doors.https, rtmp = ?doors.rtmp, webrtc = ?doors.webrtc, "open");
+        tracing::info!(
+            http = ?doors.http, https = ?doors.https, one_port = ?doors.one_port, rtmp = ?doors.rtmp, rtmps = ?doors.rtmps,
+            webrtc = ?doors.webrtc, "open"
+        );
         Ok(Self { hub, clock, doors, first_keys, keys, hls, webrtc, stop, tasks })
     }
 
@@ -149,50 +160,41 @@ fn http_door(
 ) -> anyhow::Result<Option<HttpDoor>> {
     let Some(address) = config.http.listen.address() else { return Ok(None) };
     let listener = doors::bind_tcp("HTTP", "http", address)?;
-    Ok(Some(HttpDoor { listener, admission, metrics, tls: None }))
-}
-
-fn https_door(
-    config: &Config,
-    admission: Admission,
-    metrics: HttpMetrics,
-) -> anyhow::Result<Option<(HttpDoor, Arc<Certificate>)>> {
-    let Some(address) = config.https.listen.address() else { return Ok(None) };
-    let certificate = Certificate::open(&config.https, &config.data_dir, &reachable(config))?;
-    let tls = Some(certificate.server_config()?.into());
-    let listener = doors::bind_tcp("HTTPS", "https", address)?;
-    let door = HttpDoor { listener, admission, metrics, tls };
-    Ok(Some((door, certificate)))
+    Ok(Some(HttpDoor { listener, admission, metrics, tls: None, ice: None }))
 }
 
 fn doors_of(
-    config: &Config,
-    [http, https]: [Option<&HttpDoor>; 2],
+    http: Option<&HttpDoor>,
+    secure: &SecureDoors,
     gateways: &Gateways,
-    signs_itself: bool,
+    reachable: Vec<IpAddr>,
 ) -> anyhow::Result<Doors> {
+    let listens = |door: Option<&HttpDoor>| door.map(|door| door.listener.local_addr()).transpose();
     Ok(Doors {
-        http: http.map(|door| door.listener.local_addr()).transpose()?,
-        https: https.map(|door| door.listener.local_addr()).transpose()?,
-        signs_itself,
+        http: listens(http)?,
+        https: listens(secure.https.as_ref())?,
+        one_port: listens(secure.one_port.as_ref())?,
+        signs_itself: secure.signs_itself(),
         rtmp: gateways.rtmp.as_ref().map(|rtmp| rtmp.local_addr()).transpose()?,
+        rtmps: gateways.rtmps.as_ref().map(|rtmps| rtmps.local_addr()).transpose()?,
         webrtc: gateways.webrtc.as_ref().map(webrtc::Gateway::local_addr),
-        reachable: reachable(config),
+        reachable,
     })
 }
 
 /// Addresses by which other machines reach this one.
-fn reachable(config: &Config) -> Vec<IpAddr> {
-    let is_on_all = |door: Door| door.address().is_some_and(|address| address.ip().is_unspecified());
-    let listens_on_all = is_on_all(config.http.listen) || is_on_all(config.https.listen);
-    if !config.webrtc.advertise.is_empty() {
-        config.webrtc.advertise.clone()
-    } else if listens_on_all {
-        let local = unisono_net::local_addresses();
-        local.into_iter().filter(|ip| ip.is_ipv4() && !ip.is_loopback()).collect()
-    } else {
-        Vec::new()
+fn reachable(config: &Config, advertise: &[webrtc::Advertised]) -> Vec<IpAddr> {
+    let on_all = |door: Door| door.address().map(|address| address.ip()).filter(|ip| ip.is_unspecified());
+    let all = [config.http.listen, config.https.listen, config.one_port.listen].map(on_all);
+    let mut named: Vec<_> = advertise.iter().map(|one| one.ip).collect();
+    named.dedup();
+    if !named.is_empty() {
+        return named;
     }
+    let Some(_) = all.iter().flatten().next() else { return Vec::new() };
+    let has_v6 = all.iter().flatten().any(|ip| ip.is_ipv6());
+    let local = unisono_net::local_addresses();
+    local.into_iter().filter(|ip| !ip.is_loopback() && (has_v6 || ip.is_ipv4())).collect()
 }
 
 /// What every response carries: a browser must not guess types from bytes that came from somebody else.

@@ -44,7 +44,7 @@ impl fmt::Display for Welcome<'_> {
             let others: Vec<_> = self.doors.reachable.iter().map(IpAddr::to_string).collect();
             writeln!(f, "\nFrom other machines: {} instead of localhost.", others.join(" or "))?;
         }
-        if let Some(https) = self.doors.https {
+        if let Some(https) = self.doors.https.or(self.doors.one_port) {
             let port = https.port();
             writeln!(
                 f,
@@ -106,6 +106,10 @@ impl Welcome<'_> {
                  '{server}/{name}?key={key}'"
             )?;
         }
+        if let Some(rtmps) = self.doors.rtmps {
+            let server = format!("rtmps://{host}:{}/{app}", rtmps.port());
+            writeln!(lines, "  over TLS     Server {server}   Stream key {name}?key={key}")?;
+        }
         if let (Some(http), Some(_)) = (self.doors.http, self.doors.webrtc) {
             let base = format!("http://{host}:{}/{stream}", http.port());
             writeln!(lines, "  browser      {base}/publish#key={key}")?;
@@ -129,6 +133,8 @@ mod tests {
     fn doors() -> Doors {
         Doors {
             https: None,
+            one_port: None,
+            rtmps: None,
             signs_itself: false,
             http: Some("0.0.0.0:8080".parse().expect("valid")),
             rtmp: Some("0.0.0.0:1935".parse().expect("valid")),

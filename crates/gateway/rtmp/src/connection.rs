@@ -13,8 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     sync::Notify,
     time::timeout_at,
 };
@@ -26,9 +25,9 @@ use unisono_hub::Source;
 use unisono_mux::flv::FlvError;
 use unisono_proto_rtmp::{Event, Limits, Session, StreamKey};
 
-/// Bytes taken from the socket at once.
 /// How often a publisher's key or token is asked whether it still holds.
 const RECHECK_EVERY: Duration = Duration::from_secs(1);
+/// Bytes taken from the socket at once.
 const READ_MAX: usize = 32 << 10;
 /// An answer that the peer does not take for so long ends the connection.
 const WRITE_WITHIN: Duration = Duration::from_secs(5);
@@ -106,7 +105,7 @@ impl Doorbell for Bell {
 
 /// Serves one connection to its end. Every way out drops the publication, which tells viewers that it is lost.
 pub(crate) async fn serve(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     peer: SocketAddr,
     config: &Config,
     context: &Context,
@@ -138,8 +137,8 @@ pub(crate) async fn serve(
     }
 }
 
-struct Connection<'a> {
-    stream: TcpStream,
+struct Connection<'a, S> {
+    stream: S,
     peer: SocketAddr,
     config: &'a Config,
     context: &'a Context,
@@ -161,7 +160,7 @@ struct Live {
     _counted: Counted,
 }
 
-impl Connection<'_> {
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     async fn run(&mut self, shutdown: &CancellationToken) -> Result<std::convert::Infallible, End> {
         let mut buffer = vec![0; READ_MAX];
         let mut deadline = tokio::time::Instant::now() + self.config.publish_within;
@@ -176,7 +175,10 @@ impl Connection<'_> {
                     continue;
                 }
                 read = timeout_at(deadline, self.stream.read(&mut buffer)) => match read {
-                    Ok(length) => length?,
+                    Ok(Ok(length)) => length,
+                    // Encoders close TLS without a word.
+                    Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+                    Ok(Err(error)) => return Err(error.into()),
                     Err(_) if self.live.is_some() => return Err(End::Silent(self.config.silence_max)),
                     Err(_) => return Err(End::Slow(self.config.publish_within)),
                 },

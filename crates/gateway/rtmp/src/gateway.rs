@@ -6,7 +6,9 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
+    time::timeout,
 };
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use unisono_auth::Access;
@@ -16,6 +18,8 @@ use unisono_net::Admission;
 
 /// A pause after the system refused a connection (out of file descriptors), so that the listener does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// A TLS handshake that takes longer is given up.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 /// First TCP keepalive probe after so much silence; it finds a dead peer when the silence deadline is long.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 
@@ -28,6 +32,8 @@ pub struct Config {
     pub connections_max: usize,
     /// As many from one IPv4 address or IPv6 /64; this machine is not limited on its own.
     pub connections_per_address_max: usize,
+    /// Speaks TLS (RTMPS) where it is set.
+    pub tls: Option<Arc<ServerConfig>>,
     /// From TCP's accept to an accepted `publish`.
     pub publish_within: Duration,
     /// A publisher that sends no byte for so long is lost.
@@ -41,6 +47,7 @@ impl Config {
             bind,
             connections_max: 256,
             connections_per_address_max: 64,
+            tls: None,
             publish_within: Duration::from_secs(10),
             silence_max: Duration::from_secs(30),
         }
@@ -116,13 +123,42 @@ impl Gateway {
             let (config, context, shutdown) = (config.clone(), context.clone(), shutdown.clone());
             connections.spawn(async move {
                 let _counted = Counted::new(&context.metrics.connections);
-                connection::serve(stream, peer, &config, &context, shutdown).await;
+                match config.tls.clone() {
+                    None => connection::serve(stream, peer, &config, &context, shutdown).await,
+                    Some(tls) => secure(stream, peer, tls, &config, &context, shutdown).await,
+                }
                 drop(place);
             });
         }
         drop(listener);
         while let Some(ended) = connections.join_next().await {
             report(ended);
+        }
+    }
+}
+
+async fn secure(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Arc<ServerConfig>,
+    config: &Config,
+    context: &Context,
+    shutdown: CancellationToken,
+) {
+    let handshake = tokio::select! {
+        () = shutdown.cancelled() => return,
+        handshake = timeout(HANDSHAKE_WITHIN, TlsAcceptor::from(tls).accept(stream)) => handshake,
+    };
+    match handshake {
+        Ok(Ok(stream)) => connection::serve(stream, peer, config, context, shutdown).await,
+        Ok(Err(error)) => {
+            // An encoder that does not trust a certificate says so here, and an operator has to learn it.
+            warn!(%peer, %error, "RTMPS: the TLS handshake failed");
+            context.metrics.ended("tls");
+        }
+        Err(_) => {
+            info!(%peer, "RTMPS: no TLS handshake within {} s", HANDSHAKE_WITHIN.as_secs());
+            context.metrics.ended("tls");
         }
     }
 }

@@ -22,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use unisono_api::PathToken;
+use unisono_gateway_webrtc::IceTcp;
 use unisono_net::Admission;
 
 /// A peer that has not sent a whole request head by then is let go; so is one that is idle between two requests.
@@ -64,6 +65,8 @@ pub(crate) struct HttpDoor {
     pub(crate) metrics: HttpMetrics,
     /// Speaks TLS where it is set.
     pub(crate) tls: Option<TlsAcceptor>,
+    /// Takes WebRTC media too, where it is set: what the first byte of a connection tells apart.
+    pub(crate) ice: Option<IceTcp>,
 }
 
 impl HttpDoor {
@@ -93,11 +96,18 @@ impl HttpDoor {
                 }
             };
             let (router, stop, open) = (router.clone(), stop.clone(), self.metrics.connections.clone());
-            let tls = self.tls.clone();
+            let (tls, ice) = (self.tls.clone(), self.ice.clone());
             connections.spawn(async move {
                 open.inc();
                 // Parts and playlists are answered whole: waiting for more bytes to fill a packet only adds latency.
                 let _ = stream.set_nodelay(true);
+                if let Some(ice) = ice
+                    && !speaks_tls(&stream).await
+                {
+                    ice.serve(stream).await;
+                    open.dec();
+                    return drop(place);
+                }
                 match tls {
                     None => connection(stream, peer, router, stop).await,
                     Some(tls) => match timeout(HANDSHAKE_PATIENCE, tls.accept(stream)).await {
@@ -114,6 +124,15 @@ impl HttpDoor {
         connections.wait().await;
         Ok(())
     }
+}
+
+/// Whether a connection begins with a TLS record (22, RFC 8446 §5.1). The length of an ICE-TCP frame, its first two bytes,
+/// stays far below that; whatever is neither is the ICE-TCP side's to close.
+async fn speaks_tls(stream: &tokio::net::TcpStream) -> bool {
+    const HANDSHAKE_RECORD: u8 = 22;
+    let mut first = [0];
+    let peeked = timeout(HANDSHAKE_PATIENCE, stream.peek(&mut first)).await;
+    matches!(peeked, Ok(Ok(1))) && first[0] == HANDSHAKE_RECORD
 }
 
 async fn connection(

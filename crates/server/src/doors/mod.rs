@@ -1,9 +1,11 @@
 //! Where connections come in: binding with words for what can go wrong, and the HTTP accept loop.
 
 mod http;
+mod secure;
 mod tls;
 
 pub(crate) use http::{HttpDoor, HttpMetrics};
+pub(crate) use secure::SecureDoors;
 pub(crate) use tls::Certificate;
 
 use anyhow::{Context, anyhow};

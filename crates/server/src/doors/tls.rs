@@ -1,4 +1,4 @@
-//! TLS for the HTTP door: a certificate from files, taken over anew when they change, or one of the node's own.
+//! TLS for the doors that speak it: a certificate from files, taken over anew when they change, or one of the node's own.
 
 use crate::config::Https;
 use anyhow::{Context, bail};
@@ -49,15 +49,16 @@ impl Certificate {
         Ok(Arc::new(Self { files, is_own, current }))
     }
 
-    /// What the door speaks: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1.
-    pub(crate) fn server_config(self: &Arc<Self>) -> anyhow::Result<Arc<ServerConfig>> {
+    /// What a door speaks: TLS 1.2 and 1.3, and inside it the first of `protocols` that the client knows (RFC 7301); with
+    /// none it is not asked.
+    pub(crate) fn server_config(self: &Arc<Self>, protocols: &[&[u8]]) -> anyhow::Result<Arc<ServerConfig>> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .context("TLS")?
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(Resolver(self.clone())));
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         Ok(Arc::new(config))
     }
 

@@ -15,11 +15,12 @@ const FLAGS = [
 ];
 
 export class Browser {
-  static async launch() {
+  /** `executablePath`: another way to start it, such as in a network namespace. */
+  static async launch({ executablePath = '/usr/bin/chromium' } = {}) {
     const browser = new Browser();
     browser.profile = await mkdtemp(join(tmpdir(), 'unisono-chromium-'));
     browser.context = await chromium.launchPersistentContext(browser.profile, {
-      executablePath: '/usr/bin/chromium',
+      executablePath,
       headless: true,
       args: FLAGS,
       viewport: { width: 1280, height: 800 },

@@ -23,16 +23,18 @@ async function freePort() {
 }
 
 export class Server {
-  static async start({ command = 'serve', args = [], dataDir, https = false } = {}) {
+  /** `listen`: addresses other than the loopback ports of its own choice, by flag. */
+  static async start({ command = 'serve', args = [], dataDir, https = false, listen = {} } = {}) {
     const server = new Server();
     server.ownsData = dataDir === undefined;
     server.dataDir = dataDir ?? (await mkdtemp(join(tmpdir(), 'unisono-e2e-')));
     [server.http, server.rtmp, server.webrtc] = [await freePort(), await freePort(), await freePort()];
-    const doors = ['http', 'rtmp', 'webrtc'].flatMap((door) => [`--${door}`, `127.0.0.1:${server[door]}`]);
+    const addresses = Object.fromEntries(['http', 'rtmp', 'webrtc'].map((door) => [door, `127.0.0.1:${server[door]}`]));
     if (https) {
       server.https = await freePort();
-      doors.push('--https', `127.0.0.1:${server.https}`);
+      addresses.https = `127.0.0.1:${server.https}`;
     }
+    const doors = Object.entries({ ...addresses, ...listen }).flatMap(([door, address]) => [`--${door}`, address]);
     const own = command === 'demo' ? ['--no-open'] : [];
     server.child = spawn(binary, [command, '--data-dir', server.dataDir, ...doors, ...own, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { h264First, preferStereo } from '../src/webrtc/sdp';
+import { credentials, h264First, preferStereo, withCredentials } from '../src/webrtc/sdp';
 
 const OFFER = [
   'm=audio 9 UDP/TLS/RTP/SAVPF 111 63',
@@ -34,4 +34,16 @@ test('constrained baseline comes first, H.264 before the rest, the rest as it wa
   const vp8 = codec('video/VP8');
   const rtx = codec('video/rtx');
   expect(h264First([vp8, rtx, single, main, baseline])).toEqual([baseline, main, single, vp8, rtx]);
+});
+
+test('an ICE restart takes credentials and candidates over, and nothing else', () => {
+  const section = (mid: string, candidate: string) => `m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:${mid}\r\na=ice-ufrag:old\r\na=ice-pwd:oldoldoldoldoldoldoldold\r\n${candidate}a=setup:passive\r\n`;
+  const old = 'a=candidate:1 1 udp 1 192.0.2.1 8189 typ host ufrag old\r\na=end-of-candidates\r\n';
+  const fresh = 'a=candidate:1 1 udp 1 192.0.2.1 8189 typ host\r\na=candidate:2 1 tcp 1 192.0.2.1 443 typ host tcptype passive\r\n';
+  const fragment = `a=ice-lite\r\na=ice-ufrag:new\r\na=ice-pwd:newnewnewnewnewnewnewnew\r\n${fresh}a=end-of-candidates\r\n`;
+  const renewed = withCredentials(`v=0\r\n${section('0', old)}${section('1', '')}`, fragment);
+  const expected = (mid: string) => `m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:${mid}\r\na=ice-ufrag:new\r\na=ice-pwd:newnewnewnewnewnewnewnew\r\n${fresh}a=setup:passive\r\n`;
+  expect(renewed).toBe(`v=0\r\n${expected('0')}${expected('1')}`);
+  expect(credentials(renewed)).toBe(`a=ice-ufrag:new\r\na=ice-pwd:newnewnewnewnewnewnewnew\r\n${fresh}`);
+  expect(() => withCredentials(renewed, 'a=ice-lite\r\n')).toThrow('no credentials');
 });

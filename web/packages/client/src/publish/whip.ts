@@ -5,6 +5,7 @@ import { UnisonoError } from '../errors';
 import { Backoff, delay } from '../net/backoff';
 import { endSession, exchange } from '../webrtc/exchange';
 import { watchLink } from '../webrtc/link';
+import { restartIce } from '../webrtc/restart';
 import { h264First, preferStereo } from '../webrtc/sdp';
 import { HealthMeter, type Health } from './health';
 
@@ -102,7 +103,7 @@ export class Publisher {
     let session: string | null = null;
     try {
       const pc = this.#open();
-      const link = watchLink(pc, signal);
+      const link = watchLink(pc, signal, () => restartIce(pc, session ?? '', { signal, amend: preferStereo }));
       ({ session } = await exchange(pc, this.#options.url, { ...this.#options, signal: this.#closing.signal, amend: preferStereo }));
       const live = link.up.then(() => this.#goLive(pc, signal));
       const why = await link.lost;

@@ -56,8 +56,9 @@ async function post(url: string, sdp: string, { key, signal }: { readonly key?: 
   }
 }
 
-async function setOffer(pc: RTCPeerConnection, amend?: (sdp: string) => string): Promise<void> {
-  const offer = await pc.createOffer();
+/** Makes an offer and takes it as the local description, amended where the browser lets it be. */
+export async function setOffer(pc: RTCPeerConnection, amend?: (sdp: string) => string, options?: RTCOfferOptions): Promise<void> {
+  const offer = await pc.createOffer(options);
   const amended = amend?.(offer.sdp ?? '');
   if (amended && amended !== offer.sdp) {
     try {

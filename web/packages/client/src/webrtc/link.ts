@@ -1,9 +1,16 @@
-/** Whether a peer connection stands, as one promise each: up, and lost. */
+/** Whether a peer connection stands, as one promise each: up, and lost. In between it may be repaired. */
+
+import { UnisonoError } from '../errors';
+import { delay } from '../net/backoff';
 
 /** No path within this long: the media port is not reachable from here. */
 const CONNECT_MS = 10_000;
-/** ICE often comes back by itself from a short `disconnected`. */
-const DISCONNECTED_MS = 2000;
+/** ICE often comes back by itself from a short `disconnected`; after this it is helped. */
+const DISCONNECTED_MS = 500;
+/** A connection that is not back by then is given up. */
+const REPAIRED_MS = 6000;
+/** Between two tries while the server cannot be reached. */
+const REPAIR_PAUSE_MS = 1000;
 
 export type Lost = 'unreachable' | 'lost' | 'closed';
 
@@ -14,30 +21,49 @@ export interface Link {
   readonly lost: Promise<Lost>;
 }
 
-export function watchLink(pc: RTCPeerConnection, signal: AbortSignal): Link {
+/** `repair` looks for another path in the same session; see `restartIce`. */
+export function watchLink(pc: RTCPeerConnection, signal: AbortSignal, repair: () => Promise<void>): Link {
   let isUp: () => void;
   const up = new Promise<void>((resolve) => (isUp = resolve));
   const lost = new Promise<Lost>((resolve) => {
     let wasUp = false;
+    let isOver = false;
+    let isRepairing = false;
     let timer = setTimeout(() => finish('unreachable'), CONNECT_MS);
     const finish = (why: Lost) => {
+      isOver = true;
       clearTimeout(timer);
       signal.removeEventListener('abort', closed);
       pc.removeEventListener('connectionstatechange', check);
       resolve(why);
     };
     const closed = () => finish('closed');
+    const mend = async () => {
+      isRepairing = true;
+      clearTimeout(timer);
+      timer = setTimeout(() => finish('lost'), REPAIRED_MS);
+      while (isRepairing && !isOver) {
+        try {
+          return await repair();
+        } catch (error) {
+          if (!(error instanceof UnisonoError) || error.kind !== 'network') return finish('lost');
+          await delay(REPAIR_PAUSE_MS, signal);
+        }
+      }
+    };
     const check = () => {
       const state = pc.connectionState;
       if (state === 'connected') {
         wasUp = true;
+        isRepairing = false;
         clearTimeout(timer);
         isUp();
-      } else if (state === 'disconnected') {
+      } else if (state === 'disconnected' && !isRepairing) {
         clearTimeout(timer);
-        timer = setTimeout(() => finish('lost'), DISCONNECTED_MS);
+        timer = setTimeout(() => void mend(), DISCONNECTED_MS);
       } else if (state === 'failed') {
-        finish(wasUp ? 'lost' : 'unreachable');
+        if (!wasUp) finish('unreachable');
+        else if (!isRepairing) void mend();
       } else if (state === 'closed') {
         finish('closed');
       }

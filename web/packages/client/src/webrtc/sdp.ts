@@ -38,3 +38,22 @@ function h264Rank({ mimeType, sdpFmtpLine = '' }: Codec): number {
   // profile_idc 66 with constraint_set1: constrained baseline (RFC 6184 §8.1).
   return /profile-level-id=42e0/i.test(sdpFmtpLine) ? 0 : 1;
 }
+
+/** What of a description an ICE restart tells: credentials and candidates, as `application/trickle-ice-sdpfrag` (RFC 8840 §4). */
+export function credentials(sdp: string): string {
+  const first = (name: string) => new RegExp(`^a=${name}:[^\\r\\n]*`, 'm').exec(sdp)?.[0];
+  const candidates = [...new Set([...sdp.matchAll(/^a=candidate:[^\r\n]*/gm)].map(([line]) => line))];
+  return [first('ice-ufrag'), first('ice-pwd'), ...candidates].filter((line) => line !== undefined).join('\r\n') + '\r\n';
+}
+
+/** An answer with the credentials and candidates of `fragment` in place of its own. */
+export function withCredentials(answer: string, fragment: string): string {
+  const of = (name: string) => new RegExp(`^a=${name}:([^\\r\\n]*)`, 'm').exec(fragment)?.[1];
+  const [ufrag, password] = [of('ice-ufrag'), of('ice-pwd')];
+  if (!ufrag || !password) throw new Error('the answer to an ICE restart has no credentials');
+  const candidates = [...fragment.matchAll(/^a=candidate:[^\r\n]*/gm)].map(([line]) => `${line}\r\n`).join('');
+  return answer
+    .replace(/^a=(candidate:[^\r\n]*|end-of-candidates)\r?\n/gm, '')
+    .replace(/^a=ice-ufrag:[^\r\n]*/gm, `a=ice-ufrag:${ufrag}`)
+    .replace(/^a=ice-pwd:([^\r\n]*)(\r?\n)/gm, (_, _old, end: string) => `a=ice-pwd:${password}${end}${candidates}`);
+}

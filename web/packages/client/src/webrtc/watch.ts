@@ -9,6 +9,7 @@ import { RtpTimeline } from '../time/rtp';
 import { parseControl } from './control';
 import { endSession, exchange } from './exchange';
 import { watchLink, type Lost } from './link';
+import { restartIce } from './restart';
 import { h264First, preferStereo } from './sdp';
 
 export interface WatchWebRtcOptions extends PlayerOptions {
@@ -113,7 +114,8 @@ export class WebRtcPlayer extends Player {
     const over = new AbortController();
     const pc = this.#open();
     const ended = this.#listen(pc);
-    const link = watchLink(pc, AbortSignal.any([this.closing.signal, over.signal]));
+    const signal = AbortSignal.any([this.closing.signal, over.signal]);
+    const link = watchLink(pc, signal, () => restartIce(pc, this.#session ?? '', { signal, amend: preferStereo }));
     try {
       const { session } = await exchange(pc, this.#options.url, { signal: this.closing.signal, amend: preferStereo });
       this.#session = session;

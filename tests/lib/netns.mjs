@@ -1,0 +1,102 @@
+// Networks of one's own: the test runs inside one namespace, browsers in others, veth pairs between them.
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** Set in the process that runs inside. */
+const INSIDE = 'UNISONO_INSIDE_NETNS';
+
+const has = (tool) => spawnSync(tool, ['-V']).error === undefined;
+
+/** Why namespaces cannot be made here; null where they can. */
+export function missing() {
+  if (process.getuid() !== 0) return 'network namespaces need root';
+  const tool = ['ip', 'nft'].find((name) => !has(name));
+  return tool ? `network namespaces need \`${tool}\` (apt-get install iproute2 nftables)` : null;
+}
+
+export const isInside = () => process.env[INSIDE] !== undefined;
+
+function run(tool, ...args) {
+  const done = spawnSync(tool, args, { encoding: 'utf8' });
+  if (done.status !== 0) throw new Error(`${tool} ${args.join(' ')}: ${done.stderr}`);
+  return done.stdout;
+}
+
+/** Runs the test file `path` again in a fresh namespace, with all it prints; resolves to its exit code. */
+export async function runInside(path) {
+  const name = `unisono-${process.pid}`;
+  run('ip', 'netns', 'add', name);
+  try {
+    run('ip', '-n', name, 'link', 'set', 'lo', 'up');
+    const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+    const args = ['netns', 'exec', name, process.execPath, '--test', '--test-reporter=spec', path];
+    const child = spawn('ip', args, { env: { ...env, [INSIDE]: name }, stdio: ['ignore', 'inherit', 'inherit'] });
+    const [code] = await once(child, 'exit');
+    return code;
+  } finally {
+    // A test that broke off may have left others behind, whose names begin with ours.
+    const names = run('ip', 'netns', 'list').split('\n').map((line) => line.split(' ')[0]);
+    for (const one of names.filter((one) => one === name || one.startsWith(`${name}-`))) run('ip', 'netns', 'delete', one);
+  }
+}
+
+/** Another namespace, joined to the one the test runs in. */
+export class Net {
+  static #count = 0;
+
+  constructor() {
+    this.name = `${process.env[INSIDE]}-${(Net.#count += 1)}`;
+    this.links = 0;
+    run('ip', 'netns', 'add', this.name);
+    this.ip('link', 'set', 'lo', 'up');
+  }
+
+  ip(...args) {
+    return run('ip', '-n', this.name, ...args);
+  }
+
+  /** A veth pair; `near` and `far` are addresses with prefix. Returns the far device's name. */
+  join(near, far) {
+    const [here, there] = [`n${Net.#count}-${(this.links += 1)}`, `f${this.links}`];
+    run('ip', 'link', 'add', here, 'type', 'veth', 'peer', 'name', there, 'netns', this.name);
+    // An address that comes by itself a second later is a change of network to a browser, which drops what it was loading.
+    run('ip', 'link', 'set', here, 'addrgenmode', 'none');
+    this.ip('link', 'set', there, 'addrgenmode', 'none');
+    // Without duplicate address detection an IPv6 address can be used at once.
+    const dad = (address) => (address.includes(':') ? ['nodad'] : []);
+    run('ip', 'address', 'add', near, 'dev', here, ...dad(near));
+    run('ip', 'link', 'set', here, 'up');
+    this.ip('address', 'add', far, 'dev', there, ...dad(far));
+    this.ip('link', 'set', there, 'up');
+    return there;
+  }
+
+  /** Loads rules for the far side. */
+  nft(rules) {
+    const done = spawnSync('ip', ['netns', 'exec', this.name, 'nft', '-f', '-'], { input: rules, encoding: 'utf8' });
+    if (done.status !== 0) throw new Error(`nft: ${done.stderr}`);
+  }
+
+  /** What a named counter of the far side has counted. */
+  packets(family, table, counter) {
+    const text = run('ip', 'netns', 'exec', this.name, 'nft', 'list', 'counter', family, table, counter);
+    return Number(/packets (\d+)/.exec(text)[1]);
+  }
+
+  /** A program that runs `command` over there, for whoever wants a path. */
+  async wrapper(command) {
+    this.folder ??= await mkdtemp(join(tmpdir(), 'unisono-netns-'));
+    const path = join(this.folder, 'run');
+    await writeFile(path, `#!/bin/sh\nexec ip netns exec ${this.name} ${command} "$@"\n`);
+    await chmod(path, 0o755);
+    return path;
+  }
+
+  async remove() {
+    run('ip', 'netns', 'delete', this.name);
+    if (this.folder) await rm(this.folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,34 @@
+/** ICE restart by PATCH (RFC 9725 §4.3.3): the same session goes on over a network that has changed. */
+
+import { errorFromResponse, UnisonoError } from '../errors';
+import { setOffer } from './exchange';
+import { credentials, withCredentials } from './sdp';
+
+const PATCH_MS = 4000;
+
+/**
+ * Gives the session new ICE credentials, so that the browser looks for a path again. Rejects with kind `network` where the server cannot be
+ * reached now, with another kind where it refuses: then the session is over.
+ */
+export async function restartIce(pc: RTCPeerConnection, session: string, options: { readonly signal: AbortSignal; readonly amend?: (sdp: string) => string }): Promise<void> {
+  // A restart that got no answer is still open: the next try sends its offer.
+  if (pc.signalingState === 'stable') await setOffer(pc, options.amend, { iceRestart: true });
+  const ours = credentials(pc.localDescription?.sdp ?? '');
+  const response = await patch(session, ours, options.signal);
+  if (response.status !== 200) throw await errorFromResponse(response);
+  const current = pc.currentRemoteDescription?.sdp ?? '';
+  await pc.setRemoteDescription({ type: 'answer', sdp: withCredentials(current, await response.text()) });
+}
+
+async function patch(session: string, body: string, signal: AbortSignal): Promise<Response> {
+  try {
+    return await fetch(session, {
+      method: 'PATCH',
+      headers: { 'content-type': 'application/trickle-ice-sdpfrag', 'if-match': '*' },
+      body,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(PATCH_MS)]),
+    });
+  } catch (error) {
+    throw new UnisonoError('network', `The server could not be reached (${(error as Error).message})`);
+  }
+}

@@ -74,6 +74,21 @@ export class Net {
     return there;
   }
 
+  /**
+   * Two links to one address of this side, as a laptop with cable and wireless has: the first is preferred, and what leaves by an address of a link
+   * leaves by that link. Returns the far devices.
+   */
+  joinTwice(address, nets) {
+    run('ip', 'address', 'add', `${address}/32`, 'dev', 'lo');
+    return nets.map((net, index) => {
+      const device = this.join(`${net}.1/24`, `${net}.2/24`);
+      this.ip('route', 'add', address, 'via', `${net}.1`, 'metric', String(100 + index));
+      this.ip('rule', 'add', 'from', `${net}.2`, 'lookup', String(100 + index));
+      this.ip('route', 'add', address, 'via', `${net}.1`, 'table', String(100 + index));
+      return device;
+    });
+  }
+
   /** Loads rules for the far side. */
   nft(rules) {
     const done = spawnSync('ip', ['netns', 'exec', this.name, 'nft', '-f', '-'], { input: rules, encoding: 'utf8' });

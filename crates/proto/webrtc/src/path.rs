@@ -65,16 +65,18 @@ impl Path {
     }
 }
 
-/// A nominated path gives way to another nominated one, of whatever priority, once its own nomination was not repeated
-/// for so long. A browser whose network changed nominates what is left within a second or two, while a path that it
-/// still uses is nominated again every few seconds at the latest and by anything else it sends.
+/// A path gives way to a nominated one, of whatever priority, once the peer has not used it for so long.
 const GIVES_WAY_AFTER: Duration = Duration::from_secs(1);
+
+/// What the peer sends by another path while the one before was quiet for so long was not merely overtaken on the way.
+const DATA_MOVES_AFTER: Duration = Duration::from_millis(100);
 
 /// The path of everything that is not STUN.
 ///
-/// An ICE-lite agent sends no checks, so the only word on which path works is the peer's USE-CANDIDATE (RFC 8445
-/// §7.3.1.5). str0m goes by priority among all paths that were ever nominated and finds out about a dead one after
-/// 15 s; a viewer whose network changed would see a still picture for as long.
+/// An ICE-lite agent sends no checks, so the words on which path works are the peer's: USE-CANDIDATE (RFC 8445 §7.3.1.5),
+/// and the path it takes itself, which Chromium changes up to 2.5 s before its next USE-CANDIDATE. str0m goes by priority
+/// among all paths that were ever nominated and finds out about a dead one after 15 s; a viewer whose network changed
+/// would see a still picture for as long.
 #[derive(Debug, Default)]
 pub(crate) struct Nomination {
     current: Option<Nominated>,
@@ -85,21 +87,20 @@ struct Nominated {
     path: Path,
     /// The peer's PRIORITY.
     priority: u32,
-    /// The last USE-CANDIDATE on it; `None` after an ICE restart, which asks for a new choice.
-    repeated: Option<Instant>,
+    /// The last USE-CANDIDATE or data on it; `None` after an ICE restart, which asks for a new choice.
+    used: Option<Instant>,
 }
 
 impl Nomination {
     /// A valid binding request with USE-CANDIDATE came over `path`. True when media takes another path from now on.
     pub(crate) fn handle(&mut self, now: Instant, path: Path, priority: u32) -> bool {
-        let chosen = Nominated { path, priority, repeated: Some(now) };
+        let chosen = Nominated { path, priority, used: Some(now) };
         let Some(current) = &mut self.current else {
             self.current = Some(chosen);
             return true;
         };
         let is_other = current.path != path;
-        let gives_way =
-            current.repeated.is_none_or(|at| now.saturating_duration_since(at) >= GIVES_WAY_AFTER);
+        let gives_way = current.used.is_none_or(|at| now.saturating_duration_since(at) >= GIVES_WAY_AFTER);
         if !is_other || gives_way || priority > current.priority {
             *current = chosen;
             return is_other;
@@ -107,10 +108,26 @@ impl Nomination {
         false
     }
 
+    /// DTLS or SRTP came over `path`, which is a valid one. True when media takes another path from now on.
+    pub(crate) fn handle_data(&mut self, now: Instant, path: Path) -> bool {
+        let Some(current) = &mut self.current else { return false };
+        if current.path == path {
+            // After a restart the old path goes on being used, and is no choice.
+            current.used = current.used.map(|_| now);
+            return false;
+        }
+        if current.used.is_some_and(|at| now.saturating_duration_since(at) < DATA_MOVES_AFTER) {
+            return false;
+        }
+        current.path = path;
+        current.used = Some(now);
+        true
+    }
+
     /// The credentials are new: the path stays until the peer has chosen one with them.
     pub(crate) fn restart(&mut self) {
         if let Some(current) = &mut self.current {
-            current.repeated = None;
+            current.used = None;
         }
     }
 
@@ -165,6 +182,19 @@ mod tests {
         assert_eq!(nomination.path(), Some(good));
         assert!(nomination.handle(start + ms(1_700), poor, 10), "the good one was silent for a second");
         assert_eq!(nomination.path(), Some(poor));
+    }
+
+    #[test]
+    fn media_follows_what_the_peer_sends() {
+        let (start, ms) = (Instant::now(), Duration::from_millis);
+        let (wire, air) = (path("192.0.2.2:1"), path("198.51.100.2:1"));
+        let mut nomination = Nomination::default();
+        assert!(!nomination.handle_data(start, air), "nothing is nominated yet");
+        nomination.handle(start, wire, 20);
+        assert!(!nomination.handle_data(start + ms(1_000), wire));
+        assert!(!nomination.handle_data(start + ms(1_050), air), "overtaken on the way, perhaps");
+        assert!(nomination.handle_data(start + ms(1_150), air));
+        assert_eq!(nomination.path(), Some(air));
     }
 
     #[test]

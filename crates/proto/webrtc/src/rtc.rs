@@ -169,7 +169,11 @@ impl Driver {
             }
             self.last_heard = now;
             self.is_reached = true;
-            if nominating(bytes).is_some_and(|priority| self.nomination.handle(now, path, priority)) {
+            let is_moved = match nominating(bytes) {
+                Some(priority) => self.nomination.handle(now, path, priority),
+                None => !is_stun(bytes) && self.nomination.handle_data(now, path),
+            };
+            if is_moved {
                 tracing::debug!(?path, "media takes this path");
             }
             // An error here concerns this datagram: a peer cannot end a session by sending garbage into it.
@@ -309,8 +313,7 @@ impl Driver {
             Protocol::Tcp | Protocol::SslTcp | Protocol::Tls => Transport::Tcp,
         };
         let own = Path { transport, remote: transmit.destination, local: transmit.source };
-        let is_stun = transmit.contents.first().is_some_and(|first| *first < 4);
-        let path = self.nomination.path().filter(|_| !is_stun).unwrap_or(own);
+        let path = self.nomination.path().filter(|_| !is_stun(&transmit.contents)).unwrap_or(own);
         Transmit { path, bytes: transmit.contents.into(), segment_size: None }
     }
 
@@ -357,6 +360,11 @@ fn sections(rtc: &Rtc, answer: &str) -> Vec<Section> {
         Some(Section { mid, kind: media.kind() })
     })
     .collect()
+}
+
+/// RFC 7983 §7.
+fn is_stun(packet: &[u8]) -> bool {
+    packet.first().is_some_and(|first| *first < 4)
 }
 
 fn protocol(transport: Transport) -> Protocol {

@@ -2,6 +2,7 @@
 
 import { UnisonoError } from '../errors';
 import { delay } from '../net/backoff';
+import { watchSilence } from './silence';
 
 /** No path within this long: the media port is not reachable from here. */
 const CONNECT_MS = 10_000;
@@ -68,6 +69,9 @@ export function watchLink(pc: RTCPeerConnection, signal: AbortSignal, repair: ()
         finish('closed');
       }
     };
+    watchSilence(pc, signal, async () => {
+      if (!isRepairing) await repair();
+    });
     signal.addEventListener('abort', closed);
     pc.addEventListener('connectionstatechange', check);
     if (signal.aborted) finish('closed');

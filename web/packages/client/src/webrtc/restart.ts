@@ -4,7 +4,8 @@ import { errorFromResponse, UnisonoError } from '../errors';
 import { setOffer } from './exchange';
 import { credentials, withCredentials } from './sdp';
 
-const PATCH_MS = 4000;
+/** A healthy server answers at once; the next try may find a path that this one did not. */
+const PATCH_MS = 2000;
 
 /**
  * Gives the session new ICE credentials, so that the browser looks for a path again. Rejects with kind `network` where the server cannot be
@@ -26,6 +27,9 @@ async function patch(session: string, body: string, signal: AbortSignal): Promis
       method: 'PATCH',
       headers: { 'content-type': 'application/trickle-ice-sdpfrag', 'if-match': '*' },
       body,
+      // Nothing is needed beside the address. And a browser keeps connections with and without credentials apart: this is a new one, while the one
+      // that carried the POST may lead over the network that is gone, where it would hang for a minute.
+      credentials: 'omit',
       signal: AbortSignal.any([signal, AbortSignal.timeout(PATCH_MS)]),
     });
   } catch (error) {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Browser } from '../lib/chromium.mjs';
 import { Net, isInside, missing, runInside } from '../lib/netns.mjs';
+import { ffmpegRtmp } from '../lib/publishers.mjs';
 import { Server } from '../lib/server.mjs';
 import { until } from '../lib/until.mjs';
 import { forget, frames, hears, rtcStats, seen, watch } from '../lib/watch.mjs';
@@ -114,7 +115,7 @@ function ipv6() {
   before(async () => {
     net = new Net();
     net.join('fd77::1/64', 'fd77::2/64');
-    server = await Server.start({ listen: { webrtc: '[::]:8189', https: '[::]:8443', rtmp: '[::]:1935' } });
+    server = await Server.start({ listen: { webrtc: '[::]:8189', https: '[::]:8443', rtmp: '[::]:1935', rtmps: '[::]:1936' } });
     browser = await Browser.launch({ executablePath: await net.wrapper('/usr/bin/chromium') });
   });
 
@@ -134,4 +135,13 @@ function ipv6() {
       await page.close();
     }
   });
+
+  for (const base of ['rtmp://[fd77::1]:1935', 'rtmps://[::1]:1936']) {
+    it(`takes ${base}`, async () => {
+      const encoder = ffmpegRtmp(`${base}/live/r?key=${server.key}`);
+      await server.live('live/r');
+      await encoder.stop();
+      await until('the publisher is gone', async () => (await server.stream('live/r'))?.state !== 'live');
+    });
+  }
 }

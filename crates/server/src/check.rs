@@ -122,6 +122,14 @@ fn certificate(config: &Config) -> Option<Finding> {
         let words = "no HTTPS: browsers on other machines give no camera to this server's pages; --https 0.0.0.0:8443 opens it";
         return Some(warning(words));
     }
+    if !config.acme.domains.is_empty() {
+        let words = format!(
+            "the certificate for {} is ordered from {} at the start, and renewed",
+            config.acme.domains.join(", "),
+            config.acme.directory
+        );
+        return Some(fine(words));
+    }
     Some(match Certificate::open(&config.https, &config.data_dir, &[]) {
         Ok(certificate) if certificate.is_own => warning(
             "the certificate is this server's own: browsers warn; https.certificate and https.key name another",
@@ -140,7 +148,13 @@ async fn media(config: &Config) -> Vec<Finding> {
     let mut findings = match advertise::resolve(&config.webrtc.advertise).await {
         Ok(advertise) => {
             let named: Vec<IpAddr> = advertise.iter().map(|one| one.ip).collect();
-            vec![addresses(&named, &unisono_net::local_addresses())]
+            let local = unisono_net::local_addresses();
+            let told = if named.is_empty() { &local } else { &named };
+            let one_port = config.one_port.listen.address();
+            [Some(addresses(&named, &local)), one_port.and_then(|at| low_port(at.port(), told))]
+                .into_iter()
+                .flatten()
+                .collect()
         }
         Err(refused) => vec![error(&refused)],
     };
@@ -154,6 +168,19 @@ async fn media(config: &Config) -> Vec<Finding> {
         None => warning("webrtc.tcp is false: viewers whose network blocks UDP get no WebRTC"),
     });
     findings
+}
+
+/// libwebrtc takes no candidate with a port below 1024 but 80 and 443, and those only at public addresses.
+fn low_port(port: u16, told: &[IpAddr]) -> Option<Finding> {
+    let is_known = port == 80 || port == 443;
+    let is_private = told.iter().all(|ip| is_private(ip) || ip.is_loopback());
+    let is_refused = port != 0 && port < 1_024 && (!is_known || is_private);
+    is_refused.then(|| {
+        warning(format!(
+            "browsers take no media candidate with port {port} {}; choose a port from 1024 up for --one-port",
+            if is_known { "at private addresses" } else { "(below 1024, only 80 and 443 are taken)" }
+        ))
+    })
 }
 
 /// What viewers are told to send media to.
@@ -254,6 +281,15 @@ mod tests {
         assert_eq!(errors.len(), 2, "{errors:?}");
         assert!(errors[0].words.contains(&format!("port {} for HTTP is taken", address.port())));
         assert!(errors[1].words.contains("/nonexistent.pem"));
+    }
+
+    #[test]
+    fn ports_that_browsers_refuse_are_said_to_be_such() {
+        let ip = |text: &str| [text.parse::<IpAddr>().expect("an address")];
+        assert!(low_port(443, &ip("203.0.113.7")).is_none());
+        assert!(low_port(8_443, &ip("192.168.1.4")).is_none());
+        assert!(low_port(443, &ip("192.168.1.4")).is_some_and(|finding| finding.words.contains("private")));
+        assert!(low_port(444, &ip("203.0.113.7")).is_some());
     }
 
     #[test]

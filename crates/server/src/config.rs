@@ -27,6 +27,7 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     pub(crate) http: Http,
     pub(crate) https: Https,
+    pub(crate) acme: Acme,
     pub(crate) one_port: OnePort,
     pub(crate) rtmp: Rtmp,
     pub(crate) rtmps: Rtmps,
@@ -54,6 +55,53 @@ pub(crate) struct Https {
     /// PEM chain and PEM key; both or neither. Without them the node signs a certificate of its own.
     pub(crate) certificate: Option<PathBuf>,
     pub(crate) key: Option<PathBuf>,
+}
+
+/// A certificate from an authority such as Let's Encrypt, ordered and renewed by the node (RFC 8555). Naming domains
+/// agrees to the authority's terms of service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Acme {
+    /// Host names of this node; empty = no ACME.
+    pub(crate) domains: Vec<String>,
+    /// Where the authority writes when something is wrong: `mailto:ops@example.org`.
+    pub(crate) contact: Option<String>,
+    /// The authority.
+    pub(crate) directory: String,
+    /// How it is proven that the domains are ours.
+    pub(crate) challenge: AcmeChallenge,
+    /// PEM certificate that the authority's own HTTPS is trusted by, for a private one.
+    pub(crate) root: Option<PathBuf>,
+}
+
+/// As RFC 8555 §8.3 and RFC 8737 name them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum AcmeChallenge {
+    /// By port 80, the HTTP door.
+    #[serde(rename = "http-01")]
+    Http,
+    /// By port 443, a TLS door.
+    #[default]
+    #[serde(rename = "tls-alpn-01")]
+    Tls,
+}
+
+impl fmt::Display for AcmeChallenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if *self == Self::Http { "http-01" } else { "tls-alpn-01" })
+    }
+}
+
+impl Default for Acme {
+    fn default() -> Self {
+        Self {
+            domains: Vec::new(),
+            contact: None,
+            directory: "https://acme-v02.api.letsencrypt.org/directory".to_owned(),
+            challenge: AcmeChallenge::default(),
+            root: None,
+        }
+    }
 }
 
 /// Everything on one TCP port, for networks that let nothing else through: HTTPS and WebRTC media (ICE-TCP).
@@ -159,6 +207,7 @@ impl Default for Config {
                 connections_per_address_max: 1_000,
             },
             https: Https::default(),
+            acme: Acme::default(),
             one_port: OnePort::default(),
             rtmp: Rtmp { listen: Door::any(1935), connections_max: 256, connections_per_address_max: 64 },
             rtmps: Rtmps::default(),
@@ -287,6 +336,18 @@ pub(crate) fn load(file: Option<&Path>, flags: Overrides) -> anyhow::Result<Conf
         bail!(
             "http.connections_max or http.connections_per_address_max is 0: nobody could connect; set http.listen to \"off\" to close that door"
         );
+    }
+    if !config.acme.domains.is_empty() {
+        if config.https.certificate.is_some() {
+            bail!(
+                "acme.domains and https.certificate exclude each other: the certificate comes from one or the other"
+            );
+        }
+        if config.https.listen.address().or(config.one_port.listen.address()).is_none() {
+            bail!(
+                "acme.domains orders a certificate for HTTPS, which is closed: open https.listen or one_port.listen"
+            );
+        }
     }
     if config.https.certificate.is_some() != config.https.key.is_some() {
         bail!("https.certificate and https.key belong together: name both files, or neither");

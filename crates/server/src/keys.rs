@@ -84,6 +84,11 @@ impl Keys {
         Ok(())
     }
 
+    /// For other things the node keeps.
+    pub(crate) fn store(&self) -> &SqliteKv {
+        &self.store
+    }
+
     /// Signs a token of the node's own.
     pub(crate) fn sign(&self, claims: &Claims) -> anyhow::Result<String> {
         Ok(unisono_auth::sign(OWN_KID, self.secret.as_bytes(), claims)?)

@@ -1,5 +1,6 @@
 //! The `unisono` program: reads what it is asked for, assembles a node, runs it, drains it.
 
+mod acme;
 mod admin;
 mod advertise;
 mod bench;

@@ -105,6 +105,10 @@ impl Node {
             .merge(pages::router())
             .merge(events.router())
             .merge(hls.router());
+        if let Some(certificate) = &secure.certificate {
+            router = router.merge(certificate.challenges().router());
+        }
+        let upkeep = secure.upkeep(config, &keys, stop.clone());
         if let Some(webrtc) = &webrtc {
             router = router.merge(webrtc.router());
             secure.one_port.iter_mut().for_each(|door| door.ice = Some(webrtc.ice_tcp()));
@@ -119,8 +123,8 @@ impl Node {
                 }
             });
         }
-        if let Some(certificate) = secure.certificate {
-            tasks.spawn(certificate.follow(stop.clone()));
+        if let Some(upkeep) = upkeep {
+            tasks.spawn(upkeep);
         }
         for rtmp in [rtmp, rtmps].into_iter().flatten() {
             tasks.spawn(rtmp.run(stop.clone()));

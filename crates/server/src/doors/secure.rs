@@ -1,16 +1,22 @@
 //! The doors that speak TLS, all with one certificate: HTTPS, the one port for everything, RTMPS.
 
 use super::{Certificate, HttpDoor, HttpMetrics, bind_tcp};
-use crate::config::Config;
+use crate::{
+    acme::{ACME_TLS, Renewal},
+    config::Config,
+    keys::Keys,
+};
 use rustls::ServerConfig;
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
+use tokio_util::sync::CancellationToken;
 use unisono_net::Admission;
+use unisono_store::BoxFuture;
 
-/// HTTP/2 where the client knows it.
-const HTTP: [&[u8]; 2] = [b"h2", b"http/1.1"];
+/// HTTP/2 where the client knows it; the last is for an authority that proves our domains.
+const HTTP: [&[u8]; 3] = [b"h2", b"http/1.1", ACME_TLS];
 
 /// See the module. Bound, not served yet.
 #[derive(Default)]
@@ -36,7 +42,10 @@ impl SecureDoors {
         if https.or(one_port).or(rtmps).is_none() {
             return Ok(Self::default());
         }
-        let certificate = Certificate::open(&config.https, &config.data_dir, addresses)?;
+        let certificate = match config.acme.domains.is_empty() {
+            true => Certificate::open(&config.https, &config.data_dir, addresses)?,
+            false => Certificate::for_acme(config)?,
+        };
         let tls = certificate.server_config(&HTTP)?;
         let door = |protocol: &str, flag: &str, address: Option<SocketAddr>| {
             let bound = address.map(|address| bind_tcp(protocol, flag, address)).transpose()?;
@@ -55,6 +64,20 @@ impl SecureDoors {
             rtmps: rtmps.map(|_| certificate.server_config(&[])).transpose()?,
             certificate: Some(certificate),
         })
+    }
+
+    /// What keeps the certificate up to date until `stop`: ACME, or a look at the files.
+    pub(crate) fn upkeep(
+        &mut self,
+        config: &Config,
+        keys: &Arc<Keys>,
+        stop: CancellationToken,
+    ) -> Option<BoxFuture<'static, ()>> {
+        let certificate = self.certificate.take()?;
+        if config.acme.domains.is_empty() {
+            return Some(Box::pin(certificate.follow(stop)));
+        }
+        Some(Box::pin(Renewal::new(config.acme.clone(), certificate, keys.clone()).run(stop)))
     }
 
     /// The node signed its certificate itself: browsers warn.

@@ -1,6 +1,9 @@
 //! TLS for the doors that speak it: a certificate from files, taken over anew when they change, or one of the node's own.
 
-use crate::config::Https;
+use crate::{
+    acme::Challenges,
+    config::{Config, Https},
+};
 use anyhow::{Context, bail};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use rustls::{
@@ -33,6 +36,7 @@ pub(crate) struct Certificate {
     /// Signed by the node itself: browsers warn.
     pub(crate) is_own: bool,
     current: RwLock<Arc<CertifiedKey>>,
+    challenges: Challenges,
 }
 
 impl Certificate {
@@ -46,7 +50,30 @@ impl Certificate {
             make_own(&files, addresses).context("the node's own certificate cannot be made")?;
         }
         let current = RwLock::new(Arc::new(read(&files)?));
-        Ok(Arc::new(Self { files, is_own, current }))
+        Ok(Arc::new(Self { files, is_own, current, challenges: Challenges::default() }))
+    }
+
+    /// One that ACME will replace: until then, of the node's own.
+    pub(crate) fn for_acme(config: &Config) -> anyhow::Result<Arc<Self>> {
+        let mut this = Self::open(&Https::default(), &config.data_dir, &[])?;
+        // It is a stopgap: nobody is to be told to get used to it, and nothing watches its files.
+        Arc::get_mut(&mut this).context("just made")?.is_own = false;
+        Ok(this)
+    }
+
+    /// Puts a chain and its key, both PEM, into force.
+    pub(crate) fn take_over(&self, chain: &str, key: &str) -> anyhow::Result<()> {
+        let chain = CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<Vec<_>, _>>()?;
+        let private = PrivateKeyDer::from_pem_slice(key.as_bytes())?;
+        let pair = CertifiedKey::new(chain, aws_lc_rs::sign::any_supported_type(&private)?);
+        pair.keys_match().context("the key is not that of the certificate")?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pair);
+        Ok(())
+    }
+
+    /// What an ACME authority asks of the doors that show this certificate.
+    pub(crate) fn challenges(&self) -> &Challenges {
+        &self.challenges
     }
 
     /// What a door speaks: TLS 1.2 and 1.3, and inside it the first of `protocols` that the client knows (RFC 7301); with
@@ -98,7 +125,10 @@ impl Certificate {
 struct Resolver(Arc<Certificate>);
 
 impl ResolvesServerCert for Resolver {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if let Some(answer) = self.0.challenges.resolve(&hello) {
+            return answer;
+        }
         Some(self.0.current.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
 }

@@ -69,6 +69,22 @@ async fn strangers_are_closed_and_one_address_cannot_take_every_place() {
     node.gateway.shutdown().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_was_answered_and_never_comes_is_counted() {
+    let node = Node::start(1);
+    let publisher = Publisher::start(&node, 1).await;
+    let mut viewer = Viewer::join(&node).await;
+    viewer.watch("a picture", |v| !v.units().is_empty()).await;
+    let (_client, _, offer, _pending) = Viewer::offer().await;
+    let answer = node.post("/live/alice/whep", None, offer).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    let unreached = || node.metric("unisono_webrtc_unreached_total");
+    viewer.watch("the one that never came is judged", |_| unreached() > 0.0).await;
+    assert_eq!(unreached(), 1.0, "neither the publisher nor the viewer that did come");
+    publisher.vanish().await;
+    node.gateway.shutdown().await;
+}
+
 async fn connect(node: &Node) -> TcpStream {
     TcpStream::connect(door(node)).await.expect("accepted")
 }

@@ -88,9 +88,10 @@ impl Renewal {
         let ordered = order::certificate(&self.config, &account, &self.challenges).await;
         self.challenges.clear();
         let (chain, key) = ordered?;
-        self.certificate.take_over(&chain, &key)?;
         let stored = Stored::new(&self.config, chain, key)?;
+        // Kept before it is shown: a crash in between must not cost another order, of which authorities allow few.
         stored.write(self.keys.store()).await?;
+        self.certificate.take_over(&stored.chain, &stored.key)?;
         Ok(stored)
     }
 }

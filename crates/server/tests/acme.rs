@@ -71,6 +71,13 @@ impl Authority {
         let mut pebble = Command::new("pebble");
         pebble.env("PEBBLE_VA_NOSLEEP", "1").arg("-config").arg(&config).args(["-dnsserver", &dns_at]);
         let (dns, pebble) = (spawn(&mut dns), spawn(&mut pebble));
+        let deadline = Instant::now() + PATIENCE;
+        for port in [listen, dns_manage] {
+            while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+                assert!(Instant::now() < deadline, "the authority does not start");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
         let directory = format!("https://127.0.0.1:{listen}/dir");
         Self { directory, root, _dns: dns, _pebble: pebble }
     }

@@ -90,14 +90,33 @@ impl CodecConfig {
 
     /// What the picture looks like; `None` for audio and events.
     pub fn picture(&self) -> Option<Picture> {
-        let picture = |width, height, millifps, reorders| Some(Picture { width, height, millifps, reorders });
+        let picture = |width, height, millifps, reorders| {
+            Some(Picture { width, height, millifps, reorders, range: self.range() })
+        };
         match self {
             Self::H264(avc) => picture(avc.sps.width, avc.sps.height, avc.sps.millifps, avc.sps.reorders()),
-            Self::H265(hevc) => picture(hevc.sps.width, hevc.sps.height, None, hevc.sps.max_num_reorder > 0),
+            Self::H265(hevc) => {
+                picture(hevc.sps.width, hevc.sps.height, hevc.sps.millifps, hevc.sps.max_num_reorder > 0)
+            }
             Self::Vp8(vp8) => picture(vp8.width, vp8.height, None, false),
             Self::Vp9(vp9) => picture(vp9.width, vp9.height, None, false),
             Self::Av1(av1) => picture(av1.sequence.width, av1.sequence.height, av1.sequence.millifps, false),
             Self::Aac(_) | Self::Opus(_) | Self::Events => None,
+        }
+    }
+
+    /// Brightness as the codec's own headers say it. VP9 has no field for it.
+    fn range(&self) -> VideoRange {
+        let transfer = match self {
+            Self::H264(avc) => avc.sps.transfer,
+            Self::H265(hevc) => hevc.sps.transfer,
+            Self::Av1(av1) => Some(av1.sequence.colour[1]),
+            Self::Vp8(_) | Self::Vp9(_) | Self::Aac(_) | Self::Opus(_) | Self::Events => None,
+        };
+        match transfer {
+            Some(16) => VideoRange::Pq,
+            Some(18) => VideoRange::Hlg,
+            _ => VideoRange::Sdr,
         }
     }
 
@@ -133,6 +152,30 @@ pub struct Picture {
     pub millifps: Option<u32>,
     /// Frames may leave the decoder in another order than they enter it (B-frames).
     pub reorders: bool,
+    /// How brightness is written.
+    pub range: VideoRange,
+}
+
+/// Standard or high dynamic range, told by the transfer characteristics (ISO/IEC 23091-2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VideoRange {
+    /// Standard, or not said.
+    Sdr,
+    /// Hybrid log-gamma (ARIB STD-B67).
+    Hlg,
+    /// Perceptual quantizer (SMPTE ST 2084), as HDR10 has it.
+    Pq,
+}
+
+impl VideoRange {
+    /// As `VIDEO-RANGE` in a playlist has it (RFC 8216bis §4.4.6.2).
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sdr => "SDR",
+            Self::Hlg => "HLG",
+            Self::Pq => "PQ",
+        }
+    }
 }
 
 /// H.264 parameter sets. SPS and PPS are whole NAL units, header byte included, no start code, no length.

@@ -180,10 +180,8 @@ pub(crate) fn check_video(frames: &[Got]) -> (u32, u32) {
     let mut times: Vec<_> = frames.iter().map(|g| g.frame.t).collect();
     times.sort();
     assert!(times.windows(2).all(|w| w[0] < w[1]), "every frame has its own T");
-    match &*frames[0].group.config {
-        CodecConfig::H264(avc) => (avc.sps.width, avc.sps.height),
-        other => panic!("{other:?}"),
-    }
+    let picture = frames[0].group.config.picture().expect("video");
+    (picture.width, picture.height)
 }
 
 /// Checks what holds for all audio here, and returns sample rate and channels.

@@ -1,11 +1,11 @@
-//! AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1), the AVC sequence header.
+//! AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1), the H.264 sequence header.
 //!
 //! ```text
 //! version=1(8) profile(8) compatibility(8) level(8) reserved(6) length size - 1 (2)
 //! reserved(3) SPS count(5) { length(16) SPS }  PPS count(8) { length(16) PPS }  [extensions, not read]
 //! ```
 
-use super::FlvError;
+use crate::flv::{FlvError, nal};
 use bytes::Bytes;
 use unisono_media::AvcConfig;
 
@@ -17,36 +17,27 @@ pub(super) struct Avcc {
 }
 
 pub(super) fn parse(record: &Bytes) -> Result<Avcc, FlvError> {
+    let malformed = |fault| FlvError::SequenceHeader { codec: "H.264", fault };
     let &[version, _, _, _, lengths, sps_count, ..] = &record[..] else {
-        return Err(FlvError::SequenceHeader("shorter than six bytes"));
+        return Err(malformed("shorter than six bytes"));
     };
     if version != 1 {
-        return Err(FlvError::SequenceHeader("version is not 1"));
+        return Err(malformed("version is not 1"));
     }
     let mut at = 6;
+    let next = |at: &mut usize| {
+        nal::parameter_set(record, at).ok_or(malformed("a parameter set is empty or runs past its end"))
+    };
     let mut sps = None;
     // Encoders send one; of several the first is the one in use.
     for _ in 0..sps_count & 0x1f {
-        let unit = nal_unit(record, &mut at)?;
+        let unit = next(&mut at)?;
         sps.get_or_insert(unit);
     }
-    let sps = sps.ok_or(FlvError::SequenceHeader("it has no SPS"))?;
-    let &pps_count = record.get(at).ok_or(FlvError::SequenceHeader("it ends before the PPS"))?;
+    let sps = sps.ok_or(malformed("it has no SPS"))?;
+    let &pps_count = record.get(at).ok_or(malformed("it ends before the PPS"))?;
     at += 1;
-    let pps = (0..pps_count).map(|_| nal_unit(record, &mut at)).collect::<Result<Vec<_>, _>>()?;
-    let config = AvcConfig::new(sps, pps).map_err(FlvError::Configuration)?;
+    let pps = (0..pps_count).map(|_| next(&mut at)).collect::<Result<Vec<_>, _>>()?;
+    let config = AvcConfig::new(sps, pps).map_err(|error| FlvError::Configuration(error.into()))?;
     Ok(Avcc { config, length_size: usize::from(lengths & 3) + 1 })
-}
-
-fn nal_unit(record: &Bytes, at: &mut usize) -> Result<Bytes, FlvError> {
-    let short = FlvError::SequenceHeader("a parameter set runs past its end");
-    let Some(length) = record.get(*at..).and_then(|rest| rest.first_chunk()) else { return Err(short) };
-    let from = *at + 2;
-    let to = from + usize::from(u16::from_be_bytes(*length));
-    if to > record.len() || to == from {
-        return Err(short);
-    }
-    *at = to;
-    // A copy of its own: a view would hold the whole message for as long as the configuration lives.
-    Ok(Bytes::copy_from_slice(&record[from..to]))
 }

@@ -3,6 +3,7 @@
 use prometheus_client::registry::Registry;
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     process::Stdio,
     sync::Arc,
     time::{Duration, Instant},
@@ -230,6 +231,19 @@ pub(crate) fn gstreamer(url: &str) -> Child {
         ! flvmux name=mux streamable=true ! rtmp2sink name=sink \
         audiotestsrc is-live=true ! audio/x-raw,rate=48000,channels=2 ! audioconvert ! voaacenc ! aacparse ! mux.";
     command.arg("-q").args(pipeline.replace("name=sink", &format!("location={url}")).split_whitespace());
+    spawn(command)
+}
+
+/// FFmpeg 8 publishing a test picture in real time until it is killed, by Enhanced RTMP where the codec needs it.
+pub(crate) fn ffmpeg8(url: &str, video: &str, audio: &str) -> Child {
+    let venv = std::env::var_os("UNISONO_VENV").map(PathBuf::from).unwrap_or_else(|| {
+        PathBuf::from(std::env::var_os("HOME").expect("a home")).join(".cache/unisono/venv")
+    });
+    let python = venv.join("bin/python");
+    assert!(python.exists(), "no Python environment in {}: run ./dev setup", venv.display());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../tests/python/publish_rtmp.py");
+    let mut command = Command::new(python);
+    command.args([script, url, video, audio]).env("SVT_LOG", "0");
     spawn(command)
 }
 

@@ -2,6 +2,7 @@
 
 mod encoders;
 mod enhanced;
+mod raw;
 mod refusals;
 mod support;
 mod takeover;

@@ -112,6 +112,23 @@ impl Sps {
         let rbsp = unescape(&nal_unit[2..]);
         parse_sps(&mut Bits::new(&rbsp)).ok_or(Error::SpsLength(nal_unit.len()))?
     }
+
+    /// A decoder that was opened for `self` decodes `other`, too: size and level may differ, the kind of samples and
+    /// whether pictures are reordered may not.
+    pub fn decodes_like(&self, other: &Self) -> bool {
+        let kind = |sps: &Self| {
+            let profile = &sps.profile;
+            let samples = (sps.chroma_format_idc, sps.bit_depth_luma, sps.bit_depth_chroma);
+            (
+                profile.profile_space,
+                profile.profile_idc,
+                profile.is_high_tier,
+                samples,
+                sps.max_num_reorder > 0,
+            )
+        };
+        kind(self) == kind(other)
+    }
 }
 
 fn parse_sps(bits: &mut Bits<'_>) -> Option<Result<Sps, Error>> {

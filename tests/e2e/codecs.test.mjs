@@ -68,6 +68,11 @@ describe('codecs by Enhanced RTMP', () => {
           assert.deepEqual(await page.evaluate(() => [window.unisono.player.video.videoWidth, window.unisono.player.video.videoHeight]), SIZE);
           test.diagnostic(`hls.js: ${shown.length} frames, ${(await seen(page)).stalls} pauses over 0.5 s`);
           await page.close();
+        } else {
+          const page = await browser.open(`${server.url}/${stream}?mode=hls`);
+          const words = `This browser cannot play the stream's codecs by LL-HLS (${codecs})`;
+          await until('the page says why it stays black', () => page.evaluate((w) => document.body.innerText.includes(w), words));
+          await page.close();
         }
       } catch (error) {
         throw new Error(`${error.message}\nencoder: ${encoder.child.words}`, { cause: error });

@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ROOT / "crates/mux/tests/flv/fixtures"
-CORPUS = ROOT / "fuzz/corpus"
+SEEDS = ROOT / "fuzz/seeds"
 
 
 def tags(path):
@@ -18,9 +18,9 @@ def tags(path):
 
 
 def seed(target, name, data):
-    folder = CORPUS / target
+    folder = SEEDS / target
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"seed-{name}").write_bytes(data)
+    (folder / name).write_bytes(data)
 
 
 def frames(path, four_cc, skip=0):

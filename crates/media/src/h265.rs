@@ -170,10 +170,9 @@ fn parse_sps(bits: &mut Bits<'_>) -> Option<Result<Sps, Error>> {
     if luma > 8 || chroma > 8 {
         return Some(Err(Error::SpsValue("bit depth")));
     }
-    let order_count_bits = bits.ue()? + 4;
-    if order_count_bits > 16 {
+    let Some(order_count_bits) = bits.ue()?.checked_add(4).filter(|bits| *bits <= 16) else {
         return Some(Err(Error::SpsValue("log2_max_pic_order_cnt_lsb_minus4")));
-    }
+    };
     let listed = if bits.flag()? { sub_layers } else { 1 };
     let mut max_num_reorder = 0;
     for _ in 0..listed {
@@ -378,6 +377,17 @@ mod tests {
         assert_eq!((sps.chroma_format_idc, sps.bit_depth_luma, sps.sub_layers), (1, 8, 1));
         assert_eq!(sps.max_num_reorder, 0);
         assert_eq!(Sps::parse(&SPS_REORDERED).expect("valid").max_num_reorder, 2);
+    }
+
+    /// Found by fuzzing: 2^32 - 2 bits of picture order count.
+    #[test]
+    fn an_impossible_order_count_is_refused() {
+        let sps = [
+            0x3f, 0x50, 0x42, 0x01, 0x01, 0x02, 0x22, 0x00, 0x60, 0x22, 0x01, 0x00, 0x22, 0x22, 0x22, 0x22,
+            0x50, 0x22, 0x22, 0x22, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0x31, 0x00, 0xff,
+            0xff, 0xff, 0xff, 0xa6, 0xaf, 0x00, 0x03, 0x00, 0x50, 0x50, 0x50, 0x50, 0xde, 0x90, 0x00, 0x10,
+        ];
+        assert_eq!(Sps::parse(&sps), Err(Error::SpsValue("log2_max_pic_order_cnt_lsb_minus4")));
     }
 
     #[test]

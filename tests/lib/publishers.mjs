@@ -1,8 +1,12 @@
 // Real encoders. Each returns { child, kill, stop }; ffmpeg's picture comes from the server's own test source, with the burnt-in counter.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 const binary = process.env.UNISONO_BIN;
+const venv = process.env.UNISONO_VENV ?? join(homedir(), '.cache/unisono/venv');
 
 /** Children as one publisher: the last one is the encoder. */
 export function running(children) {
@@ -39,6 +43,19 @@ export function ffmpegRtmp(url, { encoder = 'zerolatency', counter = 'frame', si
   });
   source.stdout.pipe(ffmpeg.stdin).on('error', () => source.kill());
   return running([source, ffmpeg]);
+}
+
+/**
+ * FFmpeg 8 (PyAV) by Enhanced RTMP: `video` and `audio` as tests/python/publish_rtmp.py names them. A small picture at 15 a second, since this
+ * machine's encoders for the newer codecs are slow; a keyframe each second; the burnt-in counter.
+ */
+export function ffmpeg8Rtmp(url, video, audio, { size = '320x180', fps = 15 } = {}) {
+  const source = spawn(binary, ['testsource', '--raw', '--counter-mode', 'frame', '--size', size, '--fps', String(fps)], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const script = fileURLToPath(new URL('../python/publish_rtmp.py', import.meta.url));
+  const args = [script, url, video, audio, '--size', size, '--fps', String(fps), '--keyframes', String(fps), '--stdin'];
+  const python = spawn(join(venv, 'bin/python'), args, { stdio: ['pipe', 'ignore', 'pipe'], env: { ...process.env, SVT_LOG: '0' } });
+  source.stdout.pipe(python.stdin).on('error', () => source.kill());
+  return running([source, python]);
 }
 
 /** Twelve seconds of fragmented MP4 whose flash (the last quarter of the height, lower right) and beep begin together, each second. */

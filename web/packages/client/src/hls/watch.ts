@@ -1,7 +1,7 @@
 /** Watching by LL-HLS: hls.js where there is MSE, else the browser's own player (older Safari on phones). */
 
 import type Hls from 'hls.js';
-import type { BufferAppendingData, ErrorData } from 'hls.js';
+import type { BufferAppendingData, ErrorData, ManifestLoadedData } from 'hls.js';
 import { errorFromResponse, UnisonoError } from '../errors';
 import { Backoff, delay } from '../net/backoff';
 import { Player, type FrameTime, type PlayerOptions } from '../player';
@@ -76,6 +76,7 @@ export class HlsPlayer extends Player {
       const words = await this.#playOnce();
       this.teardown();
       if (signal.aborted) return;
+      if (words instanceof UnisonoError) return this.fail(words);
       this.moveTo('reconnecting', words);
       if (performance.now() - startedAt > 10_000) backoff.reset();
       await delay(backoff.next(), signal);
@@ -103,8 +104,8 @@ export class HlsPlayer extends Player {
     return null;
   }
 
-  /** Plays until hls.js gives up; resolves with words. */
-  #playOnce(): Promise<string> {
+  /** Plays until hls.js gives up; resolves with words, or with an error where another try would end the same way. */
+  #playOnce(): Promise<string | UnisonoError> {
     const Hls = this.#Hls;
     const hls = new Hls(lowLatencyConfig(this.#options.holdBackMs));
     this.#hls = hls;
@@ -113,13 +114,17 @@ export class HlsPlayer extends Player {
     this.#timelines.audio.clear();
     this.#readAppends(hls);
     const catchUp = setInterval(() => this.#catchUp(hls), 500);
-    return new Promise<string>((resolve) => {
+    return new Promise<string | UnisonoError>((resolve) => {
       let recovered = false;
+      let codecs = '';
+      hls.on(Hls.Events.MANIFEST_LOADED, (_, { levels }: ManifestLoadedData) => (codecs = levels[0]?.attrs?.CODECS ?? ''));
       this.closing.signal.addEventListener('abort', () => resolve('Closed'), { once: true });
       hls.on(Hls.Events.MANIFEST_PARSED, () => void this.play());
       hls.on(Hls.Events.ERROR, (_, data: ErrorData) => {
         if (!data.fatal) return;
-        if (data.type === Hls.ErrorTypes.MEDIA_ERROR && !recovered) {
+        if (data.details === Hls.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR) {
+          resolve(new UnisonoError('unsupported', `This browser cannot play the stream's codecs by LL-HLS (${codecs})`));
+        } else if (data.type === Hls.ErrorTypes.MEDIA_ERROR && !recovered) {
           recovered = true;
           hls.recoverMediaError();
         } else {

@@ -50,6 +50,11 @@ pub enum Denied {
 }
 
 impl Denied {
+    /// True for a token that one of our issuers made: whoever presents it is late, and does not guess.
+    pub const fn is_genuine(&self) -> bool {
+        matches!(self, Self::Revoked | Self::Token(TokenError::Expired(_) | TokenError::TooEarly(_)))
+    }
+
     /// True where other credentials would help (HTTP 401); false where these are good and do not suffice (403).
     pub const fn is_unauthenticated(&self) -> bool {
         !matches!(self, Self::NotAdmin(_) | Self::NotGranted { .. })

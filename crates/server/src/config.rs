@@ -2,6 +2,7 @@
 //!
 //! A key that does not exist is refused, wherever it stands: a misspelt door would otherwise stay open.
 
+use crate::limits::Limits;
 use anyhow::{Context, bail};
 use figment::{
     Figment,
@@ -29,6 +30,7 @@ pub(crate) struct Config {
     pub(crate) rtmp: Rtmp,
     pub(crate) webrtc: WebRtc,
     pub(crate) access: AccessRules,
+    pub(crate) limits: Limits,
     pub(crate) log: Log,
 }
 
@@ -143,6 +145,7 @@ impl Default for Config {
             rtmp: Rtmp { listen: Door::any(1935), connections_max: 256, connections_per_address_max: 64 },
             webrtc: WebRtc { listen: Door::any(8189), advertise: Vec::new(), workers: 0 },
             access: AccessRules { view: View::Open, token_keys: Vec::new() },
+            limits: Limits::default(),
             log: Log { filter: "info".to_owned(), format: LogFormat::Text },
         }
     }

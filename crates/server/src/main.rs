@@ -10,6 +10,7 @@ mod demo;
 mod doors;
 mod gateways;
 mod keys;
+mod limits;
 mod logging;
 mod node;
 mod observe;

@@ -6,6 +6,7 @@ use crate::{
     doors::{self, Certificate, HttpDoor, HttpMetrics},
     gateways::{Gateways, Ground},
     keys::{FirstKeys, Keys, REFRESH_EVERY},
+    limits::Gate,
     observe::{self, NodeMetrics, Observed},
     pages,
 };
@@ -26,7 +27,7 @@ use unisono_base::{MediaTime, NodeClock, Span};
 use unisono_gateway_hls as hls;
 use unisono_gateway_webrtc as webrtc;
 use unisono_hub::{Hub, Limits};
-use unisono_net::Admission;
+use unisono_net::{Admission, Patience};
 use unisono_room::Rooms;
 
 /// From the signal to the exit: what has not ended by then is dropped.
@@ -73,10 +74,13 @@ impl Node {
         let node = NodeMetrics::register(&mut registry);
 
         let metrics = HttpMetrics::register(&mut registry);
-        let admission = Admission::new(config.http.connections_max, config.http.connections_per_address_max);
+        let admission = Admission::new(config.http.connections_max, config.http.connections_per_address_max)
+            .exempting(config.limits.exempt());
+        let patience = Patience::new(config.limits.exempt());
+        let gate = Gate::new(&config.limits, patience.clone(), &mut registry);
         let http = http_door(config, admission.clone(), metrics.clone())?;
         let (https, certificate) = https_door(config, admission, metrics)?.unzip();
-        let ground = Ground::new(clock.clone(), hub.clone(), keys.clone());
+        let ground = Ground::new(clock.clone(), hub.clone(), keys.clone(), patience);
         let gateways = Gateways::open(config, &ground, &mut registry).await?;
         let signs_itself = certificate.as_ref().is_some_and(|certificate| certificate.is_own);
         let doors = doors_of(config, [http.as_ref(), https.as_ref()], &gateways, signs_itself)?;
@@ -102,7 +106,7 @@ impl Node {
             router = router.merge(webrtc.router());
         }
         let tasks = TaskTracker::new();
-        let router = guarded(router);
+        let router = guarded(gate.before(router));
         for door in [http, https].into_iter().flatten() {
             let served = door.serve(router.clone(), stop.clone());
             tasks.spawn(async move {

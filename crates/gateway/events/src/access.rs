@@ -73,7 +73,11 @@ fn now(context: &Context) -> u64 {
 
 fn refuse(denied: &Denied) -> Problem {
     let words = denied.to_string();
-    if denied.is_unauthenticated() { Problem::unauthorized(words) } else { Problem::forbidden(words) }
+    match (denied.is_unauthenticated(), denied.is_genuine()) {
+        (true, true) => Problem::unauthorized(words).genuine(),
+        (true, false) => Problem::unauthorized(words),
+        (false, _) => Problem::forbidden(words),
+    }
 }
 
 /// True when the request was made on this machine by somebody who meant this server: the peer is the loopback

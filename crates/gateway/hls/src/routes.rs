@@ -176,7 +176,8 @@ fn let_in(node: &Node, client: &Client, stream: &StreamId) -> Result<(), Problem
     allowed.map(drop).map_err(|denied| {
         let status =
             if denied.is_unauthenticated() { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
-        Problem::new(status, denied.to_string())
+        let problem = Problem::new(status, denied.to_string());
+        if denied.is_genuine() { problem.genuine() } else { problem }
     })
 }
 

@@ -95,12 +95,17 @@ pub(crate) enum View {
     Token,
 }
 
-/// A key that verifies tokens: a shared secret (HS256) or a PEM public key (ES256, EdDSA), in a file of its own.
+/// A key that verifies tokens: a shared secret (HS256) or a PEM public key (ES256, EdDSA), in a file of its own; or a
+/// JSON Web Key Set, as a file or at an https address, alone in its entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TokenKey {
-    pub(crate) algorithm: TokenAlgorithm,
-    pub(crate) file: PathBuf,
+    #[serde(default)]
+    pub(crate) algorithm: Option<TokenAlgorithm>,
+    #[serde(default)]
+    pub(crate) file: Option<PathBuf>,
+    #[serde(default)]
+    pub(crate) jwks: Option<String>,
     /// Only for tokens whose header names it.
     #[serde(default)]
     pub(crate) kid: Option<String>,

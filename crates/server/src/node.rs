@@ -122,6 +122,9 @@ impl Node {
             tasks.spawn(rtmp.run(stop.clone()));
         }
         tasks.spawn(follow_store(keys.clone(), clock.clone(), stop.clone()));
+        for set in keys.key_sets() {
+            tasks.spawn(set.follow(stop.clone()));
+        }
         tasks.spawn(tick(clock.clone(), hub.clone(), rooms, stop.clone()));
         tracing::info!(http = ?doors.http, https = ?doors.https, rtmp = ?doors.rtmp, webrtc = ?doors.webrtc, "open");
         Ok(Self { hub, clock, doors, first_keys, keys, hls, webrtc, stop, tasks })
@@ -236,6 +239,13 @@ async fn follow_store(keys: Arc<Keys>, clock: NodeClock, stop: CancellationToken
         tokio::select! {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
+        }
+        let kept = keys.keep_exhausted().await;
+        if let Err(error) = &kept {
+            tracing::error!(
+                error = format!("{error:#}"),
+                "used tokens cannot be written down; a restart forgets them"
+            );
         }
         if let Err(error) = keys.refresh(clock.at(Instant::now()).unix_seconds()).await {
             tracing::error!(

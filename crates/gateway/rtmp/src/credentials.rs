@@ -55,7 +55,7 @@ pub(crate) fn check(
     now: u64,
 ) -> Result<(StreamId, Pass), Refusal> {
     let (id, key) = target(app, stream)?;
-    let pass = access.allow(key, Action::Publish, &id, now)?;
+    let pass = access.enter(access.allow(key, Action::Publish, &id, now)?, now)?;
     Ok((id, pass))
 }
 

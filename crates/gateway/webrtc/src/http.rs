@@ -21,7 +21,7 @@ use axum::{
 use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 use unisono_api::{Peer, Presented, Problem};
-use unisono_auth::{Action, Pass};
+use unisono_auth::{Action, Denied, Pass};
 use unisono_base::{StreamId, StreamName};
 use unisono_hub::PublishError;
 use unisono_net::{Full, Place};
@@ -83,13 +83,22 @@ fn let_in(
     action: Action,
     stream: &StreamId,
 ) -> Result<Pass, Problem> {
-    let now = shared.clock.at(std::time::Instant::now()).unix_seconds();
-    shared.access.allow(presented.as_str(), action, stream, now).map_err(|denied| {
-        let status =
-            if denied.is_unauthenticated() { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
-        let problem = Problem::new(status, denied.to_string());
-        if denied.is_genuine() { problem.genuine() } else { problem }
-    })
+    shared.access.allow(presented.as_str(), action, stream, unix_seconds(shared)).map_err(|d| refuse(&d))
+}
+
+/// The last word before a session is made: a token that counts its uses counts this one.
+fn enter(shared: &Shared, pass: Pass) -> Result<Pass, Problem> {
+    shared.access.enter(pass, unix_seconds(shared)).map_err(|denied| refuse(&denied))
+}
+
+fn unix_seconds(shared: &Shared) -> u64 {
+    shared.clock.at(std::time::Instant::now()).unix_seconds()
+}
+
+fn refuse(denied: &Denied) -> Problem {
+    let status = if denied.is_unauthenticated() { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
+    let problem = Problem::new(status, denied.to_string());
+    if denied.is_genuine() { problem.genuine() } else { problem }
 }
 
 /// A place among the sessions whose peer has not sent a valid ICE check yet: they cost memory and vouch for nothing.

@@ -1,6 +1,6 @@
 //! `POST /{app}/{name}/whep`: watch.
 
-use super::{SDP, ask, created, expect_type, let_in, stream_id, text, unconnected};
+use super::{SDP, ask, created, enter, expect_type, let_in, stream_id, text, unconnected};
 use crate::{
     SessionId,
     command::{Command, Refusal, Watch},
@@ -35,6 +35,7 @@ pub(super) async fn watch(
     let offer = text(body, shared.config.limits.sdp_bytes_max).await?;
     let stream = playable(&shared, &id)?;
     let unconnected = unconnected(&shared, peer)?;
+    let pass = enter(&shared, pass)?;
     let worker = shared.least_loaded();
     let seat = shared.viewers.take(&shared.mailboxes[worker].load).ok_or_else(|| {
         let max = shared.config.limits.viewers_max;

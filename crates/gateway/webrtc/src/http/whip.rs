@@ -1,6 +1,6 @@
 //! `POST /{app}/{name}/whip`: publish.
 
-use super::{SDP, ask, created, expect_type, let_in, stream_id, text, unconnected};
+use super::{SDP, ask, created, enter, expect_type, let_in, stream_id, text, unconnected};
 use crate::{
     SessionId,
     command::{Command, Publish},
@@ -33,6 +33,7 @@ pub(super) async fn publish(
     expect_type(&headers, SDP)?;
     let offer = text(body, shared.config.limits.sdp_bytes_max).await?;
     let unconnected = unconnected(&shared, peer)?;
+    let pass = enter(&shared, pass)?;
     let worker = shared.least_loaded();
     let seat = shared.publishers.take(&shared.mailboxes[worker].load).ok_or_else(|| {
         let max = shared.config.limits.publishers_max;

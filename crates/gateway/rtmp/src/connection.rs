@@ -88,8 +88,8 @@ impl End {
         match self {
             Self::Refused(refusal) => Some(refusal.to_string()),
             Self::Media(error) => Some(error.to_string()),
-            Self::Replaced | Self::Shutdown => Some(self.to_string()),
-            Self::Unpublished | Self::Closed | Self::Io(_) | Self::Protocol(_) => None,
+            Self::Replaced | Self::Shutdown | Self::Protocol(_) => Some(self.to_string()),
+            Self::Unpublished | Self::Closed | Self::Io(_) => None,
             Self::Slow(_) | Self::Silent(_) | Self::Deaf => None,
         }
     }

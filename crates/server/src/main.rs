@@ -4,6 +4,7 @@ mod admin;
 mod bench;
 mod check;
 mod cli;
+mod clock;
 mod config;
 mod credentials;
 mod demo;

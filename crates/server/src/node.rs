@@ -2,6 +2,7 @@
 
 use crate::{
     admin::{self, Admin},
+    clock::{self, realtime},
     config::{Config, Door},
     doors::{self, Certificate, HttpDoor, HttpMetrics},
     gateways::{Gateways, Ground},
@@ -20,10 +21,10 @@ use prometheus_client::registry::Registry;
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use unisono_base::{MediaTime, NodeClock, Span};
+use unisono_base::{NodeClock, Span};
 use unisono_gateway_hls as hls;
 use unisono_gateway_webrtc as webrtc;
 use unisono_hub::{Hub, Limits};
@@ -67,6 +68,9 @@ pub(crate) struct Node {
 impl Node {
     /// Opens the store, then every door; nothing is served before all of them are open.
     pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
+        if let Some(words) = clock::complaint() {
+            tracing::warn!("{words}");
+        }
         let clock = NodeClock::new(Instant::now(), realtime());
         let keys = Arc::new(Keys::open(&config.data_dir, &config.access).await?);
         let hub = Hub::new(Limits::default());
@@ -254,9 +258,4 @@ async fn follow_store(keys: Arc<Keys>, clock: NodeClock, stop: CancellationToken
             );
         }
     }
-}
-
-fn realtime() -> MediaTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    MediaTime::from_micros(since.as_micros() as i64)
 }

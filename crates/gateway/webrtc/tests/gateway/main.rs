@@ -4,3 +4,4 @@ mod common;
 mod malformed;
 mod publish_and_watch;
 mod refusals;
+mod strangers;

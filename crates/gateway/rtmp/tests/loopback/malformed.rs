@@ -26,16 +26,15 @@ enum Stage {
 
 use Stage::{Connected, Handshaken, Publishing, Start};
 
-const fn case(
-    stage: Stage,
-    bytes: fn() -> Vec<u8>,
-    words: &'static str,
-) -> (Stage, fn() -> Vec<u8>, &'static str) {
+/// What is sent after which stage, and what the log says of it.
+type Case = (Stage, fn() -> Vec<u8>, &'static str);
+
+const fn case(stage: Stage, bytes: fn() -> Vec<u8>, words: &'static str) -> Case {
     (stage, bytes, words)
 }
 
-/// The table: what is sent after which stage, and what the log says of it.
-fn cases() -> Vec<(Stage, fn() -> Vec<u8>, &'static str)> {
+/// The table.
+fn cases() -> Vec<Case> {
     vec![
         case(Start, || b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), "this is HTTP"),
         case(Start, || vec![0x16, 3, 1, 2, 0, 1, 0], "this is TLS"),

@@ -1,7 +1,12 @@
 //! What publishers and viewers have in common on a worker.
 
 use crate::{
-    SessionId, command::Refusal, directory::Seat, gateway::Shared, metrics::Direction, publisher::Publisher,
+    SessionId,
+    command::Refusal,
+    directory::{PEERS_MAX, Seat},
+    gateway::Shared,
+    metrics::Direction,
+    publisher::Publisher,
     viewer::Viewer,
 };
 use std::{
@@ -9,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 use unisono_auth::Pass;
-use unisono_net::{Socket, TrainBatch};
+use unisono_net::{Place, Socket, TrainBatch};
 use unisono_proto_webrtc::{PatchOutcome, Session as _};
 
 /// How often a session's key or token is asked whether it still holds.
@@ -67,6 +72,8 @@ pub(crate) struct Link {
     /// When its POST arrived.
     posted: Instant,
     is_connected: bool,
+    /// Its place among those without a valid check, until one comes.
+    unconnected: Option<Place>,
     _seat: Seat,
 }
 
@@ -82,7 +89,7 @@ impl Link {
     pub(crate) fn new(
         id: SessionId,
         direction: Direction,
-        seat: Seat,
+        (seat, unconnected): (Seat, Place),
         pass: Pass,
         posted: Instant,
         ufrag: &str,
@@ -97,6 +104,7 @@ impl Link {
             recheck: posted + RECHECK_EVERY,
             posted,
             is_connected: false,
+            unconnected: Some(unconnected),
             _seat: seat,
         }
     }
@@ -104,6 +112,14 @@ impl Link {
     /// The ICE session's entity tag (RFC 9725 §4.3.1): our user fragment, which a restart changes.
     pub(crate) fn etag(&self) -> String {
         format!("\"{}\"", self.ufrag)
+    }
+
+    /// A valid check came from an address; its media may, too. Returns the address that had to make room.
+    pub(crate) fn bind(&mut self, from: SocketAddr, to: Option<IpAddr>) -> Option<SocketAddr> {
+        self.unconnected = None;
+        let oldest = (self.peers.len() >= PEERS_MAX).then(|| self.peers.remove(0).0);
+        self.peers.push((from, to));
+        oldest
     }
 
     /// ICE and DTLS are done. Once.

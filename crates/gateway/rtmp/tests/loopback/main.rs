@@ -2,6 +2,7 @@
 
 mod encoders;
 mod enhanced;
+mod malformed;
 mod raw;
 mod refusals;
 mod support;

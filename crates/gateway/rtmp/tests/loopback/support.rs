@@ -52,7 +52,8 @@ impl Door {
         let clock = NodeClock::new(Instant::now(), MediaTime::from_micros(1_800_000_000_000_000));
         let metrics = Metrics::register(&mut Registry::default());
         let access = Arc::new(Access::new(Arc::new(keyring), Vec::new(), ViewPolicy::Open));
-        let context = Context { hub: hub.clone(), access, clock, metrics };
+        let patience = unisono_net::Patience::default();
+        let context = Context { hub: hub.clone(), access, clock, metrics, patience };
         let gateway = Gateway::bind(config, context).await.expect("a free port");
         let address = gateway.local_addr().expect("bound");
         let shutdown = CancellationToken::new();

@@ -8,6 +8,7 @@ mod config;
 mod credentials;
 mod demo;
 mod doors;
+mod embedding;
 mod gateways;
 mod keys;
 mod logging;

@@ -3,6 +3,7 @@
 import type Hls from 'hls.js';
 import type { BufferAppendingData, ErrorData } from 'hls.js';
 import { errorFromResponse, UnisonoError } from '../errors';
+import { droppedFrames, Growth, type Figures, type Kinds } from '../figures';
 import { Backoff, delay } from '../net/backoff';
 import { Player, type FrameTime, type PlayerOptions } from '../player';
 import type { Displayed } from '../time/frames';
@@ -34,10 +35,14 @@ export class HlsPlayer extends Player {
   #Hls: typeof Hls;
   #hls: Hls | null = null;
   #timelines = { video: new MediaTimeline(), audio: new MediaTimeline() };
+  #holdBackMs: number | null;
+  #appendedBytes = 0;
+  #growth = new Growth();
 
   constructor(options: WatchHlsOptions, HlsClass: typeof Hls) {
     super(options);
     this.#options = options;
+    this.#holdBackMs = options.holdBackMs ?? null;
     this.#Hls = HlsClass;
     void this.#run();
   }
@@ -45,6 +50,43 @@ export class HlsPlayer extends Player {
   /** hls.js at work, for figures. */
   get hls(): Hls | null {
     return this.#hls;
+  }
+
+  override async figures(): Promise<Figures> {
+    const level = this.#hls?.levels[Math.max(this.#hls.currentLevel, 0)];
+    const rate = this.#growth.of('bytes', this.#appendedBytes, performance.now());
+    return {
+      videoCodec: this.kinds()?.video === false ? null : (level?.videoCodec ?? null),
+      audioCodec: level?.audioCodec ?? null,
+      bitsPerSecond: rate && (rate.by * 8000) / rate.ms,
+      bufferMs: this.#aheadMs(),
+      jitterMs: null,
+      loss: null,
+      roundTripMs: null,
+      droppedFrames: droppedFrames(this.video),
+    };
+  }
+
+  override kinds(): Kinds | null {
+    const [video, audio] = [this.#timelines.video.newest !== null, this.#timelines.audio.newest !== null];
+    return this.video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && (video || audio) ? { video, audio } : null;
+  }
+
+  override set holdBackMs(ms: number | null) {
+    this.#holdBackMs = ms;
+    const hls = this.#hls;
+    const least = hls?.latestLevelDetails?.partHoldBack;
+    if (!hls || !least) return;
+    hls.targetLatency = Math.max(ms === null ? 0 : ms / 1000, least);
+    // Farther back is reached by a jump, since nobody wants to see slow motion; the way forward is #catchUp's.
+    const { liveSyncPosition } = hls;
+    if (liveSyncPosition !== null && liveSyncPosition < this.video.currentTime - 0.3) this.video.currentTime = liveSyncPosition;
+  }
+
+  /** How much is loaded beyond the picture on screen. */
+  #aheadMs(): number | null {
+    const { buffered, currentTime } = this.video;
+    return buffered.length ? Math.max(buffered.end(buffered.length - 1) - currentTime, 0) * 1000 : null;
   }
 
   protected override timeOf({ mediaTime }: Displayed): MediaPoint | null {
@@ -106,7 +148,7 @@ export class HlsPlayer extends Player {
   /** Plays until hls.js gives up; resolves with words. */
   #playOnce(): Promise<string> {
     const Hls = this.#Hls;
-    const hls = new Hls(lowLatencyConfig(this.#options.holdBackMs));
+    const hls = new Hls(lowLatencyConfig(this.#holdBackMs ?? undefined));
     this.#hls = hls;
     this.restart();
     this.#timelines.video.clear();
@@ -135,6 +177,7 @@ export class HlsPlayer extends Player {
     const readers = { video: new AnchorReader(), audio: new AnchorReader() };
     hls.on(this.#Hls.Events.BUFFER_APPENDING, (_, { type, data, offset, frag, part }: BufferAppendingData) => {
       const kind = type === 'audio' ? 'audio' : 'video';
+      this.#appendedBytes += data.byteLength;
       for (const anchor of readers[kind].read(data, offset ?? 0, part?.url ?? frag.url)) this.#timelines[kind].add(anchor);
       for (const event of eventsOfPart(data)) this.receive(event, 'emsg');
     });

@@ -15,7 +15,9 @@ export function trackWords(track: TrackView): string {
 
 export function viewerWords({ viewers }: StreamView): string {
   const all = viewers.webrtc + viewers.hls;
-  return all === 1 ? '1 viewer' : `${all} viewers`;
+  // HLS players are counted by their requests.
+  const about = viewers.hls > 0 ? '≈ ' : '';
+  return all === 1 ? `${about}1 viewer` : `${about}${all} viewers`;
 }
 
 export function milliseconds(ms: number): string {

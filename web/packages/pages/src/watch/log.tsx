@@ -3,6 +3,8 @@
 import type { Applied } from '@unisono/client';
 import { dataWords, milliseconds, timeOfDay } from '../parts/words';
 
+const NEGLIGIBLE_US = 70_000;
+
 const WIRES = { datachannel: 'data channel', emsg: 'emsg', feed: 'feed' } as const;
 
 export function EventLog({ log }: { log: readonly Applied[] }) {
@@ -24,12 +26,14 @@ export function EventLog({ log }: { log: readonly Applied[] }) {
 
 function Entry({ applied }: { applied: Applied }) {
   const { event, t, frameLatenessUs, isLate, shown, via } = applied;
+  // Less than two frames late is what "now" means: the event came while its frame was on screen.
+  const isTooLate = isLate && frameLatenessUs > NEGLIGIBLE_US;
   return (
     <li class={shown ? '' : 'unshown'}>
       <div class="row">
         <b class="type">{event.type}</b>
-        <span class={isLate ? 'lateness late' : 'lateness'} title={`Shown on the frame with T = ${t}; the event is bound to ${event.at}`}>
-          {isLate ? `${milliseconds(frameLatenessUs / 1000)} late` : `+${(frameLatenessUs / 1000).toFixed(1)} ms`}
+        <span class={isTooLate ? 'lateness late' : 'lateness'} title={`Shown on the frame with T = ${t}; the event is bound to ${event.at}`}>
+          {isTooLate ? `${milliseconds(frameLatenessUs / 1000)} late` : `+${(frameLatenessUs / 1000).toFixed(1)} ms`}
         </span>
       </div>
       {event.data !== null && <p class="data">{dataWords(event.data)}</p>}

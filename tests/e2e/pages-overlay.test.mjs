@@ -39,7 +39,7 @@ describe('the overlay', () => {
     await say('chat', { name: 'Bob', text: 'second <b>not bold</b>' });
     await say('alert', { text: 'not asked for' }, 'goal');
     await say('question', { name: 'Cy', text: 'Why?' }, 'ask');
-    await say('poll', { question: 'Tea?', options: { Yes: 3, No: 1 } }, 'open');
+    await say('poll', { question: 'Tea?', options: [{ label: 'Yes', votes: 3 }, { label: 'No', votes: 1 }] }, 'open');
     await until('the last one is there', async () => (await messages(page)).at(-1)?.includes('Tea?'));
     const shown = await messages(page);
     assert.equal(shown.length, 3, shown.join(' | '));

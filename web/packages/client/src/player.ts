@@ -124,11 +124,6 @@ export abstract class Player {
   /** What an expert wants to know, measured since the last call. */
   abstract figures(): Promise<Figures>;
 
-  /** Loudness of what plays, 0 to 1; `null` where the browser does not tell. */
-  async audioLevel(): Promise<number | null> {
-    return null;
-  }
-
   /** What the stream has; `null` until that is known. */
   abstract kinds(): Kinds | null;
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { levelOf } from '../src/publish/meter';
+import { levelOf } from '../src/level';
 import { codecFirst } from '../src/webrtc/sdp';
 
 test('a meter is in decibels: silence 0, full scale 1, half of it 6 dB less', () => {

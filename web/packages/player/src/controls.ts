@@ -33,7 +33,7 @@ export class Controls {
     this.#root.append(style, template.content);
     this.video = this.#find('video');
     this.video.muted = true;
-    this.#face = new Face(this.#find('.face'), source);
+    this.#face = new Face(this.#find('.face'), this.video);
     this.#panel = new Panel(this.#find('.figures'), source);
     this.#menu = new Menu(this.#root, host, { ...choices, figures: () => this.#panel.isOpen, setFigures: (isOpen) => this.#panel.show(isOpen) });
     this.#listen();
@@ -43,8 +43,11 @@ export class Controls {
   show({ phase, words }: PlayerState): void {
     this.#host.dataset.phase = phase;
     const more = explanation(phase, words);
-    this.#find('.state b').textContent = HEADLINES[phase];
-    this.#find('.state p').textContent = more;
+    if (phase !== 'playing') {
+      // What fades away keeps its words while it does.
+      this.#find('.state b').textContent = HEADLINES[phase];
+      this.#find('.state p').textContent = more;
+    }
     if (phase !== this.#phase) this.#find('.said').textContent = `${HEADLINES[phase]}. ${more}`.trim();
     this.#phase = phase;
     this.#changed();

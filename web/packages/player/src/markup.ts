@@ -34,7 +34,7 @@ export const MARKUP = `
 <p class="said" role="status" aria-live="polite"></p>
 <button class="big" part="play" type="button" aria-label="Play" hidden>${ICONS.big}</button>
 <button class="unmute" part="unmute" type="button" hidden>${ICONS.muted}Tap for sound</button>
-<section class="figures" part="figures" aria-label="Statistics" hidden><dl></dl></section>
+<section class="figures" part="figures" aria-label="Statistics" tabindex="0" hidden><dl></dl></section>
 <form class="menu" part="menu" aria-label="Playback settings" hidden>
   ${radios('latency', 'Latency', DIALS)}
   <p class="hint"></p>

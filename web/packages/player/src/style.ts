@@ -40,7 +40,7 @@ p { margin: 0; }
 .meter i { width: 6px; height: calc(6px + 66px * var(--level, 0)); border-radius: 3px; background: #86a8ff; transition: height 0.1s linear; }
 
 button { font: inherit; color: inherit; border: 0; background: none; cursor: pointer; padding: 0; }
-button:focus-visible, input:focus-visible { outline: 2px solid #fff; outline-offset: 2px; box-shadow: 0 0 0 4px rgb(6 8 12 / 0.7); }
+button:focus-visible, input:focus-visible, .figures:focus-visible { outline: 2px solid #fff; outline-offset: 2px; box-shadow: 0 0 0 4px rgb(6 8 12 / 0.7); }
 svg { width: 22px; height: 22px; fill: currentColor; display: block; }
 .line { fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round; }
 .big {

@@ -10,7 +10,7 @@ import type { Displayed } from '../time/frames';
 import { MediaTimeline } from '../time/media';
 import type { MediaPoint } from '../time/point';
 import { AnchorReader } from './anchors';
-import { FAR_BEHIND_S, lowLatencyConfig, RATE_FAR, RATE_NEAR, SEEK_BEHIND_S } from './config';
+import { FAR_BEHIND_S, lowLatencyConfig, RATE_FAR, RATE_NEAR, SEEK_AHEAD_S, SEEK_BEHIND_S } from './config';
 import { eventsOfPart } from './emsg';
 import { NativeHlsPlayer } from './native';
 
@@ -28,6 +28,11 @@ export async function watchHls(options: WatchHlsOptions): Promise<Player> {
   return new NativeHlsPlayer(options);
 }
 
+const OVER_EVERY_MS = 1000;
+/** How often an ended stream is asked whether it has come back. */
+const ENDED_PAUSE_MS = 1500;
+const ENDED = 'The stream has ended';
+
 export class HlsPlayer extends Player {
   override readonly protocol = 'hls';
 
@@ -37,6 +42,8 @@ export class HlsPlayer extends Player {
   #timelines = { video: new MediaTimeline(), audio: new MediaTimeline() };
   #holdBackMs: number | null;
   #appendedBytes = 0;
+  /** The last playback ran to the end of its playlist. */
+  #hasEnded = false;
   #growth = new Growth();
 
   constructor(options: WatchHlsOptions, HlsClass: typeof Hls) {
@@ -132,7 +139,12 @@ export class HlsPlayer extends Player {
       let pause = backoff.next();
       try {
         const response = await fetch(this.#options.url, { signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]) });
-        if (response.ok) return null;
+        if (response.ok && !(this.#hasEnded && (await isClosed(response, signal)))) return null;
+        if (response.ok) {
+          this.moveTo('waiting', ENDED);
+          await delay(ENDED_PAUSE_MS, signal);
+          continue;
+        }
         const error = await errorFromResponse(response);
         if (error.kind !== 'absent' && error.kind !== 'network') return error;
         if (error.kind === 'absent') pause = error.retryAfterMs ?? 1000;
@@ -155,8 +167,13 @@ export class HlsPlayer extends Player {
     this.#timelines.audio.clear();
     this.#readAppends(hls);
     const catchUp = setInterval(() => this.#catchUp(hls), 500);
+    const over = new AbortController();
     return new Promise<string>((resolve) => {
       let recovered = false;
+      void this.#isOver(hls, over.signal).then((isOver) => {
+        this.#hasEnded = isOver;
+        if (isOver) resolve(ENDED);
+      });
       this.closing.signal.addEventListener('abort', () => resolve('Closed'), { once: true });
       hls.on(Hls.Events.MANIFEST_PARSED, () => void this.play());
       hls.on(Hls.Events.ERROR, (_, data: ErrorData) => {
@@ -170,7 +187,22 @@ export class HlsPlayer extends Player {
       });
       hls.attachMedia(this.video);
       hls.loadSource(this.#options.url);
-    }).finally(() => clearInterval(catchUp));
+    }).finally(() => {
+      clearInterval(catchUp);
+      over.abort();
+    });
+  }
+
+  /** True once it is over: what the playlist ended with has been played, or nothing moves and the server has no such stream any more. */
+  async #isOver(hls: Hls, signal: AbortSignal): Promise<boolean> {
+    while (await delay(OVER_EVERY_MS, signal)) {
+      const isClosed = hls.latestLevelDetails?.live === false;
+      if (isClosed && (this.video.ended || this.state !== 'playing')) return true;
+      if (this.state !== 'stalled') continue;
+      const answer = await fetch(this.#options.url, { signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]) }).catch(() => null);
+      if (answer?.status === 404) return true;
+    }
+    return false;
   }
 
   #readAppends(hls: Hls): void {
@@ -189,5 +221,16 @@ export class HlsPlayer extends Player {
     const behind = latency - targetLatency;
     hls.config.maxLiveSyncPlaybackRate = behind > FAR_BEHIND_S ? RATE_FAR : RATE_NEAR;
     if (behind > SEEK_BEHIND_S && liveSyncPosition > this.video.currentTime) this.video.currentTime = liveSyncPosition;
+    // Too close for what was asked: a stream that had just begun was joined at its start.
+    const isTooClose = this.#holdBackMs !== null && behind < -SEEK_AHEAD_S;
+    if (isTooClose && liveSyncPosition < this.video.currentTime - SEEK_AHEAD_S) this.video.currentTime = liveSyncPosition;
   }
+}
+
+/** True if the stream behind a multivariant playlist is over: its playlists end with EXT-X-ENDLIST for a while before they go. */
+async function isClosed(multivariant: Response, signal: AbortSignal): Promise<boolean> {
+  const first = (await multivariant.text()).split('\n').find((line) => line.trim() !== '' && !line.startsWith('#'));
+  if (!first) return false;
+  const media = await fetch(new URL(first.trim(), multivariant.url), { signal, cache: 'no-store' });
+  return media.ok && /^#EXT-X-ENDLIST/m.test(await media.text());
 }

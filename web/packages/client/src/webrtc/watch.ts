@@ -76,12 +76,6 @@ export class WebRtcPlayer extends Player {
     return this.#meter.read(((await this.#pc?.getStats()) ?? new Map()) as ReadonlyMap<string, unknown>);
   }
 
-  override async audioLevel(): Promise<number | null> {
-    const receiver = this.#pc?.getReceivers().find(({ track }) => track.kind === 'audio');
-    const entries = [...((await receiver?.getStats()) ?? new Map()).values()] as { type: string; audioLevel?: number }[];
-    return entries.find(({ type }) => type === 'inbound-rtp')?.audioLevel ?? null;
-  }
-
   override kinds(): Kinds | null {
     const [video, audio] = [this.#timelines.video.isMapped, this.#timelines.audio.isMapped];
     // The other kind's mapping follows the first at once, if there is one.

@@ -12,6 +12,8 @@ export interface Face {
   readonly flies: boolean;
 }
 
+/** Said where nobody is named; other lanes say their type. */
+const WORDS: Record<string, string> = { chat: '', reaction: '', caption: '', question: 'Question', poll: 'Poll' };
 const TEXT_MAX = 280;
 const BARS_MAX = 6;
 
@@ -21,14 +23,14 @@ export function faceOf({ lane, type, data, actor }: RoomEvent): Face {
   const said = first(fields, ['text', 'message', 'question', 'title', 'emoji']);
   const bars = lane === 'poll' ? barsOf(fields.options ?? fields.results) : [];
   return {
-    who: clip(name ?? (lane === 'chat' || lane === 'reaction' ? '' : type), 40),
+    who: clip(name ?? WORDS[lane] ?? type, 40),
     text: clip(said ?? (bars.length > 0 ? '' : dataWords(data)) ?? '', TEXT_MAX) || (lane === 'reaction' ? '❤' : ''),
     bars,
     flies: lane === 'reaction',
   };
 }
 
-/** `["Yes", "No"]`, `{"Yes": 3, "No": 1}` or `[{"label": "Yes", "votes": 3}]`. */
+/** `["Yes", "No"]`, `[{"label": "Yes", "votes": 3}]`, or `{"Yes": 3, "No": 1}`, whose order the server does not keep. */
 function barsOf(options: unknown): Face['bars'] {
   const pairs: [string, number][] = Array.isArray(options)
     ? options.map((option: unknown) => {

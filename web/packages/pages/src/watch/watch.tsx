@@ -110,8 +110,7 @@ export function Watch({ stream, token, urls }: { stream: StreamName; token: stri
             <span title={state.words}>
               <Pill tone={TONES[state.phase]}>{HEADLINES[state.phase]}</Pill>
             </span>
-            {view && <Viewers view={view} />}
-            <Live player={player} />
+            <Live player={player}>{view && <Viewers view={view} />}</Live>
           </div>
           {state.note && !isReordered && <Banner>Plays by LL-HLS: {state.note}</Banner>}
           <Troubles view={view} />

@@ -1,4 +1,4 @@
-/** How loud a stream is, for a meter beside its preview. */
+/** How loud a stream is, for a meter beside it. */
 
 /** Calls `onLevel` with 0 to 1 ten times a second, until the returned function is called. Silent where there is no sound or no WebAudio. */
 export function measureLevel(stream: MediaStream, onLevel: (level: number) => void): () => void {
@@ -9,8 +9,11 @@ export function measureLevel(stream: MediaStream, onLevel: (level: number) => vo
   source.connect(analyser);
   const samples = new Float32Array(analyser.fftSize);
   const timer = setInterval(() => {
-    // Before a click on the page browsers keep it suspended.
-    if (context.state === 'suspended') void context.resume().catch(() => undefined);
+    // Browsers keep it suspended until somebody has clicked on the page.
+    if (context.state !== 'running') {
+      if (navigator.userActivation?.hasBeenActive !== false) void context.resume().catch(() => undefined);
+      return;
+    }
     analyser.getFloatTimeDomainData(samples);
     onLevel(levelOf(samples));
   }, 100);

@@ -63,8 +63,11 @@ describe('the watch page', () => {
     const { detail } = await whep.json();
     assert.ok(seen.toLowerCase().includes(detail.toLowerCase()), `${seen} holds ${detail}`);
     assert.ok(said.toLowerCase().includes(detail.toLowerCase()));
-    await page.close();
     const good = await token('new', '--stream', 'live/x');
+    await page.getByLabel('Your token for this stream').fill(good);
+    await page.getByRole('button', { name: 'Watch', exact: true }).click();
+    await phase(page, 'playing');
+    await page.close();
     for (const address of [`/t/${good}/live/x`, `/live/x#token=${good}`]) {
       const viewer = await browser.open(guarded.url + address);
       await phase(viewer, 'playing');

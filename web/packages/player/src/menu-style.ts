@@ -21,5 +21,10 @@ kbd { font: 12px ui-monospace, monospace; color: #b6c0d2; border: 1px solid rgb(
 .figures dl { margin: 0; display: grid; grid-template-columns: auto auto; gap: 1px 16px; }
 .figures dt { color: #b6c0d2; font-weight: 400; }
 .figures dd { margin: 0; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
-@media (hover: none) { .choices span { padding: 9px 4px; } }
+@media (max-width: 640px) {
+  .menu { bottom: 50px; max-height: calc(100% - 56px); padding: 9px 10px; gap: 5px; }
+  .hint, kbd { display: none; }
+  legend { padding-bottom: 3px; }
+  .figures { font-size: 12px; line-height: 1.3; max-height: calc(100% - 64px); }
+}
 `;

@@ -31,7 +31,7 @@ export function Ways({ folded }: { folded: boolean }) {
       {way === 'browser' && <Browser stream={stream} />}
       {way === 'obs' && <Obs stream={stream} />}
       {way === 'ffmpeg' && <Ffmpeg stream={stream} />}
-      <p class="quiet">The server printed the publish key at its first start. It begins with pk_ and takes the place of YOUR_KEY.</p>
+      <p class="quiet">The server printed the publish key at its first start. It begins with pk_{way === 'browser' ? '.' : ' and takes the place of YOUR_KEY.'}</p>
     </details>
   );
 }

@@ -2,6 +2,7 @@
 
 import type { Diagnosis, StreamView } from '../api';
 import { Banner } from './frame';
+import { capital } from './words';
 
 /** Banners for what presses, small print for the rest. A note that a diagnosis says as well is said once. */
 export function Troubles({ view }: { view: StreamView | null }) {
@@ -21,7 +22,7 @@ export function Troubles({ view }: { view: StreamView | null }) {
 }
 
 function Trouble({ found }: { found: Diagnosis }) {
-  const words = found.words.charAt(0).toUpperCase() + found.words.slice(1);
+  const words = capital(found.words);
   if (found.severity === 'info') return <p class="quiet note">{words}</p>;
   return <Banner tone={found.severity === 'error' ? 'bad' : 'note'}>{words}</Banner>;
 }

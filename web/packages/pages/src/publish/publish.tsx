@@ -5,6 +5,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { Copy } from '../parts/copy';
 import { Banner, Head, Pill, Segments, type Tone } from '../parts/frame';
 import { Ffmpeg, Obs } from '../parts/encoders';
+import { capital } from '../parts/words';
 import { DevicePickers } from './devices';
 import { Health } from './health';
 import { Insecure } from './insecure';
@@ -66,8 +67,8 @@ export function Publish({ stream, urls }: { stream: StreamName; urls: StreamUrls
               <Pill tone={TONES[studio.state]}>{HEADLINES[studio.state]}</Pill>
             </span>
           </div>
-          {studio.state === 'failed' && <Banner tone="bad">{studio.words}</Banner>}
-          {studio.state === 'reconnecting' && <Banner>{studio.words}</Banner>}
+          {studio.state === 'failed' && <Banner tone="bad">{capital(studio.words)}</Banner>}
+          {studio.state === 'reconnecting' && <Banner>{capital(studio.words)}</Banner>}
           <Insecure />
           <Health studio={studio} urls={urls} />
         </section>

@@ -2,7 +2,7 @@
 
 import { sendableCodecs } from '@unisono/client';
 import { useMemo } from 'preact/hooks';
-import { bitrate } from '../parts/words';
+import { roundBitrate } from '../parts/words';
 import { BITRATES_KBPS, HEIGHTS, RATES, videoBitrate, type Settings } from './settings';
 
 export function Quality({ settings, disabled, onChange }: { settings: Settings; disabled: boolean; onChange: (part: Partial<Settings>) => void }) {
@@ -17,7 +17,7 @@ export function Quality({ settings, disabled, onChange }: { settings: Settings; 
       <Choice label="Frame rate" disabled={disabled} value={String(settings.fps)} onChange={(fps) => onChange({ fps: Number(fps) })}
         options={RATES.map((fps) => [String(fps), `${fps} fps`])} />
       <Choice label="Bitrate" disabled={disabled} value={String(settings.bitrateKbps)} onChange={(kbps) => onChange({ bitrateKbps: Number(kbps) })}
-        options={[['0', `Auto, ${bitrate(automatic)}`], ...bitrates.map((kbps): [string, string] => [String(kbps), bitrate(kbps * 1000)])]} />
+        options={[['0', `Auto, ${roundBitrate(automatic)}`], ...bitrates.map((kbps): [string, string] => [String(kbps), roundBitrate(kbps * 1000)])]} />
       <Choice label="Codec" disabled={disabled} value={settings.codec} onChange={(codec) => onChange({ codec })}
         options={[['', codecs[0] ? `Auto, ${codecs[0]}` : 'Auto'], ...codecs.map((codec): [string, string] => [codec, codec])]} />
     </div>

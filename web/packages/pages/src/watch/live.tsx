@@ -17,7 +17,7 @@ export function Live({ player, children }: { player: RefObject<UnisonoPlayer | n
   return (
     <dl class="figures">
       <Figure name="Latency" value={stats && isPlaying && !stats.isExact && latency !== '–' ? `≈ ${latency}` : latency} title={latencyTitle(stats)} />
-      <Figure name="Rate" value={isPlaying ? `${stats.framesPerSecond} fps` : '–'} title="Frames shown in the last second" />
+      <Figure name="Rate" value={isPlaying && stats.width > 0 ? `${stats.framesPerSecond} fps` : '–'} title="Frames shown in the last second" />
       <Figure name="Picture" value={stats?.width ? `${stats.width}×${stats.height}` : '–'} />
       {children}
       <Figure name="Stalls" value={String(stats?.stalls ?? 0)} title="Times playback stood still for more than half a second" />

@@ -17,6 +17,7 @@ import { Live } from './live';
 import { Viewers } from './viewers';
 import { SendEvent } from './send';
 import { Toasts } from './toasts';
+import { AskToken } from './token';
 
 /** Events kept in the list; older ones leave it. */
 const LOG_LENGTH = 60;
@@ -63,7 +64,11 @@ export function Watch({ stream, token, urls }: { stream: StreamName; token: stri
   const [{ mode, latency }] = useState(choicesOfAddress);
   const [state, setState] = useState<PlayerState>({ state: 'connecting', phase: 'connecting', words: '', line: mode === 'hls' ? 'hls' : 'webrtc', note: null });
   const [log, setLog] = useState<readonly Applied[]>([]);
-  const { data: view, error } = usePolled<StreamView>(urls.status, 3000);
+  const { data: view, error, refresh } = usePolled<StreamView>(urls.status, 3000);
+  /** T of the first frame shown here: what belongs to a time before it is history. */
+  const [joinedAt, setJoinedAt] = useState<number | null>(null);
+  // We are a viewer now, or not any more.
+  useEffect(refresh, [state.phase]);
 
   usePlayerKeys(player);
   useEffect(() => {
@@ -72,9 +77,14 @@ export function Watch({ stream, token, urls }: { stream: StreamName; token: stri
     const onState = (event: Event) => setState((event as CustomEvent<PlayerState>).detail);
     element.addEventListener('unisono-state', onState);
     const stop = element.on('event', (applied) => setLog((old) => [applied, ...old].slice(0, LOG_LENGTH)));
+    const stopJoining = element.on('frame', ({ t }) => {
+      setJoinedAt(t);
+      stopJoining();
+    });
     return () => {
       element.removeEventListener('unisono-state', onState);
       stop();
+      stopJoining();
     };
   }, []);
 
@@ -92,7 +102,7 @@ export function Watch({ stream, token, urls }: { stream: StreamName; token: stri
       <main class="watch">
         <section class="stage" aria-label="Stream">
           <unisono-player ref={player} class="screen" src={urls.watch} mode={mode} latency={latency} {...(token ? { token } : {})}>
-            <Toasts log={log} />
+            <Toasts log={log.filter(({ event }) => joinedAt !== null && event.at >= joinedAt)} />
           </unisono-player>
           <div class="caption">
             <div class="title">
@@ -112,12 +122,13 @@ export function Watch({ stream, token, urls }: { stream: StreamName; token: stri
             </span>
             <Live player={player}>{view && <Viewers view={view} />}</Live>
           </div>
+          {state.phase === 'refused' && <AskToken />}
           {state.note && !isReordered && <Banner>Plays by LL-HLS: {state.note}</Banner>}
           <Troubles view={view} />
           <Share stream={stream} needsToken={token !== null} />
         </section>
         <aside class="room" aria-label="Room">
-          <EventLog log={log} />
+          <EventLog log={log} joinedAt={joinedAt} />
           <SendEvent url={urls.events} player={player} />
         </aside>
       </main>

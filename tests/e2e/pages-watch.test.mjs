@@ -96,7 +96,7 @@ describe('the watch page', () => {
     await page.close();
   });
 
-  it('keys: sound, pause, statistics, full screen; the viewers are counted', async () => {
+  it('keys: sound, pause, statistics, full screen, picture in picture; the viewers are counted', async () => {
     publish('live/keys');
     const page = await open('live/keys', '?mode=webrtc');
     await phase(page, 'playing');
@@ -120,10 +120,32 @@ describe('the watch page', () => {
     await until('full screen', () => page.evaluate(() => document.fullscreenElement?.localName === 'unisono-player'));
     await page.keyboard.press('f');
     await until('not full screen', () => page.evaluate(() => document.fullscreenElement === null));
+    for (const isOut of [true, false]) {
+      await page.keyboard.press('p');
+      await until(`picture in picture: ${isOut}`, () => page.evaluate((want) => (document.pictureInPictureElement !== null) === want, isOut));
+    }
     await until('the viewer is counted', async () => /Watching\s*1/.test(await page.innerText('main')));
     await page.locator('button', { hasText: 'LL-HLS' }).click();
     await until('the other protocol plays', () => page.evaluate(() => window.unisono.player.line === 'hls' && window.unisono.player.dataset.phase === 'playing'));
     await until('its figures', async () => /LL-HLS[^]*Loaded ahead/.test(await inside(page, '.figures', 'element.innerText')));
+    await page.close();
+  });
+
+  it('what is wrong with a stream is said once each, by how grave it is', async () => {
+    publish('live/ill');
+    await server.live('live/ill');
+    const page = await browser.open('about:blank');
+    // The server's own answer, with findings added: a real stream has them one at a time.
+    await page.route('**/api/v1/streams/live/ill', async (route) => {
+      const response = await route.fetch();
+      const found = [['no_keyframe', 'error', 'no keyframe came for 10 s'], ['clock', 'warning', 'the clock is unsynchronised'], ['gop', 'info', 'keyframes are rare']];
+      const diagnosis = found.map(([code, severity, words]) => ({ code, severity, words }));
+      await route.fulfill({ response, json: { ...(await response.json()), diagnosis, notes: ['keyframes are rare'] } });
+    });
+    await page.goto(`${server.url}/live/ill`);
+    await until('all are said', async () => /No keyframe came for 10 s[^]*The clock is unsynchronised[^]*Keyframes are rare/.test(await page.innerText('main')));
+    assert.deepEqual(await page.locator('.banner').evaluateAll((banners) => banners.map(({ className, role }) => [className, role])), [['banner bad', 'alert'], ['banner note', 'note']]);
+    assert.equal((await page.innerText('main')).match(/keyframes are rare/gi).length, 1);
     await page.close();
   });
 

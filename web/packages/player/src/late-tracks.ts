@@ -2,7 +2,9 @@
 
 import { delay, type Kinds } from '@unisono/client';
 
-const EVERY_MS = 3000;
+const SOON_MS = 3000;
+/** A radio's listeners must not ask every three seconds for ever. */
+const SELDOM_MS = 30_000;
 
 /** What the status of a stream (`/api/v1/streams/{app}/{name}`) says of its tracks. */
 export function kindsOfStatus(status: unknown): Kinds | null {
@@ -23,12 +25,14 @@ export function lacks(played: Kinds, stream: Kinds): boolean {
  */
 export async function lateTrack(url: string, played: () => Kinds | null, signal: AbortSignal): Promise<boolean> {
   let looks = 0;
-  while (await delay(EVERY_MS, signal)) {
+  let pause = SOON_MS;
+  while (await delay(looks > 0 ? SOON_MS : pause, signal)) {
     const now = played();
     const isWhole = now === null || (now.video && now.audio);
     const stream = isWhole ? null : await status(url, signal);
     looks = now && stream && lacks(now, stream) ? looks + 1 : 0;
     if (looks === 2) return true;
+    pause = isWhole ? SOON_MS : Math.min(pause * 1.3, SELDOM_MS);
   }
   return false;
 }

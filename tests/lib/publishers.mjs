@@ -78,3 +78,16 @@ export function gstreamerRtmp(url) {
   ];
   return running([spawn('gst-launch-1.0', ['-q', ...pipeline], { stdio: ['ignore', 'ignore', 'pipe'] })]);
 }
+
+/** ffmpeg by RTMP with sound alone, picture alone, or both; nothing is measured in it. */
+export function ffmpegPart(url, { video = true, audio = true } = {}) {
+  const inputs = [
+    ...(video ? ['-re', '-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=30'] : []),
+    ...(audio ? ['-re', '-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000'] : []),
+  ];
+  const codecs = [...(video ? [...ZEROLATENCY, '-b:v', '400k', '-pix_fmt', 'yuv420p'] : []), ...(audio ? ['-c:a', 'aac', '-ac', '2', '-b:a', '96k'] : [])];
+  const ffmpeg = spawn('ffmpeg', ['-nostdin', '-hide_banner', '-loglevel', 'warning', ...inputs, ...codecs, '-flush_packets', '1', '-f', 'flv', url], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  return running([ffmpeg]);
+}

@@ -9,6 +9,7 @@ mod config;
 mod credentials;
 mod demo;
 mod doors;
+mod embedding;
 mod gateways;
 mod jwks;
 mod keys;

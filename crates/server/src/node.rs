@@ -5,6 +5,7 @@ use crate::{
     clock::{self, realtime},
     config::{Config, Door},
     doors::{self, Certificate, HttpDoor, HttpMetrics},
+    embedding,
     gateways::{Gateways, Ground},
     keys::{FirstKeys, Keys, REFRESH_EVERY},
     limits::Gate,
@@ -208,11 +209,13 @@ fn reachable(config: &Config) -> Vec<IpAddr> {
 
 /// What every response carries: a browser must not guess types from bytes that came from somebody else.
 fn guarded(router: Router) -> Router {
-    router.layer(middleware::map_response(|mut response: Response| async move {
-        let headers = response.headers_mut();
-        headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
-        response
-    }))
+    router.layer(middleware::from_fn(embedding::share)).layer(middleware::map_response(
+        |mut response: Response| async move {
+            let headers = response.headers_mut();
+            headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+            response
+        },
+    ))
 }
 
 /// Once a second: the timeline clock against the system's, streams whose publisher stays away, rooms nobody uses.

@@ -15,14 +15,14 @@ const FLAGS = [
 ];
 
 export class Browser {
-  /** `executablePath`: another way to start it, such as in a network namespace. */
-  static async launch({ executablePath = '/usr/bin/chromium' } = {}) {
+  /** `executablePath`: another way to start it, such as in a network namespace. `without`: flags of ours to leave out; `extra`: others. */
+  static async launch({ executablePath = '/usr/bin/chromium', without = [], extra = [] } = {}) {
     const browser = new Browser();
     browser.profile = await mkdtemp(join(tmpdir(), 'unisono-chromium-'));
     browser.context = await chromium.launchPersistentContext(browser.profile, {
       executablePath,
       headless: true,
-      args: FLAGS,
+      args: [...FLAGS.filter((flag) => !without.includes(flag)), ...extra],
       viewport: { width: 1280, height: 800 },
     });
     return browser;

@@ -1,8 +1,9 @@
 //! How many connections a door holds, in all and from one address, so that one client cannot take every place.
 
+use crate::nets::{Exempt, client_of};
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -11,6 +12,7 @@ use std::{
 pub struct Admission {
     total_max: usize,
     per_address_max: usize,
+    exempt: Exempt,
     held: Arc<Mutex<Held>>,
 }
 
@@ -35,20 +37,25 @@ pub enum Full {
 #[derive(Debug)]
 pub struct Place {
     held: Arc<Mutex<Held>>,
-    /// `None` for this machine, which has no share.
+    /// `None` where it has no share, being exempt.
     address: Option<IpAddr>,
 }
 
 impl Admission {
-    /// At most `total_max` connections, at most `per_address_max` from one IPv4 address or one IPv6 /64, the smallest net a
-    /// host commonly has to itself. This machine is not limited on its own: a proxy here speaks for everybody.
+    /// At most `total_max` connections, at most `per_address_max` from one client ([`client_of`]). This machine is not
+    /// limited on its own: a proxy here speaks for everybody.
     pub fn new(total_max: usize, per_address_max: usize) -> Self {
-        Self { total_max, per_address_max, held: Arc::default() }
+        Self { total_max, per_address_max, exempt: Exempt::default(), held: Arc::default() }
+    }
+
+    /// With other networks that are bound by the total alone.
+    pub fn exempting(self, exempt: Exempt) -> Self {
+        Self { exempt, ..self }
     }
 
     /// A place for a connection from `peer`.
     pub fn admit(&self, peer: IpAddr) -> Result<Place, Full> {
-        let address = (!peer.to_canonical().is_loopback()).then(|| net_of(peer));
+        let address = (!self.exempt.contains(peer)).then(|| client_of(peer));
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if held.total >= self.total_max {
             return Err(Full::Total(self.total_max));
@@ -76,13 +83,6 @@ impl Drop for Place {
                 held.by_address.remove(&address);
             }
         }
-    }
-}
-
-fn net_of(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
     }
 }
 

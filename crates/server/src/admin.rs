@@ -5,7 +5,7 @@
 //! POST   /api/v1/keys             {"role": "publish", "name": "studio"} -> the key, this once
 //! DELETE /api/v1/keys/{id}        what it let in ends within a second
 //! POST   /api/v1/tokens           {"grants": […], "lifetime_seconds": 3600, "subject": "alice"} -> the token
-//! POST   /api/v1/tokens/revoke    {"token": "…"}: one of the node's own
+//! POST   /api/v1/tokens/revoke    {"token": "…"}: whole, or its jti; whoever signed it
 //! ```
 
 use crate::{keys::Keys, observe::admit};
@@ -111,10 +111,14 @@ struct TokenRequest {
     subject: Option<String>,
     #[serde(default)]
     name: Option<String>,
+    #[serde(default)]
+    uses: Option<u32>,
+    #[serde(default)]
+    sessions: Option<u32>,
 }
 
 async fn sign(State(admin): Shared, body: Body<TokenRequest>) -> Result<Response, Problem> {
-    let TokenRequest { grants, lifetime_seconds, subject, name } = taken(body)?;
+    let TokenRequest { grants, lifetime_seconds, subject, name, uses, sessions } = taken(body)?;
     if !(1..=LIFETIME_MAX_S).contains(&lifetime_seconds) {
         let words = format!("lifetime_seconds must be from 1 to {LIFETIME_MAX_S}");
         return Err(Problem::bad_request(words));
@@ -129,6 +133,8 @@ async fn sign(State(admin): Shared, body: Body<TokenRequest>) -> Result<Response
         jti: Some(jti.clone()),
         tenant: None,
         name,
+        uses,
+        sessions,
         grants,
     };
     let token = admin.keys.sign(&claims).map_err(|error| failed(&error))?;
@@ -139,6 +145,7 @@ async fn sign(State(admin): Shared, body: Body<TokenRequest>) -> Result<Response
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RevokeRequest {
+    /// Whole, or its `jti`.
     token: String,
 }
 

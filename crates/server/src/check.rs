@@ -2,7 +2,7 @@
 //! something is wrong, also what to do.
 
 use crate::{
-    advertise,
+    advertise, clock,
     config::{Config, View},
     doors::{self, Certificate},
     keys::Keys,
@@ -63,6 +63,7 @@ pub(crate) async fn check(config: &Config) -> Vec<Finding> {
     findings.extend(media(config).await);
     findings.push(viewing(config));
     findings.extend(limits(config));
+    findings.extend(clock::complaint().map(warning));
     findings
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A key that does not exist is refused, wherever it stands: a misspelt door would otherwise stay open.
 
-use crate::advertise::Address;
+use crate::{advertise::Address, limits::Limits};
 use anyhow::{Context, bail};
 use figment::{
     Figment,
@@ -33,6 +33,7 @@ pub(crate) struct Config {
     pub(crate) rtmps: Rtmps,
     pub(crate) webrtc: WebRtc,
     pub(crate) access: AccessRules,
+    pub(crate) limits: Limits,
     pub(crate) log: Log,
 }
 
@@ -160,12 +161,17 @@ pub(crate) enum View {
     Token,
 }
 
-/// A key that verifies tokens: a shared secret (HS256) or a PEM public key (ES256, EdDSA), in a file of its own.
+/// A key that verifies tokens: a shared secret (HS256) or a PEM public key (ES256, EdDSA), in a file of its own; or a
+/// JSON Web Key Set, as a file or at an https address, alone in its entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TokenKey {
-    pub(crate) algorithm: TokenAlgorithm,
-    pub(crate) file: PathBuf,
+    #[serde(default)]
+    pub(crate) algorithm: Option<TokenAlgorithm>,
+    #[serde(default)]
+    pub(crate) file: Option<PathBuf>,
+    #[serde(default)]
+    pub(crate) jwks: Option<String>,
     /// Only for tokens whose header names it.
     #[serde(default)]
     pub(crate) kid: Option<String>,
@@ -213,6 +219,7 @@ impl Default for Config {
             rtmps: Rtmps::default(),
             webrtc: WebRtc { listen: Door::any(8189), tcp: true, advertise: Vec::new(), workers: 0 },
             access: AccessRules { view: View::Open, token_keys: Vec::new() },
+            limits: Limits::default(),
             log: Log { filter: "info".to_owned(), format: LogFormat::Text },
         }
     }

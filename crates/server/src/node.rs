@@ -3,10 +3,13 @@
 use crate::{
     admin::{self, Admin},
     advertise,
+    clock::{self, realtime},
     config::{Config, Door},
     doors::{self, HttpDoor, HttpMetrics, SecureDoors},
+    embedding,
     gateways::{Gateways, Ground, Surroundings},
     keys::{FirstKeys, Keys, REFRESH_EVERY},
+    limits::Gate,
     observe::{self, NodeMetrics, Observed},
     pages,
 };
@@ -20,14 +23,14 @@ use prometheus_client::registry::Registry;
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use unisono_base::{MediaTime, NodeClock, Span};
+use unisono_base::{NodeClock, Span};
 use unisono_gateway_hls as hls;
 use unisono_gateway_webrtc as webrtc;
 use unisono_hub::{Hub, Limits};
-use unisono_net::Admission;
+use unisono_net::{Admission, Patience};
 use unisono_room::Rooms;
 
 /// From the signal to the exit: what has not ended by then is dropped.
@@ -70,6 +73,9 @@ pub(crate) struct Node {
 impl Node {
     /// Opens the store, then every door; nothing is served before all of them are open.
     pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
+        if let Some(words) = clock::complaint() {
+            tracing::warn!("{words}");
+        }
         let clock = NodeClock::new(Instant::now(), realtime());
         let keys = Arc::new(Keys::open(&config.data_dir, &config.access).await?);
         let hub = Hub::new(Limits::default());
@@ -77,12 +83,15 @@ impl Node {
         let node = NodeMetrics::register(&mut registry);
 
         let metrics = HttpMetrics::register(&mut registry);
-        let admission = Admission::new(config.http.connections_max, config.http.connections_per_address_max);
+        let admission = Admission::new(config.http.connections_max, config.http.connections_per_address_max)
+            .exempting(config.limits.exempt());
+        let patience = Patience::new(config.limits.exempt());
+        let gate = Gate::new(&config.limits, patience.clone(), &mut registry);
         let advertise = advertise::resolve(&config.webrtc.advertise).await?;
         let reachable = reachable(config, &advertise);
         let http = http_door(config, admission.clone(), metrics.clone())?;
         let mut secure = SecureDoors::open(config, &admission, &metrics, &reachable)?;
-        let ground = Ground::new(clock.clone(), hub.clone(), keys.clone());
+        let ground = Ground::new(clock.clone(), hub.clone(), keys.clone(), patience);
         let one_port = secure.one_port.as_ref().map(|door| door.listener.local_addr()).transpose()?;
         let around = Surroundings { advertise, one_port, tls: secure.rtmps.take() };
         let gateways = Gateways::open(config, &ground, around, &mut registry).await?;
@@ -114,7 +123,7 @@ impl Node {
             secure.one_port.iter_mut().for_each(|door| door.ice = Some(webrtc.ice_tcp()));
         }
         let tasks = TaskTracker::new();
-        let router = guarded(router);
+        let router = guarded(gate.before(router));
         for door in [http, secure.https, secure.one_port].into_iter().flatten() {
             let served = door.serve(router.clone(), stop.clone());
             tasks.spawn(async move {
@@ -130,6 +139,9 @@ impl Node {
             tasks.spawn(rtmp.run(stop.clone()));
         }
         tasks.spawn(follow_store(keys.clone(), clock.clone(), stop.clone()));
+        for set in keys.key_sets() {
+            tasks.spawn(set.follow(stop.clone()));
+        }
         tasks.spawn(tick(clock.clone(), hub.clone(), rooms, stop.clone()));
         tracing::info!(
             http = ?doors.http, https = ?doors.https, one_port = ?doors.one_port, rtmp = ?doors.rtmp, rtmps = ?doors.rtmps,
@@ -203,11 +215,13 @@ fn reachable(config: &Config, advertise: &[webrtc::Advertised]) -> Vec<IpAddr> {
 
 /// What every response carries: a browser must not guess types from bytes that came from somebody else.
 fn guarded(router: Router) -> Router {
-    router.layer(middleware::map_response(|mut response: Response| async move {
-        let headers = response.headers_mut();
-        headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
-        response
-    }))
+    router.layer(middleware::from_fn(embedding::share)).layer(middleware::map_response(
+        |mut response: Response| async move {
+            let headers = response.headers_mut();
+            headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+            response
+        },
+    ))
 }
 
 /// Once a second: the timeline clock against the system's, streams whose publisher stays away, rooms nobody uses.
@@ -239,6 +253,13 @@ async fn follow_store(keys: Arc<Keys>, clock: NodeClock, stop: CancellationToken
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
+        let kept = keys.keep_exhausted().await;
+        if let Err(error) = &kept {
+            tracing::error!(
+                error = format!("{error:#}"),
+                "used tokens cannot be written down; a restart forgets them"
+            );
+        }
         if let Err(error) = keys.refresh(clock.at(Instant::now()).unix_seconds()).await {
             tracing::error!(
                 error = format!("{error:#}"),
@@ -246,9 +267,4 @@ async fn follow_store(keys: Arc<Keys>, clock: NodeClock, stop: CancellationToken
             );
         }
     }
-}
-
-fn realtime() -> MediaTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    MediaTime::from_micros(since.as_micros() as i64)
 }

@@ -79,6 +79,7 @@ pub(crate) async fn get(
     let Query(From { from_seq }) =
         query.map_err(|_| Problem::bad_request("from_seq must be a whole number, the first seq wanted"))?;
     if let Ok(upgrade) = upgrade {
+        let pass = access::enter(&context, pass)?;
         let feed = open(&context, room.clone(), from_seq).await?;
         return Ok(websocket::answer(context, upgrade, room, pass, feed));
     }
@@ -95,6 +96,7 @@ pub(crate) async fn get(
     // A browser that lost its connection says what it had last; that counts more than how it began.
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<u64>().ok());
     let from_seq = last.map(|last| last.saturating_add(1)).or(from_seq);
+    let pass = access::enter(&context, pass)?;
     let feed = open(&context, room.clone(), from_seq).await?;
     Ok(sse::answer(context, &room, pass, feed))
 }

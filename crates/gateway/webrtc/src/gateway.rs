@@ -79,6 +79,8 @@ pub(crate) struct Shared {
     pub(crate) transcoders: Transcoders,
     pub(crate) publishers: Seats,
     pub(crate) viewers: Seats,
+    /// Sessions without a valid check so far.
+    pub(crate) unconnected: Admission,
     pub(crate) mailboxes: Vec<Mailbox>,
     /// ICE host candidates.
     pub(crate) candidates: Vec<HostCandidate>,
@@ -145,8 +147,11 @@ impl Gateway {
             transcoders: Transcoders::new(limits.transcoders_max, metrics.clone()),
             publishers: Seats::new(limits.publishers_max, metrics.inbound.sessions.clone()),
             viewers: Seats::new(limits.viewers_max, metrics.outbound.sessions.clone()),
-            tcp_admission: Admission::new(limits.tcp_connections_max, limits.tcp_connections_per_address_max),
+            tcp_admission: Admission::new(limits.tcp_connections_max, limits.tcp_connections_per_address_max)
+                .exempting(config.exempt.clone()),
             reach: Reach::new(candidates.words(), metrics.unreached.clone()),
+            unconnected: Admission::new(limits.unconnected_max, limits.unconnected_per_address_max)
+                .exempting(config.exempt.clone()),
             metrics,
             mailboxes,
             tcp_candidates: candidates.tcp(),

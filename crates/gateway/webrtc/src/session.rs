@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 use unisono_auth::Pass;
-use unisono_net::{SendStats, Socket, TrainBatch};
+use unisono_net::{Place, SendStats, Socket, TrainBatch};
 use unisono_proto_webrtc::{HostCandidate, PatchOutcome, Path, Session as _, Transport};
 
 /// How often a session's key or token is asked whether it still holds.
@@ -96,6 +96,8 @@ pub(crate) struct Link {
     /// Until when its peer's first packet is awaited; `None` once that has been judged.
     reached_by: Option<Instant>,
     is_connected: bool,
+    /// Its place among those without a valid check, until one comes.
+    unconnected: Option<Place>,
     _seat: Seat,
 }
 
@@ -111,7 +113,7 @@ impl Link {
     pub(crate) fn new(
         id: SessionId,
         direction: Direction,
-        seat: Seat,
+        (seat, unconnected): (Seat, Place),
         pass: Pass,
         posted: Instant,
         ufrag: &str,
@@ -128,6 +130,7 @@ impl Link {
             posted,
             reached_by: Some(posted + REACHED_WITHIN),
             is_connected: false,
+            unconnected: Some(unconnected),
             _seat: seat,
         }
     }
@@ -161,6 +164,14 @@ impl Link {
     /// The ICE session's entity tag (RFC 9725 §4.3.1): our user fragment, which a restart changes.
     pub(crate) fn etag(&self) -> String {
         format!("\"{}\"", self.ufrag)
+    }
+
+    /// A valid check came from an address; its media may, too. Returns the address that had to make room.
+    pub(crate) fn bind(&mut self, from: SocketAddr, to: Option<IpAddr>) -> Option<SocketAddr> {
+        self.unconnected = None;
+        let oldest = (self.peers.len() >= PEERS_MAX).then(|| self.peers.remove(0).0);
+        self.peers.push((from, to));
+        oldest
     }
 
     /// ICE and DTLS are done. Once.

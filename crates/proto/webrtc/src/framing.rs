@@ -115,6 +115,6 @@ mod tests {
         let mut request = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
         request.extend([0; 12]);
         request.extend(bytes);
-        crate::path::nominating(&request).is_none_or(|_| true)
+        crate::route::nominating(&request).is_none_or(|_| true)
     }
 }

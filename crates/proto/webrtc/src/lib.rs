@@ -19,6 +19,7 @@ mod mapping;
 mod offer;
 mod patch;
 mod path;
+mod route;
 mod rtc;
 mod session;
 
@@ -29,5 +30,5 @@ pub use ingress::{Ingress, IngressEvent, IngressFrame, IngressStats};
 pub use mapping::Mapping;
 pub use offer::OfferError;
 pub use patch::{PatchError, PatchOutcome};
-pub use path::{HostCandidate, Path, Transport};
+pub use route::{HostCandidate, Path, Transport};
 pub use session::{CloseReason, Session, Transmit};

@@ -1,224 +1,239 @@
-//! What a session's packets travel over, and which of several such paths its media takes.
+//! The addresses a peer was heard from, and how much may be sent to each: nobody can aim our media at a stranger.
+//!
+//! An ICE-lite endpoint only answers checks, and a check proves that its sender knows the password, not that it lives at
+//! its source address. So each address that sent a valid check is asked back (a binding request of ours, RFC 8445 §7.3
+//! has every agent answer it). Until it answers, it gets at most three times the bytes that came from it. After
+//! that it is asked again every five seconds; an address that stays silent for thirty has taken its consent back
+//! (RFC 7675 §5.1).
 
+use crate::{Path as Route, Transmit};
 use std::{
-    net::SocketAddr,
+    collections::VecDeque,
     time::{Duration, Instant},
 };
+use str0m::{
+    IceCreds,
+    crypto::CryptoProvider,
+    ice::{StunMessage, TransId},
+};
 
-/// What carries packets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Transport {
-    /// One datagram each.
-    Udp,
-    /// A stream of frames ([`crate::Deframer`]) on a connection that the peer opened (RFC 6544, passive for us).
-    Tcp,
+/// Addresses remembered; the one heard longest ago makes room.
+const PATHS_MAX: usize = 8;
+/// Bytes out for each byte in, before an address has answered.
+const AMPLIFICATION_MAX: u64 = 3;
+/// Between two checks of an address that has answered (RFC 7675 §5.1: 4 to 6 s).
+const CHECK_EVERY: Duration = Duration::from_secs(5);
+/// Between two checks of one that has not. It also has to send something in between, or there is nothing to spend.
+const RETRY_EVERY: Duration = Duration::from_millis(250);
+/// An address that has not consented for so long gets nothing more (RFC 7675 §5.1).
+pub(crate) const CONSENT_MAX: Duration = Duration::from_secs(30);
+/// PRIORITY of our checks: that of a peer-reflexive candidate (RFC 8445 §5.1.2). Nothing depends on it.
+const PRIORITY: u32 = (110 << 24) | (65_535 << 8) | 255;
+/// A check of ours is shorter: both user fragments have 256 bytes at most.
+const CHECK_BYTES_MAX: usize = 1_024;
+
+/// What a datagram turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stun {
+    /// A binding request with our user fragment and the right integrity.
+    Request,
+    /// An answer to one of our checks.
+    Answer,
+    /// Nothing that this session asked for or answers.
+    Foreign,
 }
 
-/// One of our host candidates, as a peer reaches it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct HostCandidate {
-    /// How.
-    pub transport: Transport,
-    /// Where.
-    pub address: SocketAddr,
+/// All addresses of one peer.
+#[derive(Debug)]
+pub(crate) struct Paths {
+    local: IceCreds,
+    /// Empty credentials where the offer had none; then nothing can be asked back.
+    remote: IceCreds,
+    tie_breaker: u64,
+    known: VecDeque<Path>,
+    /// Where DTLS and media last went.
+    current: Option<Route>,
+    /// Nothing but STUN ever went to another address: whoever completes the DTLS handshake was at this one.
+    is_single: bool,
+    /// Datagrams not sent because their address had not answered.
+    pub(crate) withheld: u64,
 }
 
-impl HostCandidate {
-    /// A UDP candidate.
-    pub const fn udp(address: SocketAddr) -> Self {
-        Self { transport: Transport::Udp, address }
+#[derive(Debug)]
+struct Path {
+    address: Route,
+    received: u64,
+    sent: u64,
+    is_validated: bool,
+    /// When it last showed that it wants to hear from us.
+    consented: Instant,
+    heard: Instant,
+    /// The check on its way.
+    asked: Option<TransId>,
+    ask_at: Instant,
+}
+
+impl Paths {
+    pub(crate) fn new(local: IceCreds, remote: IceCreds, tie_breaker: u64) -> Self {
+        Self {
+            local,
+            remote,
+            tie_breaker,
+            known: VecDeque::new(),
+            current: None,
+            is_single: true,
+            withheld: 0,
+        }
     }
 
-    /// A passive TCP candidate.
-    pub const fn tcp(address: SocketAddr) -> Self {
-        Self { transport: Transport::Tcp, address }
-    }
-}
-
-/// A bare address is a UDP candidate.
-impl From<SocketAddr> for HostCandidate {
-    fn from(address: SocketAddr) -> Self {
-        Self::udp(address)
-    }
-}
-
-/// The two ends of what carries a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Path {
-    /// What carries it.
-    pub transport: Transport,
-    /// The peer.
-    pub remote: SocketAddr,
-    /// The candidate of ours that the peer talks to.
-    pub local: SocketAddr,
-}
-
-impl Path {
-    /// Datagrams between `remote` and our candidate `local`.
-    pub const fn udp(remote: SocketAddr, local: SocketAddr) -> Self {
-        Self { transport: Transport::Udp, remote, local }
+    /// ICE restarts: other credentials count from now on; what an address has shown stays shown.
+    pub(crate) fn restart(&mut self, local: IceCreds, remote: IceCreds) {
+        (self.local, self.remote) = (local, remote);
     }
 
-    /// Frames on a connection from `remote` to our candidate `local`.
-    pub const fn tcp(remote: SocketAddr, local: SocketAddr) -> Self {
-        Self { transport: Transport::Tcp, remote, local }
+    /// True before the first valid check.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.known.is_empty()
     }
-}
 
-/// A path gives way to a nominated one, of whatever priority, once the peer has not used it for so long.
-const GIVES_WAY_AFTER: Duration = Duration::from_secs(1);
-
-/// What the peer sends by another path while the one before was quiet for so long was not merely overtaken on the way.
-const DATA_MOVES_AFTER: Duration = Duration::from_millis(100);
-
-/// The path of everything that is not STUN.
-///
-/// An ICE-lite agent sends no checks, so the words on which path works are the peer's: USE-CANDIDATE (RFC 8445 §7.3.1.5),
-/// and the path it takes itself, which Chromium changes up to 2.5 s before its next USE-CANDIDATE. str0m goes by priority
-/// among all paths that were ever nominated and finds out about a dead one after 15 s; a viewer whose network changed
-/// would see a still picture for as long.
-#[derive(Debug, Default)]
-pub(crate) struct Nomination {
-    current: Option<Nominated>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Nominated {
-    path: Path,
-    /// The peer's PRIORITY.
-    priority: u32,
-    /// The last USE-CANDIDATE or data on it; `None` after an ICE restart, which asks for a new choice.
-    used: Option<Instant>,
-}
-
-impl Nomination {
-    /// A valid binding request with USE-CANDIDATE came over `path`. True when media takes another path from now on.
-    pub(crate) fn handle(&mut self, now: Instant, path: Path, priority: u32) -> bool {
-        let chosen = Nominated { path, priority, used: Some(now) };
-        let Some(current) = &mut self.current else {
-            self.current = Some(chosen);
-            return true;
+    /// Looks at a STUN message; nothing is remembered of one that is not genuine.
+    pub(crate) fn handle_stun(
+        &mut self,
+        now: Instant,
+        from: Route,
+        bytes: &[u8],
+        crypto: &CryptoProvider,
+    ) -> Stun {
+        let Ok(message) = StunMessage::parse(bytes) else { return Stun::Foreign };
+        let hmac = |key: &[u8], parts: &[&[u8]]| crypto.sha1_hmac_provider.sha1_hmac(key, parts);
+        if message.is_binding_request() {
+            let is_ours = message.split_username().is_some_and(|(ufrag, _)| ufrag == self.local.ufrag);
+            if !is_ours || !message.verify(self.local.pass.as_bytes(), hmac) {
+                return Stun::Foreign;
+            }
+            self.requested(now, from);
+            return Stun::Request;
+        }
+        let asked = self.known.iter_mut().find(|path| path.address == from);
+        let Some(path) = asked.filter(|path| path.asked == Some(message.trans_id())) else {
+            return Stun::Foreign;
         };
-        let is_other = current.path != path;
-        let gives_way = current.used.is_none_or(|at| now.saturating_duration_since(at) >= GIVES_WAY_AFTER);
-        if !is_other || gives_way || priority > current.priority {
-            *current = chosen;
-            return is_other;
+        let is_answer =
+            message.is_successful_binding_response() && message.verify(self.remote.pass.as_bytes(), hmac);
+        if !is_answer {
+            return Stun::Foreign;
         }
-        false
+        path.is_validated = true;
+        path.asked = None;
+        path.consented = now;
+        path.ask_at = now + CHECK_EVERY;
+        Stun::Answer
     }
 
-    /// DTLS or SRTP came over `path`, which is a valid one. True when media takes another path from now on.
-    pub(crate) fn handle_data(&mut self, now: Instant, path: Path) -> bool {
-        let Some(current) = &mut self.current else { return false };
-        if current.path == path {
-            // After a restart the old path goes on being used, and is no choice.
-            current.used = current.used.map(|_| now);
-            return false;
+    /// A valid check came: the address is known from now on. Where it has answered before, that is consent, too.
+    fn requested(&mut self, now: Instant, from: Route) {
+        if let Some(path) = self.known.iter_mut().find(|path| path.address == from) {
+            path.consented = now;
+            return;
         }
-        if current.used.is_some_and(|at| now.saturating_duration_since(at) < DATA_MOVES_AFTER) {
-            return false;
+        if self.known.len() == PATHS_MAX {
+            let oldest = (0..PATHS_MAX).min_by_key(|index| self.known[*index].heard).unwrap_or_default();
+            self.known.remove(oldest);
         }
-        current.path = path;
-        current.used = Some(now);
+        self.known.push_back(Path {
+            address: from,
+            received: 0,
+            sent: 0,
+            is_validated: false,
+            consented: now,
+            heard: now,
+            asked: None,
+            ask_at: now,
+        });
+    }
+
+    /// Bytes that the session took from `from`. False where the address never sent a valid check.
+    pub(crate) fn handle_received(&mut self, now: Instant, from: Route, length: usize) -> bool {
+        let Some(path) = self.known.iter_mut().find(|path| path.address == from) else { return false };
+        path.received += length as u64;
+        path.heard = now;
         true
     }
 
-    /// The credentials are new: the path stays until the peer has chosen one with them.
-    pub(crate) fn restart(&mut self) {
-        if let Some(current) = &mut self.current {
-            current.used = None;
+    /// The DTLS handshake was completed by a datagram of `from`. Who did that has read what we sent, so the address
+    /// is validated, also where its owner does not answer checks; unless what we sent went elsewhere as well.
+    pub(crate) fn handshake_done(&mut self, from: Route) {
+        if self.is_single && self.current == Some(from) {
+            for path in self.known.iter_mut().filter(|path| path.address == from) {
+                path.is_validated = true;
+            }
         }
     }
 
-    /// Where media goes.
-    pub(crate) fn path(&self) -> Option<Path> {
-        self.current.map(|nominated| nominated.path)
-    }
-}
-
-/// PRIORITY of a binding request that carries USE-CANDIDATE (RFC 8445 §16.1); `None` for every other packet.
-pub(crate) fn nominating(packet: &[u8]) -> Option<u32> {
-    const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
-    const PRIORITY: [u8; 2] = [0x00, 0x24];
-    const USE_CANDIDATE: [u8; 2] = [0x00, 0x25];
-    let (header, mut attributes) = packet.split_at_checked(20)?;
-    if header[..2] != BINDING_REQUEST {
-        return None;
-    }
-    let (mut priority, mut is_nominated) = (0, false);
-    while let Some((&[t0, t1, l0, l1], rest)) = attributes.split_first_chunk::<4>() {
-        let length = usize::from(u16::from_be_bytes([l0, l1]));
-        match ([t0, t1], rest.get(..length)?) {
-            (PRIORITY, &[a, b, c, d]) => priority = u32::from_be_bytes([a, b, c, d]),
-            (USE_CANDIDATE, _) => is_nominated = true,
-            _ => {}
+    /// May these bytes go to `to`? Counted as sent if so.
+    pub(crate) fn allows(&mut self, to: Route, bytes: &[u8]) -> bool {
+        let is_stun = bytes.first().is_some_and(|first| *first < 4);
+        let length = bytes.len() as u64;
+        let Some(path) = self.known.iter_mut().find(|path| path.address == to) else {
+            self.withheld += 1;
+            return false;
+        };
+        if !path.is_validated && path.sent + length > path.received * AMPLIFICATION_MAX {
+            self.withheld += 1;
+            return false;
         }
-        attributes = rest.get(length.next_multiple_of(4)..)?;
+        path.sent += length;
+        if !is_stun {
+            self.is_single &= self.current.is_none_or(|current| current == to);
+            self.current = Some(to);
+        }
+        true
     }
-    is_nominated.then_some(priority)
+
+    /// The next check to send now, if one is due.
+    pub(crate) fn poll_check(&mut self, now: Instant, crypto: &CryptoProvider) -> Option<Transmit> {
+        if self.remote.pass.is_empty() {
+            return None;
+        }
+        let index = self.known.iter().position(|path| path.is_due(now))?;
+        let path = &mut self.known[index];
+        let id = TransId::new();
+        path.asked = Some(id);
+        path.ask_at = now + if path.is_validated { CHECK_EVERY } else { RETRY_EVERY };
+        let username = format!("{}:{}", self.remote.ufrag, self.local.ufrag);
+        let request = StunMessage::binding_request(&username, id, false, self.tie_breaker, PRIORITY, false);
+        let mut bytes = vec![0; CHECK_BYTES_MAX];
+        let hmac = |key: &[u8], parts: &[&[u8]]| crypto.sha1_hmac_provider.sha1_hmac(key, parts);
+        let length = request.to_bytes(Some(self.remote.pass.as_bytes()), &mut bytes, hmac).ok()?;
+        bytes.truncate(length);
+        let dst = path.address;
+        self.allows(dst, &bytes).then_some(Transmit { path: dst, bytes, segment_size: None })
+    }
+
+    /// When [`Self::poll_check`] or [`Self::is_revoked`] has something new.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let consent = self.current_path().map(|path| path.consented + CONSENT_MAX);
+        let checks = self.known.iter().filter(|path| path.is_wanted()).map(|path| path.ask_at);
+        checks.chain(consent).min()
+    }
+
+    /// True once the address that gets our media has not consented for 30 s.
+    pub(crate) fn is_revoked(&self, now: Instant) -> bool {
+        self.current_path().is_some_and(|path| now >= path.consented + CONSENT_MAX)
+    }
+
+    fn current_path(&self) -> Option<&Path> {
+        self.known.iter().find(|path| Some(path.address) == self.current)
+    }
 }
 
-#[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "tests need one real instant to start virtual time from")]
-mod tests {
-    use super::*;
-
-    fn path(remote: &str) -> Path {
-        Path::udp(remote.parse().expect("an address"), "192.0.2.1:8189".parse().expect("an address"))
+impl Path {
+    /// Worth another check: heard since the consent would have ended.
+    fn is_wanted(&self) -> bool {
+        self.ask_at < self.heard + CONSENT_MAX
     }
 
-    #[test]
-    fn a_better_path_is_taken_at_once_and_a_worse_one_when_the_first_falls_silent() {
-        let (start, ms) = (Instant::now(), Duration::from_millis);
-        let (good, poor) = (path("192.0.2.2:1"), path("198.51.100.2:1"));
-        let mut nomination = Nomination::default();
-        assert!(nomination.handle(start, poor, 10));
-        assert!(nomination.handle(start + ms(1), good, 20));
-        // An aggressive nominator repeats itself on all paths.
-        assert!(!nomination.handle(start + ms(500), poor, 10));
-        assert!(!nomination.handle(start + ms(600), good, 20));
-        assert!(!nomination.handle(start + ms(1_500), poor, 10));
-        assert_eq!(nomination.path(), Some(good));
-        assert!(nomination.handle(start + ms(1_700), poor, 10), "the good one was silent for a second");
-        assert_eq!(nomination.path(), Some(poor));
-    }
-
-    #[test]
-    fn media_follows_what_the_peer_sends() {
-        let (start, ms) = (Instant::now(), Duration::from_millis);
-        let (wire, air) = (path("192.0.2.2:1"), path("198.51.100.2:1"));
-        let mut nomination = Nomination::default();
-        assert!(!nomination.handle_data(start, air), "nothing is nominated yet");
-        nomination.handle(start, wire, 20);
-        assert!(!nomination.handle_data(start + ms(1_000), wire));
-        assert!(!nomination.handle_data(start + ms(1_050), air), "overtaken on the way, perhaps");
-        assert!(nomination.handle_data(start + ms(1_150), air));
-        assert_eq!(nomination.path(), Some(air));
-    }
-
-    #[test]
-    fn after_a_restart_media_stays_until_the_peer_chooses() {
-        let now = Instant::now();
-        let (old, new) = (path("192.0.2.2:1"), path("198.51.100.2:1"));
-        let mut nomination = Nomination::default();
-        nomination.handle(now, old, 20);
-        nomination.restart();
-        assert_eq!(nomination.path(), Some(old));
-        assert!(nomination.handle(now, new, 10));
-        assert_eq!(nomination.path(), Some(new));
-    }
-
-    #[test]
-    fn only_a_whole_binding_request_nominates() {
-        let mut request = vec![0, 1, 0, 12, 0x21, 0x12, 0xa4, 0x42];
-        request.extend([7; 12]);
-        request.extend([0, 0x24, 0, 4, 0, 0, 1, 2]);
-        assert_eq!(nominating(&request), None, "a check alone");
-        request.extend([0, 0x25, 0, 0]);
-        assert_eq!(nominating(&request), Some(258));
-        request[1] = 2;
-        assert_eq!(nominating(&request), None);
-        assert_eq!(nominating(&[0, 1, 0]), None);
+    fn is_due(&self, now: Instant) -> bool {
+        self.is_wanted() && self.ask_at <= now
     }
 }

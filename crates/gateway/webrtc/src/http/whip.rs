@@ -1,6 +1,6 @@
 //! `POST /{app}/{name}/whip`: publish.
 
-use super::{SDP, ask, created, expect_type, let_in, stream_id, text};
+use super::{SDP, ask, created, enter, expect_type, let_in, stream_id, text, unconnected};
 use crate::{
     SessionId,
     command::{Command, Publish},
@@ -13,7 +13,7 @@ use axum::{
     response::Response,
 };
 use std::{collections::HashMap, sync::Arc, time::Instant};
-use unisono_api::{Presented, Problem};
+use unisono_api::{Peer, Presented, Problem};
 use unisono_auth::Action;
 
 /// 201 with the answer, or a problem in words. The key or token comes as Bearer, in the path, or as `?key=` from simple tools.
@@ -21,6 +21,7 @@ pub(super) async fn publish(
     State(shared): State<Arc<Shared>>,
     Path((app, name)): Path<(String, String)>,
     Query(query): Query<HashMap<String, String>>,
+    peer: Peer,
     presented: Presented,
     headers: HeaderMap,
     body: Body,
@@ -31,13 +32,16 @@ pub(super) async fn publish(
     let pass = let_in(&shared, &presented, Action::Publish, &stream)?;
     expect_type(&headers, SDP)?;
     let offer = text(body, shared.config.limits.sdp_bytes_max).await?;
+    let unconnected = unconnected(&shared, peer)?;
+    let pass = enter(&shared, pass)?;
     let worker = shared.least_loaded();
     let seat = shared.publishers.take(&shared.mailboxes[worker].load).ok_or_else(|| {
         let max = shared.config.limits.publishers_max;
         Problem::unavailable(format!("the server has {max} WebRTC publishers, its limit")).retry_after(10)
     })?;
     let id = SessionId::random().map_err(|error| Problem::unavailable(error.to_string()))?;
-    let command = |reply| Command::Publish(Publish { id, seat, stream, pass, offer, posted, reply });
+    let command =
+        |reply| Command::Publish(Publish { id, seat, unconnected, stream, pass, offer, posted, reply });
     let opened = ask(&shared, worker, command).await??;
     Ok(created(format!("/{app}/{name}/whip/{id}"), opened))
 }

@@ -1,6 +1,8 @@
 //! The gateway as clients see it: HTTP through the real routes, media through the real ports.
 
 mod common;
+mod malformed;
 mod publish_and_watch;
 mod refusals;
+mod strangers;
 mod tcp;

@@ -50,7 +50,7 @@ async fn a_viewer_that_does_not_read_slows_nobody() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strangers_are_closed_and_one_address_cannot_take_every_place() {
-    let node = Node::start_with(|config: &mut Config| {
+    let node = Node::with(1, |config: &mut Config| {
         config.limits = Limits { tcp_connections_max: 2, ..config.limits };
     });
     for words in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\0\x03abc", b"\xff\xff"] {

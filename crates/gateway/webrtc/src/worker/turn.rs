@@ -147,7 +147,11 @@ impl Worker {
         let bell = self.shared.mailboxes[self.index].bells.bell(Target::Publisher(id));
         let (publisher, answer) = match Publisher::open(now, &self.shared, &stream, pass.id(), &offer, bell) {
             Ok(made) => made,
-            Err(refusal) => return drop(reply.send(Err(refusal))),
+            Err(refusal) => {
+                // Given back before the answer: who reads it may come again at once.
+                drop((seat, unconnected));
+                return drop(reply.send(Err(refusal)));
+            }
         };
         let link = Link::new(
             id,
@@ -168,7 +172,11 @@ impl Worker {
         let Watch { id, seat, unconnected, stream, pass, offer, posted, reply } = watch;
         let (viewer, answer) = match Viewer::open(now, &self.shared, &stream, &offer) {
             Ok(made) => made,
-            Err(refusal) => return drop(reply.send(Err(refusal))),
+            Err(refusal) => {
+                // Given back before the answer: who reads it may come again at once.
+                drop((seat, unconnected));
+                return drop(reply.send(Err(refusal)));
+            }
         };
         let bells = &self.shared.mailboxes[self.index].bells;
         if !self.audiences.join(&self.shared, bells, &stream, id) {

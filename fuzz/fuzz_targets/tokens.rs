@@ -4,9 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use std::sync::OnceLock;
-use unisono_auth::{
-    Access, Action, Claims, Pattern, PresentedKey, VerifyKey, ViewPolicy, parse_jwks, sign,
-};
+use unisono_auth::{Access, Action, Claims, Pattern, PresentedKey, VerifyKey, ViewPolicy, parse_jwks, sign};
 use unisono_base::StreamId;
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";

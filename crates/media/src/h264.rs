@@ -256,7 +256,7 @@ fn skip_scaling_lists(bits: &mut Bits<'_>, lists: usize) -> Option<()> {
         let (mut last, mut next) = (8i32, 8i32);
         for _ in 0..size {
             if next != 0 {
-                next = (last + bits.se()? + 256) % 256;
+                next = last.wrapping_add(bits.se()?).wrapping_add(256) % 256;
             }
             if next != 0 {
                 last = next;

@@ -174,8 +174,8 @@ impl Worker {
         let (publisher, answer) = match Publisher::open(now, &self.shared, &stream, pass.id(), &offer, bell) {
             Ok(made) => made,
             Err(refusal) => {
-                // The place is free before the answer says so.
-                drop(seat);
+                // Given back before the answer: who reads it may come again at once.
+                drop((seat, unconnected));
                 return drop(reply.send(Err(refusal)));
             }
         };
@@ -199,8 +199,8 @@ impl Worker {
         let (viewer, answer) = match Viewer::open(now, &self.shared, &stream, &offer) {
             Ok(made) => made,
             Err(refusal) => {
-                // The place is free before the answer says so.
-                drop(seat);
+                // Given back before the answer: who reads it may come again at once.
+                drop((seat, unconnected));
                 return drop(reply.send(Err(refusal)));
             }
         };

@@ -62,7 +62,7 @@ def rtmp():
                       message(9, video), message(8, audio), message(9, picture), message(8, sound)])
     seed("rtmp_session", "publisher", b"\x40" + whole)
     tags = [video, audio, picture, sound]
-    seed("flv", "publisher", b"".join(bytes([len(tag)]) + tag for tag in tags))
+    seed("flv", "publisher", b"".join(len(tag).to_bytes(2, "big") + tag for tag in tags))
 
 
 def stun(kind, *attributes):

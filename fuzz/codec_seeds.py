@@ -1,10 +1,10 @@
 """Writes the seeds of the codecs' fuzz targets from the FLV files of crates/mux/tests/flv.
 
-    python3 tests/python/fuzz_seeds.py
+    python3 fuzz/codec_seeds.py
 """
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 FILES = ROOT / "crates/mux/tests/flv/fixtures"
 SEEDS = ROOT / "fuzz/seeds"
 

@@ -495,7 +495,9 @@ fn codecs(role: Role, offer: &str) -> CodecConfig {
     let mut codecs = CodecConfig::empty();
     codecs.enable_opus(true, false);
     for format in PREFERENCE {
-        if matches!(role, Role::Publisher) || role == Role::Viewer(Some(format)) {
+        // Where there is no picture the section is answered in any format and stays silent: refusing it would take the offer's
+        // first section out of the bundle, and Chromium then finds no transport for the sound.
+        if matches!(role, Role::Publisher | Role::Viewer(None)) || role == Role::Viewer(Some(format)) {
             add_format(&mut codecs, format, offer);
         }
     }

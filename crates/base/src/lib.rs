@@ -5,9 +5,11 @@
 mod clock;
 mod doorbell;
 mod id;
+mod quota;
 mod time;
 
 pub use clock::{NodeClock, TimelineClock};
 pub use doorbell::Doorbell;
 pub use id::{Epoch, KeyId, NameError, RoomId, StreamId, StreamName, Tenant};
+pub use quota::Quota;
 pub use time::{MediaTime, Span, Ticks};

@@ -53,6 +53,14 @@ impl Pass {
             Who::Key(id) | Who::Token { subject: id, .. } => id.clone(),
         }
     }
+
+    /// The `jti` of the token that let in, where it has one.
+    pub fn token(&self) -> Option<&str> {
+        match &self.who {
+            Who::Token { jti, .. } => jti.as_deref(),
+            Who::Anyone | Who::Key(_) => None,
+        }
+    }
 }
 
 /// A token's name that cannot be revoked.
@@ -67,13 +75,13 @@ pub struct Access {
     tokens: RwLock<Vec<VerifyKey>>,
     /// Token ids, and when they expire by themselves.
     revoked: RwLock<HashMap<String, u64>>,
-    view: ViewPolicy,
+    view: RwLock<ViewPolicy>,
 }
 
 impl Access {
     /// Decides by `keyring` and by tokens that one of `tokens` signed.
     pub fn new(keyring: Arc<Keyring>, tokens: Vec<VerifyKey>, view: ViewPolicy) -> Self {
-        Self { keyring, tokens: RwLock::new(tokens), revoked: RwLock::default(), view }
+        Self { keyring, tokens: RwLock::new(tokens), revoked: RwLock::default(), view: RwLock::new(view) }
     }
 
     /// The keys.
@@ -82,8 +90,14 @@ impl Access {
     }
 
     /// Who may watch.
-    pub const fn view_policy(&self) -> ViewPolicy {
-        self.view
+    pub fn view_policy(&self) -> ViewPolicy {
+        *self.view.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on these sign tokens and this is who may watch. Who is in stays in until its own pass ends.
+    pub fn set_rules(&self, tokens: Vec<VerifyKey>, view: ViewPolicy) {
+        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = view;
     }
 
     /// May whoever presented this (key or token, empty for nothing) do `action` on `stream` or in its room? `now` in
@@ -95,7 +109,7 @@ impl Access {
         stream: &StreamId,
         now: u64,
     ) -> Result<Pass, Denied> {
-        if action == Action::View && self.view == ViewPolicy::Open {
+        if action == Action::View && self.view_policy() == ViewPolicy::Open {
             return Ok(Pass::anyone());
         }
         if presented.is_empty() {

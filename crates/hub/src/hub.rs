@@ -134,7 +134,7 @@ impl Hub {
     /// Lists a publisher or viewer; a viewer only while its stream's key may have one more.
     pub fn enter(&self, entrance: Entrance) -> Result<Ticket, Refused> {
         let publisher = match entrance.role {
-            Role::Viewer => self.stream(&entrance.stream).map(|stream| stream.key()),
+            Role::Viewer | Role::Reader => self.stream(&entrance.stream).map(|stream| stream.key()),
             Role::Publisher => None,
         };
         let Some((key, max)) = publisher.and_then(|key| Some((key.clone(), self.quotas.viewers_max(&key)?)))
@@ -142,8 +142,9 @@ impl Hub {
             return self.sessions.enter(entrance, |_| Ok(()));
         };
         let of_key: Vec<_> = self.streams().into_iter().filter(|s| s.key() == key).collect();
-        self.sessions.enter(entrance, |viewers| {
-            let watching: usize = of_key.iter().map(|stream| viewers.of(stream.id())).sum();
+        let role = entrance.role;
+        self.sessions.enter(entrance, |counts| {
+            let watching: usize = of_key.iter().map(|stream| counts.of(stream.id(), role)).sum();
             self.quotas.admit_viewer(&key, max, watching)
         })
     }

@@ -37,12 +37,14 @@ impl fmt::Display for SessionKey {
 }
 
 /// Which end of the media a session is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Sends a stream.
     Publisher,
     /// Takes one.
     Viewer,
+    /// Reads its room's events. Counted apart, for most viewers do so beside the picture.
+    Reader,
 }
 
 /// Who comes in, as the door knows it.
@@ -70,7 +72,8 @@ pub struct Session {
     entrance: Entrance,
     bytes: AtomicU64,
     packets: AtomicU64,
-    lost: AtomicU64,
+    /// Millionths, and one more; 0 is unknown.
+    loss: AtomicU64,
     /// Microseconds; 0 is unknown.
     rtt: AtomicU64,
     stop: OnceLock<String>,
@@ -88,17 +91,26 @@ impl Session {
         &self.entrance
     }
 
-    /// Media bytes so far, packets, and packets lost on the way, as far as the door knows.
-    pub fn figures(&self) -> (u64, u64, u64) {
-        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        (load(&self.bytes), load(&self.packets), load(&self.lost))
+    /// Media bytes and packets so far, as far as the door knows; doors over TCP know no packets.
+    pub fn figures(&self) -> (u64, u64) {
+        (self.bytes.load(Ordering::Relaxed), self.packets.load(Ordering::Relaxed))
     }
 
     /// Sets the totals.
-    pub fn set_figures(&self, bytes: u64, packets: u64, lost: u64) {
+    pub fn set_figures(&self, bytes: u64, packets: u64) {
         self.bytes.store(bytes, Ordering::Relaxed);
         self.packets.store(packets, Ordering::Relaxed);
-        self.lost.store(lost, Ordering::Relaxed);
+    }
+
+    /// Share of packets lost on the way, 0 to 1, once it was reported.
+    pub fn loss(&self) -> Option<f64> {
+        let stored = self.loss.load(Ordering::Relaxed);
+        stored.checked_sub(1).map(|millionths| millionths as f64 / 1e6)
+    }
+
+    /// Notes the share of packets lost on the way.
+    pub fn set_loss(&self, share: f64) {
+        self.loss.store((share.clamp(0.0, 1.0) * 1e6) as u64 + 1, Ordering::Relaxed);
     }
 
     /// More media bytes.
@@ -189,16 +201,16 @@ pub struct Sessions(RwLock<Open>);
 #[derive(Debug, Default)]
 struct Open {
     all: BTreeMap<SessionKey, Arc<Session>>,
-    viewers: ViewerCounts,
+    counts: Counts,
 }
 
-/// Viewers by stream.
+/// Sessions by stream and role.
 #[derive(Debug, Default)]
-pub(crate) struct ViewerCounts(HashMap<StreamId, usize>);
+pub(crate) struct Counts(HashMap<(StreamId, Role), usize>);
 
-impl ViewerCounts {
-    pub(crate) fn of(&self, stream: &StreamId) -> usize {
-        self.0.get(stream).copied().unwrap_or_default()
+impl Counts {
+    pub(crate) fn of(&self, stream: &StreamId, role: Role) -> usize {
+        self.0.get(&(stream.clone(), role)).copied().unwrap_or_default()
     }
 }
 
@@ -208,23 +220,21 @@ impl Sessions {
     pub(crate) fn enter(
         self: &Arc<Self>,
         entrance: Entrance,
-        admits: impl FnOnce(&ViewerCounts) -> Result<(), OverQuota>,
+        admits: impl FnOnce(&Counts) -> Result<(), OverQuota>,
     ) -> Result<Ticket, Refused> {
         let mut open = self.0.write();
         if open.all.len() >= SESSIONS_MAX {
             return Err(Refused::Full);
         }
-        if entrance.role == Role::Viewer {
-            admits(&open.viewers)?;
-            *open.viewers.0.entry(entrance.stream.clone()).or_default() += 1;
-        }
+        admits(&open.counts)?;
+        *open.counts.0.entry((entrance.stream.clone(), entrance.role)).or_default() += 1;
         let key = SessionKey(Uuid::now_v7());
         let session = Arc::new(Session {
             key,
             entrance,
             bytes: AtomicU64::new(0),
             packets: AtomicU64::new(0),
-            lost: AtomicU64::new(0),
+            loss: AtomicU64::new(0),
             rtt: AtomicU64::new(0),
             stop: OnceLock::new(),
             bell: OnceLock::new(),
@@ -236,14 +246,14 @@ impl Sessions {
 
     fn leave(&self, session: &Session) {
         let mut open = self.0.write();
-        if open.all.remove(&session.key).is_none() || session.entrance.role != Role::Viewer {
+        if open.all.remove(&session.key).is_none() {
             return;
         }
-        let stream = &session.entrance.stream;
-        if let Some(count) = open.viewers.0.get_mut(stream) {
+        let place = (session.entrance.stream.clone(), session.entrance.role);
+        if let Some(count) = open.counts.0.get_mut(&place) {
             *count -= 1;
             if *count == 0 {
-                open.viewers.0.remove(stream);
+                open.counts.0.remove(&place);
             }
         }
     }

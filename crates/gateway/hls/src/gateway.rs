@@ -30,7 +30,7 @@ pub(crate) struct Node {
     pub(crate) waiters: Arc<Semaphore>,
     pub(crate) access: Arc<Access>,
     pub(crate) clock: NodeClock,
-    hub: Arc<Hub>,
+    pub(crate) hub: Arc<Hub>,
     packagings: Mutex<HashMap<StreamId, Arc<Packaging>>>,
     tasks: TaskTracker,
     stop: CancellationToken,

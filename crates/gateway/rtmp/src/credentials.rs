@@ -25,6 +25,8 @@ pub(crate) enum Refusal {
     Denied(String),
     #[error(transparent)]
     Publish(#[from] PublishError),
+    #[error(transparent)]
+    Refused(#[from] unisono_hub::Refused),
 }
 
 impl Refusal {
@@ -34,6 +36,8 @@ impl Refusal {
             Self::Name(_) | Self::KeyAsName => "name",
             Self::NoKey => "no_key",
             Self::Denied(_) => "wrong_key",
+            Self::Publish(PublishError::OverQuota(_)) | Self::Refused(_) => "quota",
+            Self::Publish(PublishError::Blocked { .. }) => "blocked",
             Self::Publish(_) => "taken",
         }
     }

@@ -86,6 +86,11 @@ impl Ingest {
         self.publication.is_replaced()
     }
 
+    /// Why the node ended it.
+    pub(crate) fn stop_words(&self) -> Option<Arc<str>> {
+        self.publication.stop_words()
+    }
+
     pub(crate) fn metadata(&self, metadata: &Metadata) {
         debug!(stream = %self.stream_id(), ?metadata, "RTMP: onMetaData");
     }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use tokio::sync::oneshot;
 use unisono_auth::Pass;
 use unisono_base::StreamId;
-use unisono_hub::{PublishError, Stream};
+use unisono_hub::{PublishError, Refused, Stream, Ticket};
 use unisono_proto_webrtc::{OfferError, PatchError};
 
 /// A request to a worker. Each has one answer; a worker that is gone drops it, and the handler says 503.
@@ -25,6 +25,7 @@ pub(crate) struct Publish {
     pub(crate) id: SessionId,
     pub(crate) seat: Seat,
     pub(crate) stream: StreamId,
+    pub(crate) ticket: Ticket,
     pub(crate) pass: Pass,
     pub(crate) offer: String,
     pub(crate) posted: Instant,
@@ -36,6 +37,7 @@ pub(crate) struct Watch {
     pub(crate) id: SessionId,
     pub(crate) seat: Seat,
     pub(crate) stream: Arc<Stream>,
+    pub(crate) ticket: Ticket,
     pub(crate) pass: Pass,
     pub(crate) offer: String,
     pub(crate) posted: Instant,
@@ -88,6 +90,9 @@ pub(crate) enum Refusal {
     /// The hub's word.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// The list of sessions has no place for it.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// B-frames (decisions 17).
     #[error(
         "stream {0} has B-frames, which browsers cannot play by WebRTC; set the encoder's B-frames to 0 (OBS: \

@@ -11,25 +11,29 @@ use crate::{
     metrics::Direction,
 };
 use axum::{
-    Router,
+    Extension, Router,
     body::{Body, to_bytes},
+    extract::ConnectInfo,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
     routing::{options, post},
 };
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 use unisono_api::{Presented, Problem};
 use unisono_auth::{Action, Pass};
 use unisono_base::{StreamId, StreamName};
-use unisono_hub::PublishError;
+use unisono_hub::{Entrance, PublishError, Role, Ticket};
 use unisono_proto_webrtc::OfferError;
 
 /// Longest wait for a worker. It answers within a millisecond unless the machine is overloaded.
 const WORKER_PATIENCE: Duration = Duration::from_secs(5);
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+/// Whom the request came from, where the server says it.
+type Peer = Option<Extension<ConnectInfo<SocketAddr>>>;
+
 const SDP: &str = "application/sdp";
 const TRICKLE: &str = "application/trickle-ice-sdpfrag";
 
@@ -86,6 +90,26 @@ fn let_in(
             if denied.is_unauthenticated() { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
         Problem::new(status, denied.to_string())
     })
+}
+
+/// A place among the node's sessions, for whoever `pass` lets in.
+fn enter(
+    shared: &Shared,
+    (role, protocol): (Role, &'static str),
+    stream: &StreamId,
+    pass: &Pass,
+    peer: Peer,
+) -> Result<Ticket, Refusal> {
+    let entrance = Entrance {
+        role,
+        protocol,
+        stream: stream.clone(),
+        address: peer.map(|Extension(ConnectInfo(peer))| peer.ip()),
+        who: pass.id(),
+        token: pass.token().map(str::to_owned),
+        since: std::time::Instant::now(),
+    };
+    Ok(shared.hub.enter(entrance)?)
 }
 
 /// 415 unless the Content-Type is `wanted`; parameters after a semicolon are ignored.
@@ -149,6 +173,11 @@ impl From<Refusal> for Problem {
             Refusal::Gone => Self::not_found(detail),
             Refusal::Stale => Self::new(StatusCode::PRECONDITION_FAILED, detail),
             Refusal::Crowded(_) => Self::unavailable(detail).retry_after(5),
+            Refusal::Publish(PublishError::OverQuota(_)) => Self::forbidden(detail),
+            Refusal::Publish(PublishError::Blocked { seconds, .. }) => {
+                Self::unavailable(detail).retry_after(seconds)
+            }
+            Refusal::Refused(_) => Self::unavailable(detail).retry_after(10),
             Refusal::Publish(PublishError::Taken { .. }) => Self::new(StatusCode::CONFLICT, detail),
             Refusal::Publish(_) => Self::unavailable(detail).retry_after(5),
         }

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 use unisono_auth::Pass;
+use unisono_hub::Ticket;
 use unisono_net::{Socket, TrainBatch};
 use unisono_proto_webrtc::{PatchOutcome, Session as _};
 
@@ -38,6 +39,7 @@ impl Out {
 
 /// Said to the peer and in the log.
 const ACCESS_ENDED: &str = "the key or token was revoked or has expired";
+const STOPPED: &str = "closed by the server's operator";
 
 /// One session of a worker.
 pub(crate) struct Session {
@@ -67,6 +69,8 @@ pub(crate) struct Link {
     /// When its POST arrived.
     posted: Instant,
     is_connected: bool,
+    /// Its place among the node's sessions.
+    pub(crate) ticket: Ticket,
     _seat: Seat,
 }
 
@@ -83,6 +87,7 @@ impl Link {
         id: SessionId,
         direction: Direction,
         seat: Seat,
+        ticket: Ticket,
         pass: Pass,
         posted: Instant,
         ufrag: &str,
@@ -97,6 +102,7 @@ impl Link {
             recheck: posted + RECHECK_EVERY,
             posted,
             is_connected: false,
+            ticket,
             _seat: seat,
         }
     }
@@ -114,6 +120,15 @@ impl Link {
             shared.metrics.connect_time.observe(took.as_secs_f64());
             tracing::info!(session = ?self.id, direction = ?self.direction, ?took, "WebRTC session connected");
         }
+    }
+
+    /// Why it may not go on: somebody sent it away, or what let it in holds no more.
+    fn ended(&mut self, now: Instant, shared: &Shared) -> Option<&'static str> {
+        if let Some(words) = self.ticket.session().stop_words() {
+            tracing::info!(session = ?self.id, words, "WebRTC session sent away");
+            return Some(STOPPED);
+        }
+        (!self.holds(now, shared)).then_some(ACCESS_ENDED)
     }
 
     /// False from the moment its key or token was taken back or has expired. Looked up once a second.
@@ -166,9 +181,9 @@ impl Session {
 
     /// Does all that can be done now and hands its packets to `out`.
     pub(crate) fn settle(&mut self, now: Instant, out: &mut Out, shared: &Shared) -> Settled {
-        let is_let_in = self.link.holds(now, shared);
-        if !is_let_in {
-            self.close(now, ACCESS_ENDED);
+        let ended = self.link.ended(now, shared);
+        if let Some(words) = ended {
+            self.close(now, words);
         }
         let over = match &mut self.role {
             Role::Publisher(publisher) => publisher.settle(now, &mut self.link, shared),
@@ -179,8 +194,8 @@ impl Session {
             Role::Viewer(viewer) => viewer.core_mut(),
         };
         drain(core, &self.link, out);
-        if !is_let_in {
-            return Settled::Over(ACCESS_ENDED);
+        if let Some(words) = ended {
+            return Settled::Over(words);
         }
         if let Some(reason) = core.closed() {
             return Settled::Over(reason.as_str());

@@ -1,6 +1,6 @@
 //! `POST /{app}/{name}/whep`: watch.
 
-use super::{SDP, ask, created, expect_type, let_in, stream_id, text};
+use super::{Peer, SDP, ask, created, enter, expect_type, let_in, stream_id, text};
 use crate::{
     SessionId,
     command::{Command, Refusal, Watch},
@@ -16,13 +16,14 @@ use std::{sync::Arc, time::Instant};
 use unisono_api::{Presented, Problem};
 use unisono_auth::Action;
 use unisono_base::{Span, StreamId};
-use unisono_hub::{Read, Ring, State as StreamState, Stream};
+use unisono_hub::{Read, Ring, Role, State as StreamState, Stream};
 use unisono_media::Kind;
 
 /// 201 with the answer; 401 or 403 without a token where one is needed; 404 with Retry-After while nobody publishes; 406 for a stream that WebRTC cannot carry.
 pub(super) async fn watch(
     State(shared): State<Arc<Shared>>,
     Path((app, name)): Path<(String, String)>,
+    peer: Peer,
     presented: Presented,
     headers: HeaderMap,
     body: Body,
@@ -33,6 +34,7 @@ pub(super) async fn watch(
     expect_type(&headers, SDP)?;
     let offer = text(body, shared.config.limits.sdp_bytes_max).await?;
     let stream = playable(&shared, &id)?;
+    let ticket = enter(&shared, (Role::Viewer, "whep"), &id, &pass, peer)?;
     let worker = shared.least_loaded();
     let seat = shared.viewers.take(&shared.mailboxes[worker].load).ok_or_else(|| {
         let max = shared.config.limits.viewers_max;
@@ -40,7 +42,8 @@ pub(super) async fn watch(
             .retry_after(10)
     })?;
     let session = SessionId::random().map_err(|error| Problem::unavailable(error.to_string()))?;
-    let command = |reply| Command::Watch(Watch { id: session, seat, stream, pass, offer, posted, reply });
+    let command =
+        |reply| Command::Watch(Watch { id: session, seat, stream, ticket, pass, offer, posted, reply });
     let opened = ask(&shared, worker, command).await??;
     Ok(created(format!("/{app}/{name}/whep/{session}"), opened))
 }

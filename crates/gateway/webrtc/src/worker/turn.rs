@@ -133,13 +133,14 @@ impl Worker {
     }
 
     fn publish(&mut self, now: Instant, publish: Publish) {
-        let Publish { id, seat, stream, pass, offer, posted, reply } = publish;
-        let bell = self.shared.mailboxes[self.index].bells.bell(Target::Publisher(id));
+        let Publish { id, seat, stream, ticket, pass, offer, posted, reply } = publish;
+        let bell = self.shared.mailboxes[self.index].bells.bell(Target::Session(id));
         let (publisher, answer) = match Publisher::open(now, &self.shared, &stream, pass.id(), &offer, bell) {
             Ok(made) => made,
             Err(refusal) => return drop(reply.send(Err(refusal))),
         };
-        let link = Link::new(id, Direction::inbound, seat, pass, posted, publisher.core().local_ufrag());
+        let link =
+            Link::new(id, Direction::inbound, seat, ticket, pass, posted, publisher.core().local_ufrag());
         let opened = Opened { answer, etag: link.etag() };
         self.enter(Session { link, role: Role::Publisher(Box::new(publisher)) }, stream);
         self.settle(id, now);
@@ -148,7 +149,7 @@ impl Worker {
     }
 
     fn watch(&mut self, now: Instant, watch: Watch) {
-        let Watch { id, seat, stream, pass, offer, posted, reply } = watch;
+        let Watch { id, seat, stream, ticket, pass, offer, posted, reply } = watch;
         let (viewer, answer) = match Viewer::open(now, &self.shared, &stream, &offer) {
             Ok(made) => made,
             Err(refusal) => return drop(reply.send(Err(refusal))),
@@ -157,7 +158,8 @@ impl Worker {
         if !self.audiences.join(&self.shared, bells, &stream, id) {
             return drop(reply.send(Err(Refusal::Crowded(stream.id().clone()))));
         }
-        let link = Link::new(id, Direction::outbound, seat, pass, posted, viewer.core().local_ufrag());
+        let link =
+            Link::new(id, Direction::outbound, seat, ticket, pass, posted, viewer.core().local_ufrag());
         let opened = Opened { answer, etag: link.etag() };
         let name = stream.id().clone();
         self.enter(Session { link, role: Role::Viewer(Box::new(viewer)) }, name);
@@ -167,6 +169,11 @@ impl Worker {
 
     fn enter(&mut self, session: Session, stream: StreamId) {
         let (id, ufrag) = (session.link.id, session.link.ufrag.clone());
+        session
+            .link
+            .ticket
+            .session()
+            .set_bell(self.shared.mailboxes[self.index].bells.bell(Target::Session(id)));
         let entry = Entry { worker: self.index, direction: session.link.direction, stream };
         self.shared.directory.enter(id, entry, &ufrag);
         self.ufrags.insert(ufrag, id);
@@ -212,7 +219,7 @@ impl Worker {
         let now = Instant::now();
         for target in &rung {
             match *target {
-                Target::Publisher(id) => self.settle(id, now),
+                Target::Session(id) => self.settle(id, now),
                 Target::Audience(audience) => {
                     self.audiences.begin(audience, &mut viewers);
                     for id in &viewers {

@@ -2,12 +2,15 @@
 
 use crate::{
     admin::{self, Admin},
+    cli::Options,
     config::{Config, Door},
     doors::{self, Certificate, HttpDoor, HttpMetrics},
     gateways::{Gateways, Ground},
     keys::{FirstKeys, Keys, REFRESH_EVERY},
+    logging,
     observe::{self, NodeMetrics, Observed},
     pages,
+    reload::{Reached, Reload},
 };
 use axum::{
     Router,
@@ -65,17 +68,22 @@ pub(crate) struct Node {
 
 impl Node {
     /// Opens the store, then every door; nothing is served before all of them are open.
-    pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        config: &Config,
+        options: Options,
+        log: logging::Switch,
+    ) -> anyhow::Result<Self> {
         let clock = NodeClock::new(Instant::now(), realtime());
         let keys = Arc::new(Keys::open(&config.data_dir, &config.access).await?);
         let hub = Hub::new(Limits::default());
+        keys.govern(hub.clone());
         let mut registry = Registry::default();
         let node = NodeMetrics::register(&mut registry);
 
         let metrics = HttpMetrics::register(&mut registry);
         let admission = Admission::new(config.http.connections_max, config.http.connections_per_address_max);
         let http = http_door(config, admission.clone(), metrics.clone())?;
-        let (https, certificate) = https_door(config, admission, metrics)?.unzip();
+        let (https, certificate) = https_door(config, admission.clone(), metrics)?.unzip();
         let ground = Ground::new(clock.clone(), hub.clone(), keys.clone());
         let gateways = Gateways::open(config, &ground, &mut registry).await?;
         let signs_itself = certificate.as_ref().is_some_and(|certificate| certificate.is_own);
@@ -85,6 +93,14 @@ impl Node {
 
         let Ground { rooms, stop, .. } = ground;
         let Gateways { rtmp, webrtc, hls, events } = gateways;
+        let reached = Reached {
+            keys: keys.clone(),
+            http: admission,
+            rtmp: rtmp.as_ref().map(|rtmp| rtmp.admission().clone()),
+            certificate: certificate.clone(),
+            log,
+        };
+        let reload = Reload::new(options, config.clone(), reached);
         let observed = Observed {
             registry,
             node,
@@ -94,7 +110,12 @@ impl Node {
             since: Instant::now(),
         };
         let mut router = observe::router(Arc::new(observed))
-            .merge(admin::router(Arc::new(Admin { keys: keys.clone(), clock: clock.clone() })))
+            .merge(admin::router(Arc::new(Admin {
+                keys: keys.clone(),
+                clock: clock.clone(),
+                hub: hub.clone(),
+                reload: reload.clone(),
+            })))
             .merge(pages::router())
             .merge(events.router())
             .merge(hls.router());
@@ -117,6 +138,7 @@ impl Node {
         if let Some(rtmp) = rtmp {
             tasks.spawn(rtmp.run(stop.clone()));
         }
+        tasks.spawn(reload.follow(stop.clone()));
         tasks.spawn(follow_store(keys.clone(), clock.clone(), stop.clone()));
         tasks.spawn(tick(clock.clone(), hub.clone(), rooms, stop.clone()));
         tracing::info!(http = ?doors.http, https = ?doors.https, rtmp = ?doors.rtmp, webrtc = ?doors.webrtc, "open");
@@ -220,6 +242,7 @@ async fn tick(clock: NodeClock, hub: Arc<Hub>, rooms: Arc<Rooms>, stop: Cancella
             tracing::warn!(%gap, "the system's clock was stepped; the timeline follows at 500 ppm");
         }
         has_warned = is_stepped;
+        hub.measure(now);
         hub.sweep(now);
         rooms.sweep(now);
     }

@@ -93,6 +93,8 @@ pub(crate) fn router(observed: Arc<Observed>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/api/v1/server", get(server))
+        .route("/version", get(|| async { concat!(env!("CARGO_PKG_VERSION"), "\n") }))
+        .route("/api/openapi.json", get(openapi))
         .with_state(observed)
 }
 
@@ -103,6 +105,12 @@ async fn server(State(observed): State<Arc<Observed>>) -> Json<ServerView> {
         t: observed.clock.at(Instant::now()).as_micros(),
         uptime_seconds: observed.since.elapsed().as_secs(),
     })
+}
+
+/// Described once; it does not change while the server runs.
+async fn openapi() -> impl IntoResponse {
+    static DESCRIPTION: std::sync::LazyLock<String> = std::sync::LazyLock::new(unisono_api::openapi_json);
+    ([(header::CONTENT_TYPE, "application/json")], DESCRIPTION.as_str())
 }
 
 async fn ready(State(observed): State<Arc<Observed>>) -> Response {

@@ -21,7 +21,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use unisono_auth::Pass;
-use unisono_base::{Doorbell, Span};
+use unisono_base::{Doorbell, Shown, Span};
 use unisono_hub::{Entrance, Role, Source, Ticket};
 use unisono_mux::flv::FlvError;
 use unisono_proto_rtmp::{Event, Limits, Session, StreamKey};
@@ -133,8 +133,10 @@ pub(crate) async fn serve(
     let stream = connection.live.take().map(|live| live.ingest.stream_id().to_string());
     context.metrics.ended(end.reason());
     match (&end, stream) {
-        (End::Unpublished | End::Closed | End::Shutdown, stream) => info!(%peer, stream, "RTMP: {end}"),
-        (_, stream) => warn!(%peer, stream, "RTMP: {end}"),
+        (End::Unpublished | End::Closed | End::Shutdown, stream) => {
+            info!(peer = %Shown::from(peer), stream, "RTMP: {end}")
+        }
+        (_, stream) => warn!(peer = %Shown::from(peer), stream, "RTMP: {end}"),
     }
     if let Some(words) = end.words() {
         connection.farewell(&words).await;
@@ -243,7 +245,7 @@ impl Connection<'_> {
         let (id, pass, publication, ticket) =
             begun.inspect_err(|refusal| metrics.refused(refusal.reason()))?;
         let rtt = self.rtt.map_or(Span::ZERO, |rtt| Span::from_micros(rtt.as_micros() as i64));
-        info!(peer = %self.peer, stream = %id, key = %pass.id(), encoder, epoch = %publication.epoch(), %rtt, "RTMP: publishing");
+        info!(peer = %Shown::from(self.peer), stream = %id, key = %pass.id(), encoder, epoch = %publication.epoch(), %rtt, "RTMP: publishing");
         ticket.session().set_bell(self.bell.clone());
         if let Some(rtt) = self.rtt {
             ticket.session().set_rtt(rtt);

@@ -16,7 +16,7 @@ pub use key::{
     GrantView, KeyList, KeyRequest, KeyRole, KeyView, MadeKey, MadeToken, QuotaView, ReloadView,
     RevokeRequest, TokenRequest,
 };
-pub use openapi::{openapi, openapi_json};
+pub use openapi::openapi_json;
 pub use presented::{PathToken, Presented};
 pub use problem::Problem;
 pub use server::ServerView;

@@ -9,21 +9,34 @@ use crate::{
     EventRequest, KeyList, KeyRequest, MadeKey, MadeToken, Problem, ReloadView, RevokeRequest, RoomView,
     ServerView, SessionList, SessionView, StopRequest, StreamDetail, StreamList, TokenRequest,
 };
+use axum::http::StatusCode;
+use serde_json::Value;
 use utoipa::{
     Modify, OpenApi,
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
 };
 
-/// The whole description, as `GET /api/openapi.json` gives it.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    Described::openapi()
+/// The whole description, as `GET /api/openapi.json` gives it: pretty JSON with a newline at the end, the same each time.
+pub fn openapi_json() -> String {
+    let mut description = serde_json::to_value(Described::openapi()).unwrap_or_default();
+    describe_responses(&mut description);
+    format!("{description:#}\n")
 }
 
-/// Its text: pretty JSON with a newline at the end, the same each time.
-pub fn openapi_json() -> String {
-    let mut json = serde_json::to_string_pretty(&openapi()).unwrap_or_default();
-    json.push('\n');
-    json
+/// OpenAPI 3.1 §4.8.17 wants words for every response; where we have none of our own, those of its status.
+fn describe_responses(description: &mut Value) {
+    let objects = |value: &mut Value| value.as_object_mut().map(std::mem::take).unwrap_or_default();
+    let mut paths = objects(&mut description["paths"]);
+    for operation in paths.values_mut().filter_map(Value::as_object_mut).flat_map(|path| path.values_mut()) {
+        let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { continue };
+        for (status, response) in responses {
+            let status = status.parse::<StatusCode>().ok().and_then(|status| status.canonical_reason());
+            if response["description"].as_str().unwrap_or_default().is_empty() {
+                response["description"] = status.unwrap_or("Answer").into();
+            }
+        }
+    }
+    description["paths"] = Value::Object(paths);
 }
 
 #[derive(OpenApi)]

@@ -28,6 +28,13 @@ fn it_is_openapi_3_1_and_every_reference_leads_somewhere() {
         "{}",
         json["openapi"]
     );
+    for (path, operations) in json["paths"].as_object().expect("paths") {
+        for (method, operation) in operations.as_object().expect("operations") {
+            for (status, response) in operation["responses"].as_object().expect("responses") {
+                assert!(response["description"].is_string(), "{method} {path} {status} has no words");
+            }
+        }
+    }
     let mut references = Vec::new();
     collect(&json, &mut references);
     assert!(references.len() > 20, "{}", references.len());

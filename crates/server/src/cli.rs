@@ -32,6 +32,8 @@ pub(crate) enum Command {
     },
     /// Say whether the server would start here and be reached, and what to fix.
     Check(Options),
+    /// Ask the server of this configuration, on this machine, whether it is ready.
+    Health(Options),
     /// Print the configuration: its schema, the default file, what is in force here.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -10,6 +10,7 @@ mod credentials;
 mod demo;
 mod doors;
 mod gateways;
+mod health;
 mod keys;
 mod logging;
 mod node;
@@ -56,6 +57,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             serve(&config, options, Show::TestStream { open_browser: !no_open })
         }
         Command::Check(options) => check_here(&load(&options)?),
+        Command::Health(options) => health::health(&load(&options)?),
         Command::Config(command) => config_text(command),
         Command::Keys(command) => credentials::keys(command),
         Command::Token(command) => credentials::token(command),

@@ -164,7 +164,10 @@ impl Publisher {
         let slot = if kind == Kind::Video { &mut self.video } else { &mut self.audio };
         let Some(writer) = slot else { return };
         match writer.append(epoch, stored) {
-            Written::Stored => {}
+            Written::Stored => {
+                let dwelt = (shared.clock.at(Instant::now()) - arrived).as_secs_f64();
+                shared.metrics.dwell.ingest.observe(dwelt.max(0.0));
+            }
             Written::BeforeKeyframe => {
                 self.before_keyframe.inc();
                 self.ingress.request_keyframe(now);

@@ -221,7 +221,7 @@ impl Worker {
             match *target {
                 Target::Session(id) => self.settle(id, now),
                 Target::Audience(audience) => {
-                    self.audiences.begin(audience, &mut viewers);
+                    self.audiences.begin(audience, &mut viewers, self.shared.clock.at(now));
                     for id in &viewers {
                         self.settle(*id, now);
                     }

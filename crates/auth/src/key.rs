@@ -181,6 +181,17 @@ mod tests {
     }
 
     #[test]
+    fn a_key_of_before_has_no_limits_and_limits_are_kept() {
+        let old = r#"{"id":"01020304","role":"publish","name":"old","sha256":"00"}"#;
+        let mut key: StoredKey = serde_json::from_str(old).expect("the form of before");
+        assert!(key.quota.is_unlimited());
+        assert_eq!(serde_json::to_string(&key).expect("plain data"), old, "written as before");
+        key.quota.viewers_max = Some(3);
+        let again = serde_json::to_string(&key).expect("plain data");
+        assert_eq!(serde_json::from_str::<StoredKey>(&again).expect("own form"), key);
+    }
+
+    #[test]
     fn what_is_not_a_key_is_not_parsed() {
         let good = "pk_01020304_6162636465666768696a6b6c6d6e6f70";
         assert!(PresentedKey::parse(good).is_some());

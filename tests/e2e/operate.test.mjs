@@ -110,6 +110,13 @@ describe('configuration read again', () => {
     await until('watching is open again', async () => (await whep()).status === 422);
   });
 
+  it('one is sent away, the others stay', async () => {
+    const [first, ...others] = await watching();
+    assert.equal((await ask(server, 'DELETE', `/api/v1/sessions/${first.id}`)).status, 204);
+    await until('it is gone', async () => (await ask(server, 'GET', `/api/v1/sessions/${first.id}`)).status === 404);
+    await goOn(others);
+  });
+
   it('a broken file is refused in words, and what needs a restart is said to need one', async () => {
     const them = await watching();
     await set('[rtmp]\nlisen = "off"\n');

@@ -111,8 +111,11 @@ impl Reload {
         Ok(())
     }
 
-    /// Reloads at SIGHUP and when the file changes, until `stop`.
+    /// Reloads at SIGHUP and when the file changes, until `stop`. A demo does not: SIGHUP is how its terminal ends it.
     pub(crate) async fn follow(self: Arc<Self>, stop: CancellationToken) {
+        if self.options.is_demo {
+            return;
+        }
         let mut hangup = match signal(SignalKind::hangup()) {
             Ok(hangup) => hangup,
             Err(error) => return tracing::error!(%error, "SIGHUP cannot be heard; the API reloads"),

@@ -19,6 +19,12 @@ pub struct QuotaView {
     pub viewers_max: Option<u32>,
 }
 
+impl QuotaView {
+    fn is_unlimited(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl From<QuotaView> for Quota {
     fn from(QuotaView { streams_max, bitrate_max_kbps, viewers_max }: QuotaView) -> Self {
         Self { streams_max, bitrate_max_kbps, viewers_max }
@@ -47,8 +53,8 @@ pub struct KeyView {
     pub role: KeyRole,
     /// Its owner's word for it.
     pub name: String,
-    /// Its limits.
-    #[serde(default)]
+    /// Its limits; absent where it has none.
+    #[serde(default, skip_serializing_if = "QuotaView::is_unlimited")]
     pub quota: QuotaView,
 }
 

@@ -15,13 +15,14 @@ const FLAGS = [
 ];
 
 export class Browser {
-  static async launch() {
+  /** `without`: flags of ours to leave out; `extra`: others. */
+  static async launch({ without = [], extra = [] } = {}) {
     const browser = new Browser();
     browser.profile = await mkdtemp(join(tmpdir(), 'unisono-chromium-'));
     browser.context = await chromium.launchPersistentContext(browser.profile, {
       executablePath: '/usr/bin/chromium',
       headless: true,
-      args: FLAGS,
+      args: [...FLAGS.filter((flag) => !without.includes(flag)), ...extra],
       viewport: { width: 1280, height: 800 },
     });
     return browser;

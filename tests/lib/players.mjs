@@ -65,6 +65,34 @@ export async function ffmpegHls(url, seconds, size = [640, 360]) {
   return { counters, size, samples: samples.length, rate: 48000, peak: samples.reduce((peak, s) => Math.max(peak, Math.abs(s)), 0) };
 }
 
+/** What ffprobe says of a URL's streams: { video: 'av1 320x180', audio: 'opus 48000' }, one that is not there left out. */
+export async function probe(url) {
+  const child = spawn('ffprobe', ['-v', 'error', '-of', 'json', '-show_streams', url], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const [words, errors] = [collect(child.stdout), collect(child.stderr)];
+  await once(child, 'close');
+  const complaints = (await errors).toString();
+  if (complaints) throw new Error(`ffprobe: ${complaints}`);
+  const seen = {};
+  for (const stream of JSON.parse((await words).toString()).streams) {
+    const { codec_type: kind, codec_name: name, width, height, sample_rate: rate } = stream;
+    seen[kind] = kind === 'video' ? `${name} ${width}x${height}` : `${name} ${rate}`;
+  }
+  return seen;
+}
+
+/** GStreamer plays HLS until `buffers` of `kind` ('video' | 'audio') came out of its decoder; throws in its words, or after three minutes. */
+export async function gstreamerHls(url, kind, buffers) {
+  const convert = { video: 'videoconvert', audio: 'audioconvert' }[kind];
+  const caps = { video: 'video/x-raw', audio: 'audio/x-raw' }[kind];
+  const pipeline = ['uridecodebin3', `uri=${url}`, 'name=source', 'source.', '!', caps, '!', 'queue', '!', convert, '!', 'fakesink', `num-buffers=${buffers}`, 'sync=false'];
+  const child = spawn('gst-launch-1.0', ['-q', ...pipeline], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const errors = collect(child.stderr);
+  const deadline = setTimeout(() => child.kill('SIGKILL'), 180_000);
+  const [code, signal] = await once(child, 'close');
+  clearTimeout(deadline);
+  if (code !== 0) throw new Error(`gst-launch-1.0 ended with ${code ?? signal}: ${(await errors).toString().slice(-2000)}`);
+}
+
 /** Chromium's own HLS player, without hls.js: plays `seconds` in a page of the server's origin. */
 export function nativeHls(page, url, seconds) {
   return page.evaluate(

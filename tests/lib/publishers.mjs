@@ -1,8 +1,12 @@
 // Real encoders. Each returns { child, kill, stop }; ffmpeg's picture comes from the server's own test source, with the burnt-in counter.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 const binary = process.env.UNISONO_BIN;
+const venv = process.env.UNISONO_VENV ?? join(homedir(), '.cache/unisono/venv');
 
 /** Children as one publisher: the last one is the encoder. */
 export function running(children) {
@@ -41,6 +45,19 @@ export function ffmpegRtmp(url, { encoder = 'zerolatency', counter = 'frame', si
   return running([source, ffmpeg]);
 }
 
+/**
+ * FFmpeg 8 (PyAV) by Enhanced RTMP: `video` and `audio` as tests/python/publish_rtmp.py names them. A small picture at 15 a second, since this
+ * machine's encoders for the newer codecs are slow; a keyframe each second; the burnt-in counter.
+ */
+export function ffmpeg8Rtmp(url, video, audio, { size = '320x180', fps = 15 } = {}) {
+  const source = spawn(binary, ['testsource', '--raw', '--counter-mode', 'frame', '--size', size, '--fps', String(fps)], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const script = fileURLToPath(new URL('../python/publish_rtmp.py', import.meta.url));
+  const args = [script, url, video, audio, '--size', size, '--fps', String(fps), '--keyframes', String(fps), '--stdin'];
+  const python = spawn(join(venv, 'bin/python'), args, { stdio: ['pipe', 'ignore', 'pipe'], env: { ...process.env, SVT_LOG: '0' } });
+  source.stdout.pipe(python.stdin).on('error', () => source.kill());
+  return running([source, python]);
+}
+
 /** Twelve seconds of fragmented MP4 whose flash (the last quarter of the height, lower right) and beep begin together, each second. */
 export function referenceClip(audioEncoder) {
   const flash = "color=black:s=640x360:r=30,drawbox=x=iw-ih/4:y=ih-ih/4:w=ih/4:h=ih/4:color=white:t=fill:enable='lt(mod(t,1),0.1)'";
@@ -60,4 +77,17 @@ export function gstreamerRtmp(url) {
     'audiotestsrc', 'is-live=true', '!', 'audio/x-raw,rate=48000,channels=2', '!', 'avenc_aac', '!', 'aacparse', '!', 'mux.',
   ];
   return running([spawn('gst-launch-1.0', ['-q', ...pipeline], { stdio: ['ignore', 'ignore', 'pipe'] })]);
+}
+
+/** ffmpeg by RTMP with sound alone, picture alone, or both; nothing is measured in it. */
+export function ffmpegPart(url, { video = true, audio = true } = {}) {
+  const inputs = [
+    ...(video ? ['-re', '-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=30'] : []),
+    ...(audio ? ['-re', '-f', 'lavfi', '-i', 'sine=frequency=440:sample_rate=48000'] : []),
+  ];
+  const codecs = [...(video ? [...ZEROLATENCY, '-b:v', '400k', '-pix_fmt', 'yuv420p'] : []), ...(audio ? ['-c:a', 'aac', '-ac', '2', '-b:a', '96k'] : [])];
+  const ffmpeg = spawn('ffmpeg', ['-nostdin', '-hide_banner', '-loglevel', 'warning', ...inputs, ...codecs, '-flush_packets', '1', '-f', 'flv', url], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  return running([ffmpeg]);
 }

@@ -4,6 +4,7 @@ mod detail;
 mod event;
 mod key;
 mod openapi;
+mod peer;
 mod presented;
 mod problem;
 mod server;
@@ -17,8 +18,9 @@ pub use key::{
     RevokeRequest, TokenRequest,
 };
 pub use openapi::openapi_json;
+pub use peer::Peer;
 pub use presented::{PathToken, Presented};
-pub use problem::Problem;
+pub use problem::{Genuine, Problem};
 pub use server::ServerView;
 pub use session::{SessionList, SessionRole, SessionView};
 pub use stream::{StreamList, StreamState, StreamView, TrackKind, TrackView, Viewers};

@@ -23,13 +23,20 @@ pub struct Problem {
     /// Sent as `Retry-After`, in seconds.
     #[serde(skip)]
     pub retry_after: Option<u32>,
+    /// See [`Genuine`].
+    #[serde(skip)]
+    pub is_genuine: bool,
 }
+
+/// Beside a 401: what was presented was a real key or token once (expired, revoked), so nobody is guessing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Genuine;
 
 impl Problem {
     /// A problem of `status`; the title is the status code's own phrase.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("Problem").to_owned();
-        Self { status: status.as_u16(), title, detail: detail.into(), retry_after: None }
+        Self { status: status.as_u16(), title, detail: detail.into(), retry_after: None, is_genuine: false }
     }
 
     /// With a title of its own.
@@ -41,6 +48,12 @@ impl Problem {
     /// Tells the client when to try again.
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Marks a 401 as [`Genuine`].
+    pub fn genuine(mut self) -> Self {
+        self.is_genuine = true;
         self
     }
 
@@ -93,6 +106,10 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        if self.is_genuine {
+            response.extensions_mut().insert(Genuine);
+        }
+        let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }

@@ -1,13 +1,17 @@
 //! The decision at every door: may whoever presented this do that, until when, and does it still hold?
 
 use crate::{
-    Keyring, PresentedKey,
+    Keyring, PresentedKey, TokenError,
     keyring::Denied,
     token::{Action, Claims, VerifyKey, is_token, verify},
+    uses::{Allowance, Held, Uses},
 };
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 use unisono_base::{KeyId, StreamId};
 
@@ -31,6 +35,19 @@ pub struct Pass {
     who: Who,
     /// Seconds since the Unix epoch.
     expires: Option<u64>,
+    /// Set for a token that counts how often it lets in.
+    counted: Option<Counted>,
+}
+
+/// How far a counted token has let somebody in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Counted {
+    /// It would; [`Access::enter`] counts.
+    Admitted { jti: String, allowance: Allowance },
+    /// It has; the place is given back with the last clone of the pass.
+    Inside { _held: Held },
+    /// By polling: the place is given back when it stays away.
+    Polling,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +60,7 @@ enum Who {
 impl Pass {
     /// For a door that is open to all.
     pub const fn anyone() -> Self {
-        Self { who: Who::Anyone, expires: None }
+        Self { who: Who::Anyone, expires: None, counted: None }
     }
 
     /// The id for logs, events and takeover: a key's, or `~subject` of a token, which no key's id can be.
@@ -68,20 +85,48 @@ impl Pass {
 #[error("{REVOKED_MAX} tokens are revoked and have not expired, the limit; change the signing key instead")]
 pub struct RevokedFull;
 
+/// A place for the keys of an issuer that publishes them as a set, to be replaced when the set changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Issuer(usize);
+
 /// Keys, tokens and policy of a node. Shared by reference.
 #[derive(Debug, Default)]
 pub struct Access {
     keyring: Arc<Keyring>,
-    tokens: RwLock<Vec<VerifyKey>>,
+    /// The fixed keys first, then those of each issuer.
+    tokens: RwLock<Vec<Vec<VerifyKey>>>,
+    /// Tokens that no key here had signed, so far.
+    unknown_signers: AtomicU64,
     /// Token ids, and when they expire by themselves.
     revoked: RwLock<HashMap<String, u64>>,
+    uses: Uses,
     view: RwLock<ViewPolicy>,
 }
 
 impl Access {
     /// Decides by `keyring` and by tokens that one of `tokens` signed.
     pub fn new(keyring: Arc<Keyring>, tokens: Vec<VerifyKey>, view: ViewPolicy) -> Self {
-        Self { keyring, tokens: RwLock::new(tokens), revoked: RwLock::default(), view: RwLock::new(view) }
+        Self { keyring, tokens: RwLock::new(vec![tokens]), view: RwLock::new(view), ..Self::default() }
+    }
+
+    /// Room for the keys of one more issuer, none so far.
+    pub fn add_issuer(&self) -> Issuer {
+        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
+        tokens.push(Vec::new());
+        Issuer(tokens.len() - 1)
+    }
+
+    /// From now on these keys are the issuer's.
+    pub fn replace_issuer(&self, issuer: Issuer, keys: Vec<VerifyKey>) {
+        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = tokens.get_mut(issuer.0) {
+            *place = keys;
+        }
+    }
+
+    /// Tokens that no key here had signed, so far: when it grows, an issuer may have a new key.
+    pub fn unknown_signers(&self) -> u64 {
+        self.unknown_signers.load(Ordering::Relaxed)
     }
 
     /// The keys.
@@ -94,9 +139,11 @@ impl Access {
         *self.view.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From now on these sign tokens and this is who may watch. Who is in stays in until its own pass ends.
+    /// From now on these sign tokens, beside the issuers, and this is who may watch. Who is in stays in until its own pass ends.
     pub fn set_rules(&self, tokens: Vec<VerifyKey>, view: ViewPolicy) {
-        *self.tokens.write().unwrap_or_else(PoisonError::into_inner) = tokens;
+        if let Some(fixed) = self.tokens.write().unwrap_or_else(PoisonError::into_inner).first_mut() {
+            *fixed = tokens;
+        }
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = view;
     }
 
@@ -109,6 +156,44 @@ impl Access {
         stream: &StreamId,
         now: u64,
     ) -> Result<Pass, Denied> {
+        self.admit(presented, action, stream, now, |jti, allowance| {
+            self.uses.check(&jti, allowance, now)?;
+            Ok(Counted::Admitted { jti, allowance })
+        })
+    }
+
+    /// Now it comes in: where the token counts its uses, this is one, and the pass holds one of its places from now on.
+    /// To be asked last, when nothing else stands in the way.
+    pub fn enter(&self, pass: Pass, now: u64) -> Result<Pass, Denied> {
+        let Some(Counted::Admitted { jti, allowance }) = &pass.counted else { return Ok(pass) };
+        let held = self.uses.hold(jti, *allowance, now)?;
+        Ok(Pass { counted: Some(Counted::Inside { _held: held }), ..pass })
+    }
+
+    /// The same for a client that asks again with each request, as HLS players do, and is told apart by `client`: only
+    /// its first request counts as a use, and its place is given back when it stays away.
+    pub fn allow_polling(
+        &self,
+        presented: &str,
+        action: Action,
+        stream: &StreamId,
+        client: u64,
+        now: u64,
+    ) -> Result<Pass, Denied> {
+        self.admit(presented, action, stream, now, |jti, allowance| {
+            self.uses.poll(&jti, allowance, client, now)?;
+            Ok(Counted::Polling)
+        })
+    }
+
+    fn admit(
+        &self,
+        presented: &str,
+        action: Action,
+        stream: &StreamId,
+        now: u64,
+        count: impl FnOnce(String, Allowance) -> Result<Counted, Denied>,
+    ) -> Result<Pass, Denied> {
         if action == Action::View && self.view_policy() == ViewPolicy::Open {
             return Ok(Pass::anyone());
         }
@@ -116,13 +201,13 @@ impl Access {
             return Err(if action == Action::View { Denied::NoToken } else { Denied::Missing });
         }
         if PresentedKey::parse(presented).is_none() && is_token(presented) {
-            return self.by_token(presented, action, stream, now);
+            return self.by_token(presented, action, stream, now, count);
         }
         let id = match action {
             Action::View | Action::Publish => self.keyring.publish(presented, stream)?,
             _ => self.keyring.admin(presented)?,
         };
-        Ok(Pass { who: Who::Key(id), expires: None })
+        Ok(Pass { who: Who::Key(id), expires: None, counted: None })
     }
 
     /// Is this an admin key?
@@ -133,7 +218,7 @@ impl Access {
     /// Does it hold still? Not once its key or token was revoked, or the token expired.
     pub fn recheck(&self, pass: &Pass, now: u64) -> Result<(), Denied> {
         if let Some(expires) = pass.expires.filter(|expires| now >= *expires) {
-            return Err(Denied::Token(crate::TokenError::Expired(now - expires)));
+            return Err(Denied::Token(TokenError::Expired(now - expires)));
         }
         match &pass.who {
             Who::Token { jti: Some(jti), .. } if self.is_revoked(jti) => Err(Denied::Revoked),
@@ -157,25 +242,57 @@ impl Access {
         self.revoked.read().unwrap_or_else(PoisonError::into_inner).contains_key(jti)
     }
 
-    fn by_token(&self, token: &str, action: Action, stream: &StreamId, now: u64) -> Result<Pass, Denied> {
+    /// The claims of a token that a key here signed and that holds; what they allow is not asked.
+    pub fn verify(&self, token: &str, now: u64) -> Result<Claims, TokenError> {
         let keys = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
-        let claims: Claims = verify(&keys, token, now)?;
-        drop(keys);
+        let claims = verify(keys.iter().flatten(), token, now);
+        if claims == Err(TokenError::Signature) {
+            self.unknown_signers.fetch_add(1, Ordering::Relaxed);
+        }
+        claims
+    }
+
+    /// Tokens used for the last time since this was asked, with when they expire: to be kept over a restart.
+    pub fn take_exhausted(&self) -> Vec<(String, u64)> {
+        self.uses.take_exhausted()
+    }
+
+    /// A token that was used for the last time before a restart.
+    pub fn exhaust(&self, jti: &str, expires: u64) {
+        self.uses.exhaust(jti, expires);
+    }
+
+    fn by_token(
+        &self,
+        token: &str,
+        action: Action,
+        stream: &StreamId,
+        now: u64,
+        count: impl FnOnce(String, Allowance) -> Result<Counted, Denied>,
+    ) -> Result<Pass, Denied> {
+        let claims = self.verify(token, now)?;
         if claims.jti.as_deref().is_some_and(|jti| self.is_revoked(jti)) {
             return Err(Denied::Revoked);
         }
         if !claims.allows(action, stream) {
             return Err(Denied::NotGranted { action, stream: stream.clone() });
         }
+        let allowance = Allowance { uses: claims.uses, sessions: claims.sessions, expires: claims.exp };
+        let counted = match &claims.jti {
+            Some(jti) if claims.uses.is_some() || claims.sessions.is_some() => {
+                Some(count(jti.clone(), allowance)?)
+            }
+            _ => None,
+        };
         let subject = KeyId::new(&format!("~{}", claims.sub.or(claims.name).unwrap_or_default()));
-        Ok(Pass { who: Who::Token { subject, jti: claims.jti }, expires: Some(claims.exp) })
+        Ok(Pass { who: Who::Token { subject, jti: claims.jti }, expires: Some(claims.exp), counted })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{NewKey, Role, TokenError, token::sign};
+    use crate::{NewKey, Role, Spent, token::sign};
 
     const NOW: u64 = 1_800_000_000;
     const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
@@ -224,6 +341,42 @@ mod tests {
         access.revoke("one", NOW + 60, NOW).expect("room");
         assert_eq!(access.recheck(&pass, NOW), Err(Denied::Revoked));
         assert_eq!(access.allow(&token, Action::View, &stream("live/x"), NOW), Err(Denied::Revoked));
+    }
+
+    #[test]
+    fn a_token_for_one_use_is_refused_when_it_is_replayed() {
+        let access = access(ViewPolicy::Token);
+        let grants = serde_json::json!([{ "stream": "live/x", "actions": ["view"] }]);
+        let claims = serde_json::json!({ "exp": NOW + 60, "jti": "one", "uses": 1, "grants": grants });
+        let token =
+            sign("node", SECRET, &serde_json::from_value(claims).expect("claims")).expect("plain data");
+        let elsewhere = access.allow(&token, Action::View, &stream("live/y"), NOW);
+        assert!(matches!(elsewhere, Err(Denied::NotGranted { .. })), "a refusal is no use");
+        let ask = || access.allow(&token, Action::View, &stream("live/x"), NOW);
+        ask().expect("asking is no use");
+        let pass = access.enter(ask().expect("still"), NOW).expect("the first");
+        assert_eq!(access.recheck(&pass, NOW), Ok(()), "who is in stays in");
+        let replayed = ask().expect_err("the second");
+        assert_eq!(replayed, Denied::Spent(Spent::Uses(1)));
+        assert!(replayed.is_unauthenticated() && replayed.is_genuine());
+    }
+
+    #[test]
+    fn an_issuer_replaces_its_keys_and_unknown_signers_are_counted() {
+        let access = access(ViewPolicy::Token);
+        let other = b"another secret of thirty-two bytes!";
+        let claims = serde_json::json!({ "exp": NOW + 60,
+            "grants": [{ "stream": "live/x", "actions": ["view"] }] });
+        let token =
+            sign("theirs", other, &serde_json::from_value(claims).expect("claims")).expect("plain data");
+        let ask = || access.allow(&token, Action::View, &stream("live/x"), NOW);
+        let issuer = access.add_issuer();
+        assert!(ask().is_err() && access.unknown_signers() == 1);
+        let keys = || vec![VerifyKey::hs256(Some("theirs"), other).expect("long enough")];
+        access.replace_issuer(issuer, keys());
+        assert!(ask().is_ok() && access.unknown_signers() == 1);
+        access.replace_issuer(issuer, Vec::new());
+        assert_eq!(ask(), Err(Denied::Token(TokenError::Signature)));
     }
 
     #[test]

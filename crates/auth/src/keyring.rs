@@ -1,6 +1,6 @@
 //! All keys of a node, and the answer to "may this one do that?".
 
-use crate::{Action, NewKey, PresentedKey, Role, StoredKey, TokenError};
+use crate::{Action, NewKey, PresentedKey, Role, Spent, StoredKey, TokenError};
 use std::{
     collections::HashMap,
     sync::{PoisonError, RwLock},
@@ -39,6 +39,9 @@ pub enum Denied {
     /// A token that was taken back.
     #[error("this token was revoked")]
     Revoked,
+    /// A good token that was used too often, or by too many at once.
+    #[error(transparent)]
+    Spent(#[from] Spent),
     /// A good token for something else.
     #[error("this token does not grant \"{action}\" on {stream}")]
     NotGranted {
@@ -50,9 +53,20 @@ pub enum Denied {
 }
 
 impl Denied {
+    /// True for a token that one of our issuers made: whoever presents it is late, and does not guess.
+    pub const fn is_genuine(&self) -> bool {
+        matches!(
+            self,
+            Self::Revoked | Self::Spent(_) | Self::Token(TokenError::Expired(_) | TokenError::TooEarly(_))
+        )
+    }
+
     /// True where other credentials would help (HTTP 401); false where these are good and do not suffice (403).
     pub const fn is_unauthenticated(&self) -> bool {
-        !matches!(self, Self::NotAdmin(_) | Self::NotGranted { .. })
+        !matches!(
+            self,
+            Self::NotAdmin(_) | Self::NotGranted { .. } | Self::Spent(Spent::Sessions(_) | Spent::Full)
+        )
     }
 }
 

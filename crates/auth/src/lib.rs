@@ -4,14 +4,18 @@
 //! Secrets exist only in [`NewKey`], once, at creation; everything else holds hashes. No input or output here.
 
 mod access;
+mod jwks;
 mod key;
 mod keyring;
 mod token;
+mod uses;
 
-pub use access::{Access, Pass, RevokedFull, ViewPolicy};
+pub use access::{Access, Issuer, Pass, RevokedFull, ViewPolicy};
+pub use jwks::{JWKS_BYTES_MAX, JwksError, parse_jwks};
 pub use key::{KeyError, NewKey, PresentedKey, Role, StoredKey, random_hex};
 pub use keyring::{Denied, Keyring, KeyringError};
 pub use token::{
     Action, Claims, Grant, Pattern, PatternError, TokenError, VerifyKey, VerifyKeyError, is_token, sign,
     verify,
 };
+pub use uses::Spent;

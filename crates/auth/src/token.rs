@@ -14,7 +14,7 @@ use unisono_base::{StreamId, Tenant};
 /// A longer token is refused unread.
 const TOKEN_MAX: usize = 4_096;
 /// Clocks of issuer and server may differ by this much, seconds.
-const SKEW_S: u64 = 5;
+pub(crate) const SKEW_S: u64 = 5;
 const GRANTS_MAX: usize = 64;
 
 /// What a grant allows (decisions 5).
@@ -145,6 +145,12 @@ pub struct Claims {
     /// A name to show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// How often it lets somebody in: sessions opened, events sent; unlimited without it. Needs `jti`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses: Option<u32>,
+    /// How many may be in by it at once; unlimited without it. Needs `jti`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<u32>,
     /// What it allows.
     #[serde(default)]
     pub grants: Vec<Grant>,
@@ -209,22 +215,22 @@ impl VerifyKey {
         if secret.len() < 32 {
             return Err(VerifyKeyError::Short(secret.len()));
         }
-        Ok(Self::new(kid, Algorithm::HS256, DecodingKey::from_secret(secret)))
+        Ok(Self::of(kid, Algorithm::HS256, DecodingKey::from_secret(secret)))
     }
 
     /// ECDSA on P-256, from a PEM public key.
     pub fn es256(kid: Option<&str>, pem: &[u8]) -> Result<Self, VerifyKeyError> {
         let key = DecodingKey::from_ec_pem(pem).map_err(|e| VerifyKeyError::Pem("ES256", e.to_string()))?;
-        Ok(Self::new(kid, Algorithm::ES256, key))
+        Ok(Self::of(kid, Algorithm::ES256, key))
     }
 
     /// Ed25519, from a PEM public key.
     pub fn eddsa(kid: Option<&str>, pem: &[u8]) -> Result<Self, VerifyKeyError> {
         let key = DecodingKey::from_ed_pem(pem).map_err(|e| VerifyKeyError::Pem("EdDSA", e.to_string()))?;
-        Ok(Self::new(kid, Algorithm::EdDSA, key))
+        Ok(Self::of(kid, Algorithm::EdDSA, key))
     }
 
-    fn new(kid: Option<&str>, algorithm: Algorithm, key: DecodingKey) -> Self {
+    pub(crate) fn of(kid: Option<&str>, algorithm: Algorithm, key: DecodingKey) -> Self {
         Self { kid: kid.map(str::to_owned), algorithm, key }
     }
 }
@@ -241,14 +247,18 @@ pub fn is_token(text: &str) -> bool {
 }
 
 /// The claims of a token that one of `keys` signed and that holds at `now`, seconds since the Unix epoch.
-pub fn verify(keys: &[VerifyKey], token: &str, now: u64) -> Result<Claims, TokenError> {
+pub fn verify<'a>(
+    keys: impl IntoIterator<Item = &'a VerifyKey>,
+    token: &str,
+    now: u64,
+) -> Result<Claims, TokenError> {
     if !is_token(token) {
         return Err(TokenError::Malformed(format!("three parts of at most {TOKEN_MAX} bytes are expected")));
     }
     let malformed = |error: jsonwebtoken::errors::Error| TokenError::Malformed(error.to_string());
     let header = jsonwebtoken::decode_header(token).map_err(malformed)?;
     let is_meant = |key: &&VerifyKey| header.kid.is_none() || key.kid == header.kid || key.kid.is_none();
-    for key in keys.iter().filter(is_meant).filter(|key| key.algorithm == header.alg) {
+    for key in keys.into_iter().filter(is_meant).filter(|key| key.algorithm == header.alg) {
         let mut validation = Validation::new(key.algorithm);
         // Time is the caller's; audience and issuer follow from the key.
         validation.validate_exp = false;
@@ -265,6 +275,11 @@ pub fn verify(keys: &[VerifyKey], token: &str, now: u64) -> Result<Claims, Token
 fn in_time(claims: Claims, now: u64) -> Result<Claims, TokenError> {
     if claims.grants.len() > GRANTS_MAX {
         return Err(TokenError::Malformed(format!("{GRANTS_MAX} grants at most")));
+    }
+    if claims.jti.is_none() && (claims.uses.is_some() || claims.sessions.is_some()) {
+        return Err(TokenError::Malformed(
+            "\"uses\" and \"sessions\" count by \"jti\", which it lacks".to_owned(),
+        ));
     }
     if now >= claims.exp.saturating_add(SKEW_S) {
         return Err(TokenError::Expired(now - claims.exp));
@@ -324,7 +339,7 @@ mod tests {
             assert!(verify(&keys(), &format!("{other}.{body}.{signature}"), NOW).is_err());
         }
         assert!(verify(&keys(), &format!("{head}.{body}."), NOW).is_err(), "no signature");
-        assert!(verify(&[], &token, NOW).is_err(), "no keys");
+        assert!(verify([], &token, NOW).is_err(), "no keys");
         for text in ["", "a.b", "a.b.c", "....", &"a".repeat(10_000), "ö.ü.ä"] {
             assert!(matches!(verify(&keys(), text, NOW), Err(TokenError::Malformed(_))), "{text:.20}");
         }

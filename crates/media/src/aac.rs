@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+/// `audioObjectType` behind which a larger one follows.
+const ESCAPE: u32 = 31;
 /// Samples per AAC-LC access unit.
 const FRAME_SAMPLES: u32 = 1024;
 
@@ -16,7 +18,7 @@ pub enum AacError {
     #[error("AudioSpecificConfig is {0} bytes, too short")]
     Short(usize),
     /// Anything but AAC-LC.
-    #[error("AAC object type {0} is not supported; set the encoder to AAC-LC (HE-AAC is not)")]
+    #[error("{name} (AAC object type {0}) is not supported; set the encoder to AAC-LC", name = object_name(*.0))]
     ObjectType(u8),
     /// Reserved sampling frequency index, or an explicit rate out of range.
     #[error("AAC sampling rate is invalid or out of 7350..=96000 Hz")]
@@ -24,6 +26,21 @@ pub enum AacError {
     /// Not mono or stereo.
     #[error("AAC channel configuration {0} is not supported; set the encoder to mono or stereo")]
     Channels(u8),
+}
+
+/// ISO/IEC 14496-3 table 1.17, as encoders' menus name the types.
+const fn object_name(object_type: u8) -> &'static str {
+    match object_type {
+        1 => "AAC Main",
+        3 => "AAC-SSR",
+        4 => "AAC-LTP",
+        5 => "HE-AAC",
+        23 => "AAC-LD",
+        29 => "HE-AAC v2",
+        39 => "AAC-ELD",
+        42 => "xHE-AAC",
+        _ => "this kind of AAC",
+    }
 }
 
 /// AAC-LC, mono or stereo.
@@ -44,7 +61,10 @@ impl AacConfig {
     pub fn parse(asc: Bytes) -> Result<Self, AacError> {
         let mut bits = crate::bits::Bits::new(&asc);
         let short = || AacError::Short(asc.len());
-        let object_type = bits.read(5).ok_or_else(short)? as u8;
+        let object_type = match bits.read(5).ok_or_else(short)? {
+            ESCAPE => 32 + bits.read(6).ok_or_else(short)?,
+            own => own,
+        } as u8;
         if object_type != 2 {
             return Err(AacError::ObjectType(object_type));
         }
@@ -82,7 +102,10 @@ mod tests {
     #[test]
     fn he_aac_is_refused_in_words() {
         let error = AacConfig::parse(Bytes::from_static(&[0x2b, 0x92, 0x08, 0x00])).expect_err("SBR");
-        assert!(error.to_string().contains("AAC-LC"), "{error}");
+        assert_eq!(
+            error.to_string(),
+            "HE-AAC (AAC object type 5) is not supported; set the encoder to AAC-LC"
+        );
         assert_eq!(AacConfig::parse(Bytes::new()), Err(AacError::Short(0)));
     }
 }

@@ -65,35 +65,56 @@ pub struct TemporalUnit {
     pub key: bool,
     /// Payload of the sequence header found in it, last one wins.
     pub sequence: Option<Bytes>,
+    has_picture: bool,
 }
 
 /// Sorts OBUs into stored form.
 pub fn store<'a>(units: impl Iterator<Item = &'a Obu>) -> TemporalUnit {
     let mut unit = TemporalUnit::default();
     let mut payload = BytesMut::new();
-    let mut has_picture = false;
-    for obu in units {
-        match obu.kind {
-            ObuKind::TemporalDelimiter | ObuKind::TileList | ObuKind::Padding => continue,
-            ObuKind::SequenceHeader => unit.sequence = Some(obu.payload.clone()),
-            ObuKind::Frame | ObuKind::FrameHeader => {
-                unit.key |= !has_picture && is_shown_keyframe(&obu.payload);
-                has_picture = true;
-            }
-            ObuKind::RedundantFrameHeader | ObuKind::TileGroup | ObuKind::Metadata | ObuKind::Reserved(_) => {
-            }
-        }
-        payload.reserve(obu.payload.len() + 8);
+    for obu in units.filter(|obu| is_kept(obu.kind)) {
+        unit.note(obu);
+        payload.reserve(obu.written_len());
         obu.write(&mut payload);
     }
-    unit.payload = if has_picture { payload.freeze() } else { Bytes::new() };
+    unit.payload = if unit.has_picture { payload.freeze() } else { Bytes::new() };
     unit
 }
 
-/// [`store`] for a temporal unit in the low-overhead format (FLV, MP4): the last OBU may lack its size field.
+/// [`store`] for a temporal unit in the low-overhead format (FLV, MP4), whose last OBU may lack its size field. When
+/// nothing has to be taken out but delimiters at its start, the payload is a view of `bytes` and no byte is copied.
 pub fn store_temporal_unit(bytes: &Bytes) -> Result<TemporalUnit, Error> {
-    let units = obus(bytes).collect::<Result<Vec<_>, _>>()?;
-    Ok(store(units.iter()))
+    let units = obu::placed(bytes).collect::<Result<Vec<_>, _>>()?;
+    let delimiters = units.iter().take_while(|(obu, _)| obu.kind == ObuKind::TemporalDelimiter).count();
+    let kept = &units[delimiters..];
+    if !kept.iter().all(|(obu, place)| is_kept(obu.kind) && obu.is_as_written(bytes, place)) {
+        return Ok(store(kept.iter().map(|(obu, _)| obu)));
+    }
+    let mut unit = TemporalUnit::default();
+    kept.iter().for_each(|(obu, _)| unit.note(obu));
+    if let Some((_, first)) = kept.first().filter(|_| unit.has_picture) {
+        unit.payload = bytes.slice(first.start..);
+    }
+    Ok(unit)
+}
+
+/// Belongs into the stored form.
+fn is_kept(kind: ObuKind) -> bool {
+    !matches!(kind, ObuKind::TemporalDelimiter | ObuKind::TileList | ObuKind::Padding)
+}
+
+impl TemporalUnit {
+    /// Takes in what an OBU says of the unit.
+    fn note(&mut self, obu: &Obu) {
+        match obu.kind {
+            ObuKind::SequenceHeader => self.sequence = Some(obu.payload.clone()),
+            ObuKind::Frame | ObuKind::FrameHeader => {
+                self.key |= !self.has_picture && is_shown_keyframe(&obu.payload);
+                self.has_picture = true;
+            }
+            _ => {}
+        }
+    }
 }
 
 /// `show_existing_frame == 0`, `frame_type == KEY_FRAME`, `show_frame == 1` (AV1 §5.9.2). A reduced still picture

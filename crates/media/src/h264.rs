@@ -70,6 +70,8 @@ pub struct Sps {
     pub max_num_reorder_frames: Option<u8>,
     /// Frames per second from `time_scale` and `num_units_in_tick`, times 1000, where the SPS says it.
     pub millifps: Option<u32>,
+    /// `transfer_characteristics` (ISO/IEC 23091-2) where the SPS says it: 16 is PQ, 18 HLG.
+    pub transfer: Option<u8>,
 }
 
 impl Sps {
@@ -170,6 +172,7 @@ fn parse_sps(bits: &mut Bits<'_>) -> Option<Result<Sps, Error>> {
         poc_type: poc_type as u8,
         max_num_reorder_frames: None,
         millifps: None,
+        transfer: None,
     };
     // A VUI that ends early costs its fields, not the stream: some encoders write it wrong.
     if bits.read(1)? == 1 {
@@ -189,7 +192,9 @@ fn parse_vui(bits: &mut Bits<'_>, sps: &mut Sps) -> Option<()> {
     if bits.read(1)? == 1 {
         bits.read(4)?; // video_format, video_full_range_flag
         if bits.read(1)? == 1 {
-            bits.read(24)?; // colour description
+            bits.read(8)?; // colour_primaries
+            sps.transfer = Some(bits.read(8)? as u8);
+            bits.read(8)?; // matrix_coefficients
         }
     }
     if bits.read(1)? == 1 {

@@ -1,5 +1,7 @@
 //! H.265 / HEVC as far as a server must read it: NAL units, SPS, the stored form of an access unit.
 
+mod vui;
+
 use crate::{
     bits::{Bits, unescape},
     h264::length_prefixed,
@@ -10,6 +12,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 const SPS_MAX: usize = 1_024;
 /// Largest picture side accepted, in pixels.
 const SIDE_MAX: u32 = 16_384;
+
+/// Bytes of a NAL unit's header.
+pub const HEADER_BYTES: usize = 2;
 
 /// NAL unit type (ITU-T H.265 table 7-1); bits 1 to 6 of the first of two header bytes.
 pub mod nal {
@@ -92,6 +97,10 @@ pub struct Sps {
     pub height: u32,
     /// `sps_max_num_reorder_pics` of the highest sub-layer.
     pub max_num_reorder: u8,
+    /// `transfer_characteristics` (ISO/IEC 23091-2) where the VUI says it: 16 is PQ, 18 HLG.
+    pub transfer: Option<u8>,
+    /// Frames per second from `vui_time_scale` and `vui_num_units_in_tick`, times 1000, where the VUI says it.
+    pub millifps: Option<u32>,
 }
 
 impl Sps {
@@ -102,6 +111,23 @@ impl Sps {
         }
         let rbsp = unescape(&nal_unit[2..]);
         parse_sps(&mut Bits::new(&rbsp)).ok_or(Error::SpsLength(nal_unit.len()))?
+    }
+
+    /// A decoder that was opened for `self` decodes `other`, too: size and level may differ, the kind of samples and
+    /// whether pictures are reordered may not.
+    pub fn decodes_like(&self, other: &Self) -> bool {
+        let kind = |sps: &Self| {
+            let profile = &sps.profile;
+            let samples = (sps.chroma_format_idc, sps.bit_depth_luma, sps.bit_depth_chroma);
+            (
+                profile.profile_space,
+                profile.profile_idc,
+                profile.is_high_tier,
+                samples,
+                sps.max_num_reorder > 0,
+            )
+        };
+        kind(self) == kind(other)
     }
 }
 
@@ -144,7 +170,9 @@ fn parse_sps(bits: &mut Bits<'_>) -> Option<Result<Sps, Error>> {
     if luma > 8 || chroma > 8 {
         return Some(Err(Error::SpsValue("bit depth")));
     }
-    bits.ue()?; // log2_max_pic_order_cnt_lsb_minus4
+    let Some(order_count_bits) = bits.ue()?.checked_add(4).filter(|bits| *bits <= 16) else {
+        return Some(Err(Error::SpsValue("log2_max_pic_order_cnt_lsb_minus4")));
+    };
     let listed = if bits.flag()? { sub_layers } else { 1 };
     let mut max_num_reorder = 0;
     for _ in 0..listed {
@@ -152,6 +180,8 @@ fn parse_sps(bits: &mut Bits<'_>) -> Option<Result<Sps, Error>> {
         max_num_reorder = bits.ue()?.min(255) as u8;
         bits.ue()?; // sps_max_latency_increase_plus1
     }
+    // A rest that cannot be read costs its fields, not the stream.
+    let vui = vui::find(bits, order_count_bits).unwrap_or_default();
     Some(Ok(Sps {
         profile,
         sub_layers,
@@ -162,6 +192,8 @@ fn parse_sps(bits: &mut Bits<'_>) -> Option<Result<Sps, Error>> {
         width,
         height,
         max_num_reorder,
+        transfer: vui.transfer,
+        millifps: vui.millifps,
     }))
 }
 
@@ -273,12 +305,7 @@ pub fn store<'a>(units: impl Iterator<Item = &'a Bytes>) -> AccessUnit {
             nal::PPS => unit.pps.push(bytes.clone()),
             nal::AUD..=nal::FILLER => {}
             _ => {
-                if kind <= nal::CRA {
-                    has_slice = true;
-                    unit.key |= kind >= nal::FIRST_IRAP;
-                    unit.is_non_reference &= kind < nal::LAST_TRAILING && kind % 2 == 0;
-                    unit.temporal_id = unit.temporal_id.min((bytes[1] & 7).saturating_sub(1));
-                }
+                has_slice |= unit.note_slice(bytes);
                 payload.reserve(4 + bytes.len());
                 payload.put_u32(bytes.len() as u32);
                 payload.extend_from_slice(bytes);
@@ -290,10 +317,34 @@ pub fn store<'a>(units: impl Iterator<Item = &'a Bytes>) -> AccessUnit {
     unit
 }
 
-/// [`store`] for an access unit that is already length-prefixed (FLV, MP4).
+/// [`store`] for an access unit that is already length-prefixed (FLV, MP4): when nothing has to be taken out, the
+/// payload is a view of `access_unit` and no byte is copied.
 pub fn store_length_prefixed(access_unit: &Bytes) -> Result<AccessUnit, Error> {
     let units = length_prefixed(access_unit).collect::<Result<Vec<_>, _>>().map_err(Error::NalLength)?;
-    Ok(store(units.iter()))
+    if !units.iter().all(is_kept) {
+        return Ok(store(units.iter()));
+    }
+    let mut unit = AccessUnit { is_non_reference: true, temporal_id: 7, ..AccessUnit::default() };
+    let has_slice = units.iter().filter(|bytes| unit.note_slice(bytes)).count() > 0;
+    unit.is_non_reference &= has_slice;
+    unit.payload = if has_slice { access_unit.clone() } else { Bytes::new() };
+    Ok(unit)
+}
+
+/// Belongs into the stored form as it is.
+fn is_kept(unit: &Bytes) -> bool {
+    nal_type(unit).is_some_and(|kind| !matches!(kind, nal::VPS..=nal::FILLER))
+}
+
+impl AccessUnit {
+    /// Takes in what the header of a slice says; false for a unit that is none.
+    fn note_slice(&mut self, unit: &[u8]) -> bool {
+        let Some(kind) = nal_type(unit).filter(|kind| *kind <= nal::CRA) else { return false };
+        self.key |= kind >= nal::FIRST_IRAP;
+        self.is_non_reference &= kind < nal::LAST_TRAILING && kind % 2 == 0;
+        self.temporal_id = self.temporal_id.min((unit[1] & 7).saturating_sub(1));
+        true
+    }
 }
 
 #[cfg(test)]
@@ -326,6 +377,17 @@ mod tests {
         assert_eq!((sps.chroma_format_idc, sps.bit_depth_luma, sps.sub_layers), (1, 8, 1));
         assert_eq!(sps.max_num_reorder, 0);
         assert_eq!(Sps::parse(&SPS_REORDERED).expect("valid").max_num_reorder, 2);
+    }
+
+    /// Found by fuzzing: 2^32 - 2 bits of picture order count.
+    #[test]
+    fn an_impossible_order_count_is_refused() {
+        let sps = [
+            0x3f, 0x50, 0x42, 0x01, 0x01, 0x02, 0x22, 0x00, 0x60, 0x22, 0x01, 0x00, 0x22, 0x22, 0x22, 0x22,
+            0x50, 0x22, 0x22, 0x22, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0x31, 0x00, 0xff,
+            0xff, 0xff, 0xff, 0xa6, 0xaf, 0x00, 0x03, 0x00, 0x50, 0x50, 0x50, 0x50, 0xde, 0x90, 0x00, 0x10,
+        ];
+        assert_eq!(Sps::parse(&sps), Err(Error::SpsValue("log2_max_pic_order_cnt_lsb_minus4")));
     }
 
     #[test]

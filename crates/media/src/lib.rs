@@ -25,6 +25,6 @@ pub use av1::Av1Config;
 pub use frame::{Frame, Packet, Packets};
 pub use h265::HevcConfig;
 pub use opus::{OpusConfig, packet_duration as opus_packet_duration};
-pub use track::{AvcConfig, CodecConfig, Kind, Picture};
+pub use track::{AvcConfig, CodecConfig, Kind, Picture, VideoRange};
 pub use vp8::Vp8Config;
 pub use vp9::Vp9Config;

@@ -11,6 +11,11 @@ pub struct OpusConfig {
     pub pre_skip: u16,
 }
 
+impl OpusConfig {
+    /// Samples per second that every decoder gives and all times count in (RFC 7845 §5.1).
+    pub const SAMPLE_RATE: u32 = 48_000;
+}
+
 /// Duration of an Opus packet from its TOC byte and frame count; `None` for an empty, malformed or over-long
 /// (> 120 ms) packet.
 pub fn packet_duration(packet: &[u8]) -> Option<Span> {

@@ -90,14 +90,33 @@ impl CodecConfig {
 
     /// What the picture looks like; `None` for audio and events.
     pub fn picture(&self) -> Option<Picture> {
-        let picture = |width, height, millifps, reorders| Some(Picture { width, height, millifps, reorders });
+        let picture = |width, height, millifps, reorders| {
+            Some(Picture { width, height, millifps, reorders, range: self.range() })
+        };
         match self {
             Self::H264(avc) => picture(avc.sps.width, avc.sps.height, avc.sps.millifps, avc.sps.reorders()),
-            Self::H265(hevc) => picture(hevc.sps.width, hevc.sps.height, None, hevc.sps.max_num_reorder > 0),
+            Self::H265(hevc) => {
+                picture(hevc.sps.width, hevc.sps.height, hevc.sps.millifps, hevc.sps.max_num_reorder > 0)
+            }
             Self::Vp8(vp8) => picture(vp8.width, vp8.height, None, false),
             Self::Vp9(vp9) => picture(vp9.width, vp9.height, None, false),
             Self::Av1(av1) => picture(av1.sequence.width, av1.sequence.height, av1.sequence.millifps, false),
             Self::Aac(_) | Self::Opus(_) | Self::Events => None,
+        }
+    }
+
+    /// Brightness as the codec's own headers say it. VP9 has no field for it.
+    fn range(&self) -> VideoRange {
+        let transfer = match self {
+            Self::H264(avc) => avc.sps.transfer,
+            Self::H265(hevc) => hevc.sps.transfer,
+            Self::Av1(av1) => Some(av1.sequence.colour[1]),
+            Self::Vp8(_) | Self::Vp9(_) | Self::Aac(_) | Self::Opus(_) | Self::Events => None,
+        };
+        match transfer {
+            Some(16) => VideoRange::Pq,
+            Some(18) => VideoRange::Hlg,
+            _ => VideoRange::Sdr,
         }
     }
 
@@ -106,9 +125,7 @@ impl CodecConfig {
     pub fn continues_as(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::H264(a), Self::H264(b)) => a.sps.reorders() == b.sps.reorders(),
-            (Self::H265(a), Self::H265(b)) => {
-                a.sps.profile == b.sps.profile && (a.sps.max_num_reorder > 0) == (b.sps.max_num_reorder > 0)
-            }
+            (Self::H265(a), Self::H265(b)) => a.sps.decodes_like(&b.sps),
             (Self::Vp9(a), Self::Vp9(b)) => (a.profile, a.bit_depth) == (b.profile, b.bit_depth),
             (Self::Av1(a), Self::Av1(b)) => {
                 (a.sequence.profile, a.sequence.bit_depth) == (b.sequence.profile, b.sequence.bit_depth)
@@ -133,6 +150,30 @@ pub struct Picture {
     pub millifps: Option<u32>,
     /// Frames may leave the decoder in another order than they enter it (B-frames).
     pub reorders: bool,
+    /// How brightness is written.
+    pub range: VideoRange,
+}
+
+/// Standard or high dynamic range, told by the transfer characteristics (ISO/IEC 23091-2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VideoRange {
+    /// Standard, or not said.
+    Sdr,
+    /// Hybrid log-gamma (ARIB STD-B67).
+    Hlg,
+    /// Perceptual quantizer (SMPTE ST 2084), as HDR10 has it.
+    Pq,
+}
+
+impl VideoRange {
+    /// As `VIDEO-RANGE` in a playlist has it (RFC 8216bis §4.4.6.2).
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sdr => "SDR",
+            Self::Hlg => "HLG",
+            Self::Pq => "PQ",
+        }
+    }
 }
 
 /// H.264 parameter sets. SPS and PPS are whole NAL units, header byte included, no start code, no length.
@@ -159,5 +200,38 @@ impl AvcConfig {
     /// `profile_idc`, constraint flags, `level_idc`, as RFC 6184 and RFC 6381 print them.
     pub fn profile_level_id(&self) -> [u8; 3] {
         [self.sps.profile_idc, self.sps.constraint_flags, self.sps.level_idc]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// x265, 640x360, Main, level 2.1, zerolatency; the level is byte 17.
+    const SPS: [u8; 45] = [
+        0x42, 0x01, 0x01, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00, 0x00, 0x03, 0x00,
+        0x3f, 0xa0, 0x05, 0x02, 0x01, 0x71, 0xf2, 0xe5, 0xba, 0x4a, 0x4c, 0x2f, 0x01, 0x68, 0x08, 0x00, 0x00,
+        0x03, 0x00, 0x08, 0x00, 0x00, 0x03, 0x00, 0xf0, 0x40, 0x00, 0x00,
+    ];
+
+    fn hevc(profile: u8, level: u8) -> CodecConfig {
+        let mut sps = SPS;
+        (sps[3], sps[17]) = (profile, level);
+        let unit = Bytes::from_static(&[0x44, 0x01]);
+        CodecConfig::H265(
+            HevcConfig::new(unit.clone(), Bytes::copy_from_slice(&sps), vec![unit]).expect("valid"),
+        )
+    }
+
+    #[test]
+    fn another_size_and_its_level_go_on_in_the_same_track() {
+        assert!(hevc(1, 63).continues_as(&hevc(1, 93)));
+        assert!(!hevc(1, 63).continues_as(&hevc(2, 63)), "Main 10 needs another decoder");
+    }
+
+    #[test]
+    fn frame_rate_and_range_come_from_the_vui() {
+        let picture = hevc(1, 63).picture().expect("video");
+        assert_eq!((picture.millifps, picture.range), (Some(30_000), VideoRange::Sdr));
     }
 }

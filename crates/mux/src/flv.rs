@@ -1,48 +1,79 @@
 //! FLV tag bodies, as RTMP carries them, to codec configurations and frames in stored form.
 //!
 //! ```text
-//! video  frame type(4) codec(4) | AVC: packet type(8) composition time(24, signed, ms) | data
-//! audio  format(4) rate(2) size(1) type(1) | AAC: packet type(8) | data
+//! video  0 frame type(3) codec(4)       | AVC, HEVC: packet type(8) composition time(24, signed, ms) | data
+//!        1 frame type(3) packet type(4) | FourCC(32) | H.264, H.265 CodedFrames: composition time(24) | data
+//! audio  format(4) rate(2) size(1) type(1)       | AAC: packet type(8) | data
+//!        format = 9(4) packet type(4)            | FourCC(32) | data
 //! ```
 //!
-//! (Adobe Flash Video File Format 10.1, annex E.4.) One [`VideoDemuxer`] and one [`AudioDemuxer`] per publisher.
+//! The first line of each is Adobe's (Flash Video File Format 10.1, annex E.4), with CodecID 12 for H.265 as encoders made
+//! in China added it; the second is Enhanced RTMP v2 (Veovera), see `enhanced`. One [`VideoDemuxer`] and one
+//! [`AudioDemuxer`] per publisher.
 
 mod audio;
-mod avcc;
+mod enhanced;
+mod nal;
 mod video;
 
 pub use audio::{AudioDemuxer, AudioTag};
 pub use video::{VideoDemuxer, VideoTag};
 
-use unisono_media::{AacError, h264};
+use unisono_media::{AacError, av1, h264, h265, vp8, vp9};
+
+/// The video codecs that [`VideoDemuxer`] reads, as Enhanced RTMP names them.
+pub const VIDEO_FOUR_CCS: [&str; 5] = ["avc1", "hvc1", "av01", "vp09", "vp08"];
+/// The audio codecs that [`AudioDemuxer`] reads, likewise.
+pub const AUDIO_FOUR_CCS: [&str; 2] = ["mp4a", "Opus"];
 
 /// Why a tag was refused. The publisher's fault; see [`FlvError::is_fatal`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlvError {
     /// A video codec this server does not take by RTMP.
-    #[error(
-        "video codec {0} is not supported over RTMP; set the encoder to H.264 (x264, NVENC H.264, QuickSync H.264)"
-    )]
+    #[error("video codec {0} is not supported over RTMP; set the encoder to H.264, H.265, AV1 or VP9")]
     VideoCodec(String),
     /// An audio codec this server does not take by RTMP.
-    #[error("audio codec {0} is not supported over RTMP; set the encoder to AAC")]
+    #[error("audio codec {0} is not supported over RTMP; set the encoder to AAC or Opus")]
     AudioCodec(String),
     /// The tag ends inside its header.
     #[error("FLV tag of {0} bytes ends inside its header")]
     Short(usize),
-    /// The AVCDecoderConfigurationRecord contradicts itself.
-    #[error("H.264 sequence header is malformed: {0}")]
-    SequenceHeader(&'static str),
+    /// A decoder configuration record that contradicts itself.
+    #[error("{codec} sequence header is malformed: {fault}")]
+    SequenceHeader {
+        /// Whose record.
+        codec: &'static str,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
     /// Parameter sets in the sequence header that cannot be read.
-    #[error("H.264 sequence header: {0}")]
-    Configuration(h264::Error),
-    /// An access unit that cannot be read.
+    #[error("sequence header: {0}")]
+    Configuration(CodecError),
+    /// A coded frame that cannot be read.
     #[error(transparent)]
-    H264(#[from] h264::Error),
+    Frame(#[from] CodecError),
     /// An AudioSpecificConfig that cannot be read or played.
     #[error(transparent)]
     Aac(#[from] AacError),
+    /// Opus with more than two channels, or none.
+    #[error("Opus with {0} channels is not supported; set the encoder to mono or stereo")]
+    OpusChannels(u8),
+    /// A packet whose length in time cannot be told.
+    #[error("Opus packet of {0} bytes is empty, malformed or longer than 120 ms")]
+    OpusPacket(usize),
+}
+
+/// What a codec's own syntax says against a frame or configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+#[expect(missing_docs, reason = "one per codec")]
+pub enum CodecError {
+    H264(#[from] h264::Error),
+    H265(#[from] h265::Error),
+    Av1(#[from] av1::Error),
+    Vp8(#[from] vp8::Error),
+    Vp9(#[from] vp9::Error),
 }
 
 impl FlvError {
@@ -50,29 +81,9 @@ impl FlvError {
     /// this tag is lost.
     pub fn is_fatal(&self) -> bool {
         match self {
-            Self::VideoCodec(_) | Self::AudioCodec(_) | Self::Aac(_) => true,
-            Self::SequenceHeader(_) | Self::Configuration(_) => true,
-            Self::Short(_) | Self::H264(_) => false,
+            Self::VideoCodec(_) | Self::AudioCodec(_) | Self::Aac(_) | Self::OpusChannels(_) => true,
+            Self::SequenceHeader { .. } | Self::Configuration(_) => true,
+            Self::Short(_) | Self::Frame(_) | Self::OpusPacket(_) => false,
         }
-    }
-}
-
-/// Enhanced RTMP names codecs by four characters.
-fn four_cc(bytes: &[u8]) -> String {
-    match bytes.get(..4) {
-        Some(b"hvc1") => "H.265 (hvc1)".to_owned(),
-        Some(b"vvc1") => "H.266 (vvc1)".to_owned(),
-        Some(b"av01") => "AV1 (av01)".to_owned(),
-        Some(b"vp08") => "VP8 (vp08)".to_owned(),
-        Some(b"vp09") => "VP9 (vp09)".to_owned(),
-        Some(b"avc1") => "H.264 in an Enhanced RTMP header (avc1)".to_owned(),
-        Some(b"Opus") => "Opus".to_owned(),
-        Some(b"fLaC") => "FLAC (fLaC)".to_owned(),
-        Some(b"ac-3") => "AC-3 (ac-3)".to_owned(),
-        Some(b"ec-3") => "E-AC-3 (ec-3)".to_owned(),
-        Some(b".mp3") => "MP3 (.mp3)".to_owned(),
-        Some(b"mp4a") => "AAC in an Enhanced RTMP header (mp4a)".to_owned(),
-        Some(other) => format!("{:?}", String::from_utf8_lossy(other)),
-        None => "of an Enhanced RTMP header".to_owned(),
     }
 }

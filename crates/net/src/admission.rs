@@ -1,14 +1,16 @@
 //! How many connections a door holds, in all and from one address, so that one client cannot take every place.
 
+use crate::nets::{Exempt, client_of};
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
 };
 
 /// See the module. Cheap to clone; places come back when they are dropped.
 #[derive(Clone, Debug)]
 pub struct Admission {
+    exempt: Exempt,
     held: Arc<Mutex<Held>>,
 }
 
@@ -35,16 +37,21 @@ pub enum Full {
 #[derive(Debug)]
 pub struct Place {
     held: Arc<Mutex<Held>>,
-    /// `None` for this machine, which has no share.
+    /// `None` where it has no share, being exempt.
     address: Option<IpAddr>,
 }
 
 impl Admission {
-    /// At most `total_max` connections, at most `per_address_max` from one IPv4 address or one IPv6 /64, the smallest net a
-    /// host commonly has to itself. This machine is not limited on its own: a proxy here speaks for everybody.
+    /// At most `total_max` connections, at most `per_address_max` from one client ([`client_of`]). This machine is not
+    /// limited on its own: a proxy here speaks for everybody.
     pub fn new(total_max: usize, per_address_max: usize) -> Self {
         let held = Held { total_max, per_address_max, ..Held::default() };
-        Self { held: Arc::new(Mutex::new(held)) }
+        Self { exempt: Exempt::default(), held: Arc::new(Mutex::new(held)) }
+    }
+
+    /// With other networks that are bound by the total alone.
+    pub fn exempting(self, exempt: Exempt) -> Self {
+        Self { exempt, ..self }
     }
 
     /// Other limits, for connections that come from now on; those that are in stay.
@@ -55,7 +62,7 @@ impl Admission {
 
     /// A place for a connection from `peer`.
     pub fn admit(&self, peer: IpAddr) -> Result<Place, Full> {
-        let address = (!peer.to_canonical().is_loopback()).then(|| net_of(peer));
+        let address = (!self.exempt.contains(peer)).then(|| client_of(peer));
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if held.total >= held.total_max {
             return Err(Full::Total(held.total_max));
@@ -84,13 +91,6 @@ impl Drop for Place {
                 held.by_address.remove(&address);
             }
         }
-    }
-}
-
-fn net_of(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Sockets as a media server needs them: how many connections a door holds, and UDP: one port shared by several workers, segmentation offload both ways,
+//! Sockets as a media server needs them: how many connections a door holds and how often somebody
+//! may knock, and UDP: one port shared by several workers, segmentation offload both ways,
 //! the local address of every datagram, and the addresses to advertise.
 //!
 //! A worker owns one [`Socket`]. It reads with [`Socket::recv`] into a [`RecvBuffers`] and sends through a
@@ -8,6 +9,9 @@
 mod admission;
 mod bind;
 mod interfaces;
+mod nets;
+mod patience;
+mod rate;
 mod recv;
 mod socket;
 mod train;
@@ -15,6 +19,9 @@ mod train;
 pub use admission::{Admission, Full, Place};
 pub use bind::{BindError, Bound, bind_shared};
 pub use interfaces::{advertised, local_addresses};
+pub use nets::{Exempt, Net, NetError, client_of, source_of};
+pub use patience::Patience;
+pub use rate::{Buckets, Failures, Rate, Wait};
 pub use recv::{Datagram, RecvBuffers};
 pub use socket::Socket;
 pub use train::{SendStats, TrainBatch};

@@ -6,7 +6,7 @@
 //! PUT    /api/v1/keys/{id}/quota  {"streams_max": 2, "bitrate_max_kbps": 6000, "viewers_max": 100}
 //! DELETE /api/v1/keys/{id}        what it let in ends within a second
 //! POST   /api/v1/tokens           {"grants": […], "lifetime_seconds": 3600, "subject": "alice"} -> the token
-//! POST   /api/v1/tokens/revoke    {"token": "…"}: one of the node's own
+//! POST   /api/v1/tokens/revoke    {"token": "…"}: whole, or its jti; whoever signed it
 //! ```
 
 use crate::{control, keys::Keys, observe::admit, reload::Reload};
@@ -141,10 +141,14 @@ struct TokenRequest {
     subject: Option<String>,
     #[serde(default)]
     name: Option<String>,
+    #[serde(default)]
+    uses: Option<u32>,
+    #[serde(default)]
+    sessions: Option<u32>,
 }
 
 async fn sign(State(admin): Shared, body: Body<TokenRequest>) -> Result<Response, Problem> {
-    let TokenRequest { grants, lifetime_seconds, subject, name } = taken(body)?;
+    let TokenRequest { grants, lifetime_seconds, subject, name, uses, sessions } = taken(body)?;
     if !(1..=LIFETIME_MAX_S).contains(&lifetime_seconds) {
         let words = format!("lifetime_seconds must be from 1 to {LIFETIME_MAX_S}");
         return Err(Problem::bad_request(words));
@@ -159,6 +163,8 @@ async fn sign(State(admin): Shared, body: Body<TokenRequest>) -> Result<Response
         jti: Some(jti.clone()),
         tenant: None,
         name,
+        uses,
+        sessions,
         grants,
     };
     let token = admin.keys.sign(&claims).map_err(|error| failed(&error))?;

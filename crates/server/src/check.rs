@@ -2,6 +2,7 @@
 //! something is wrong, also what to do.
 
 use crate::{
+    clock,
     config::{Config, View},
     doors::{self, Certificate},
     keys::Keys,
@@ -62,6 +63,7 @@ pub(crate) async fn check(config: &Config) -> Vec<Finding> {
     findings.push(addresses(config, &unisono_net::local_addresses()));
     findings.push(viewing(config));
     findings.extend(limits(config));
+    findings.extend(clock::complaint().map(warning));
     findings
 }
 

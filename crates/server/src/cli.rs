@@ -213,9 +213,9 @@ pub(crate) enum TokenCommand {
         #[command(flatten)]
         place: Place,
     },
-    /// Take a token of the node's own back; a running server ends what it let in within seconds.
+    /// Take a token back, also one that somebody else signed; a running server ends what it let in within seconds.
     Revoke {
-        /// The whole token.
+        /// The whole token, or its id (`jti`).
         token: String,
         #[command(flatten)]
         place: Place,
@@ -237,6 +237,12 @@ pub(crate) struct NewToken {
     /// Whom it is about; events and logs name it.
     #[arg(long, value_name = "NAME")]
     pub(crate) subject: Option<String>,
+    /// How often it lets somebody in [default: without limit]
+    #[arg(long, value_name = "N")]
+    pub(crate) uses: Option<u32>,
+    /// How many may be in by it at once [default: without limit]
+    #[arg(long, value_name = "N")]
+    pub(crate) sessions: Option<u32>,
 }
 
 fn action(text: &str) -> Result<Action, String> {

@@ -7,6 +7,7 @@ mod text;
 
 pub(crate) use text::{default_toml, schema, shown};
 
+use crate::limits::Limits;
 use anyhow::{Context, bail};
 use figment::{
     Figment,
@@ -38,6 +39,7 @@ pub(crate) struct Config {
     pub(crate) rtmp: Rtmp,
     pub(crate) webrtc: WebRtc,
     pub(crate) access: AccessRules,
+    pub(crate) limits: Limits,
     pub(crate) log: Log,
 }
 
@@ -110,14 +112,20 @@ pub(crate) enum View {
     Token,
 }
 
-/// A key that verifies tokens: a shared secret (HS256) or a PEM public key (ES256, EdDSA), in a file of its own.
+/// A key that verifies tokens: a shared secret (HS256) or a PEM public key (ES256, EdDSA), in a file of its own; or a
+/// JSON Web Key Set, as a file or at an https address, alone in its entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TokenKey {
     /// As RFC 7518 §3.1 and RFC 8037 spell it.
-    pub(crate) algorithm: TokenAlgorithm,
+    #[serde(default)]
+    pub(crate) algorithm: Option<TokenAlgorithm>,
     /// Where the secret or the PEM public key is.
-    pub(crate) file: PathBuf,
+    #[serde(default)]
+    pub(crate) file: Option<PathBuf>,
+    /// A JSON Web Key Set, as a file or at an https address.
+    #[serde(default)]
+    pub(crate) jwks: Option<String>,
     /// Only for tokens whose header names it.
     #[serde(default)]
     pub(crate) kid: Option<String>,
@@ -166,6 +174,7 @@ impl Default for Config {
             rtmp: Rtmp { listen: Door::any(1935), connections_max: 256, connections_per_address_max: 64 },
             webrtc: WebRtc { listen: Door::any(8189), advertise: Vec::new(), workers: 0 },
             access: AccessRules { view: View::Open, token_keys: Vec::new() },
+            limits: Limits::default(),
             log: Log { level: "info".to_owned(), format: LogFormat::Text, full_addresses: false },
         }
     }

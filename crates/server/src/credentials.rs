@@ -79,6 +79,8 @@ fn claims(token: NewToken) -> anyhow::Result<Claims> {
         jti: Some(random_hex::<16>()?),
         tenant: None,
         name: None,
+        uses: token.uses,
+        sessions: token.sessions,
         grants: token.stream.into_iter().map(grant).collect(),
     })
 }

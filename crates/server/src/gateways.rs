@@ -11,6 +11,7 @@ use unisono_gateway_hls as hls;
 use unisono_gateway_rtmp as rtmp;
 use unisono_gateway_webrtc as webrtc;
 use unisono_hub::Hub;
+use unisono_net::Patience;
 use unisono_room::Rooms;
 use unisono_store::MemoryLog;
 
@@ -20,14 +21,16 @@ pub(crate) struct Ground {
     pub(crate) hub: Arc<Hub>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) rooms: Arc<Rooms>,
+    /// With those who present wrong keys, at whatever door.
+    pub(crate) patience: Patience,
     pub(crate) stop: CancellationToken,
 }
 
 impl Ground {
     /// Rooms keep their logs in memory: they end with the process.
-    pub(crate) fn new(clock: NodeClock, hub: Arc<Hub>, keys: Arc<Keys>) -> Self {
+    pub(crate) fn new(clock: NodeClock, hub: Arc<Hub>, keys: Arc<Keys>, patience: Patience) -> Self {
         let rooms = Rooms::new(hub.clone(), Arc::new(MemoryLog::default()), clock.clone());
-        Self { clock, hub, keys, rooms, stop: CancellationToken::new() }
+        Self { clock, hub, keys, rooms, patience, stop: CancellationToken::new() }
     }
 }
 
@@ -66,10 +69,12 @@ async fn rtmp_gateway(
         access: ground.keys.access().clone(),
         clock: ground.clock.clone(),
         metrics: rtmp::Metrics::register(registry),
+        patience: ground.patience.clone(),
     };
     let settings = rtmp::Config {
         connections_max: config.rtmp.connections_max,
         connections_per_address_max: config.rtmp.connections_per_address_max,
+        exempt: config.limits.exempt(),
         ..rtmp::Config::new(address)
     };
     let bound = rtmp::Gateway::bind(settings, context).await;
@@ -82,7 +87,14 @@ fn webrtc_gateway(
     registry: &mut Registry,
 ) -> anyhow::Result<Option<webrtc::Gateway>> {
     let Some(address) = config.webrtc.listen.address() else { return Ok(None) };
+    let bounds = webrtc::Limits {
+        unconnected_max: config.limits.unconnected_max,
+        unconnected_per_address_max: config.limits.unconnected_per_address_max,
+        ..webrtc::Limits::default()
+    };
     let settings = webrtc::Config {
+        limits: bounds,
+        exempt: config.limits.exempt(),
         advertise: config.webrtc.advertise.clone(),
         workers: (config.webrtc.workers > 0).then_some(config.webrtc.workers),
         ..webrtc::Config::new(address)

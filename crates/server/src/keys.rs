@@ -2,7 +2,11 @@
 //! the node's own tokens and the tokens taken back stand beside them. The store is the truth: what another process
 //! (`unisono keys`, `unisono token`) writes there, a running server takes over within [`REFRESH_EVERY`].
 
-use crate::config::{AccessRules, TokenAlgorithm, TokenKey, View};
+use crate::{
+    admin::LIFETIME_MAX_S,
+    config::{AccessRules, TokenAlgorithm, TokenKey, View},
+    jwks::KeySet,
+};
 use anyhow::{Context, bail};
 use std::{
     fs::{self, DirBuilder},
@@ -12,7 +16,7 @@ use std::{
     time::Duration,
 };
 use unisono_auth::{
-    Access, Claims, Keyring, NewKey, Role, StoredKey, VerifyKey, ViewPolicy, random_hex, verify,
+    Access, Claims, Keyring, NewKey, Role, StoredKey, VerifyKey, ViewPolicy, is_token, random_hex,
 };
 use unisono_base::{KeyId, Quota};
 use unisono_hub::Hub;
@@ -24,6 +28,10 @@ const FILE: &str = "unisono.db";
 const PREFIX: &str = "keys/";
 /// Tokens taken back stand under this prefix and their `jti`, with when they expire.
 const REVOKED: &str = "revoked/";
+/// Tokens used for the last time, in the same way.
+const EXHAUSTED: &str = "exhausted/";
+/// Longest `jti` that can be revoked alone, in bytes.
+const JTI_MAX: usize = 256;
 /// The secret that signs the node's own tokens, in hex.
 const SECRET: &str = "tokens/secret";
 /// `kid` of the node's own tokens.
@@ -44,6 +52,8 @@ pub(crate) struct Keys {
     store: SqliteKv,
     /// Who is told what keys may use; nobody beside a command line tool.
     hub: OnceLock<Arc<Hub>>,
+    /// Of others who sign tokens.
+    sets: Vec<KeySet>,
 }
 
 impl Keys {
@@ -55,7 +65,11 @@ impl Keys {
         let secret = own_secret(&store).await?;
         let (verify, view) = rules_of(&secret, rules)?;
         let access = Arc::new(Access::new(Arc::new(Keyring::new()), verify, view));
-        let keys = Self { access, secret, store, hub: OnceLock::new() };
+        let mut sets = Vec::new();
+        for location in rules.token_keys.iter().filter_map(|key| key.jwks.as_deref()) {
+            sets.push(KeySet::open(location, access.clone())?);
+        }
+        let keys = Self { access, secret, store, hub: OnceLock::new(), sets };
         keys.refresh(0).await?;
         Ok(keys)
     }
@@ -70,15 +84,27 @@ impl Keys {
         }
         self.access.keyring().replace(known);
         self.tell_quotas();
-        for (name, entry) in self.store.list(REVOKED).await? {
+        for (jti, expires) in self.named(REVOKED, now).await? {
+            self.access.revoke(&jti, expires, now)?;
+        }
+        for (jti, expires) in self.named(EXHAUSTED, now).await? {
+            self.access.exhaust(&jti, expires);
+        }
+        Ok(())
+    }
+
+    /// Tokens that stand under `prefix`, with when they expire; those that have are forgotten.
+    async fn named(&self, prefix: &str, now: u64) -> anyhow::Result<Vec<(String, u64)>> {
+        let mut named = Vec::new();
+        for (name, entry) in self.store.list(prefix).await? {
             let expires = entry.value.parse().with_context(|| format!("{name} in the store is damaged"))?;
             if expires > now {
-                self.access.revoke(name.trim_start_matches(REVOKED), expires, now)?;
+                named.push((name.trim_start_matches(prefix).to_owned(), expires));
             } else {
                 self.store.delete(&name).await?;
             }
         }
-        Ok(())
+        Ok(named)
     }
 
     /// From now on `hub` knows what keys may use.
@@ -119,14 +145,32 @@ impl Keys {
         Ok(unisono_auth::sign(OWN_KID, self.secret.as_bytes(), claims)?)
     }
 
-    /// Takes one of the node's own tokens back; it is refused until it would have ended by itself.
+    /// Takes a token back, whoever signed it: the whole of it, or its id (`jti`). It is refused until it would have
+    /// ended by itself; of one known by its id alone that is not known, so until no token can be as old.
     pub(crate) async fn revoke_token(&self, token: &str, now: u64) -> anyhow::Result<()> {
-        let own = VerifyKey::hs256(Some(OWN_KID), self.secret.as_bytes())?;
-        let claims = verify(&[own], token, now)?;
-        let jti =
-            claims.jti.context("the token has no id (jti), so it cannot be named; it ends at its expiry")?;
-        self.access.revoke(&jti, claims.exp, now)?;
-        match self.store.put_if(&format!("{REVOKED}{jti}"), None, claims.exp.to_string()).await {
+        let (jti, expires) = if is_token(token) {
+            let claims = self.access.verify(token, now)?;
+            let words = "the token has no id (jti), so it cannot be named; it ends at its expiry";
+            (claims.jti.context(words)?, claims.exp)
+        } else if (1..=JTI_MAX).contains(&token.len()) && token.bytes().all(|b| b.is_ascii_graphic()) {
+            (token.to_owned(), now + LIFETIME_MAX_S)
+        } else {
+            bail!("neither a token nor the id (jti) of one, which has 1 to {JTI_MAX} printable characters");
+        };
+        self.access.revoke(&jti, expires, now)?;
+        self.remember(REVOKED, &jti, expires).await
+    }
+
+    /// Writes down which tokens were used for the last time, so that they stay so over a restart.
+    pub(crate) async fn keep_exhausted(&self) -> anyhow::Result<()> {
+        for (jti, expires) in self.access.take_exhausted() {
+            self.remember(EXHAUSTED, &jti, expires).await?;
+        }
+        Ok(())
+    }
+
+    async fn remember(&self, prefix: &str, jti: &str, expires: u64) -> anyhow::Result<()> {
+        match self.store.put_if(&format!("{prefix}{jti}"), None, expires.to_string()).await {
             Ok(_) | Err(KvError::Conflict { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -159,6 +203,11 @@ impl Keys {
         self.store.put_if(&format!("{PREFIX}{id}"), None, value).await?;
         self.tell_quotas();
         Ok(key.reveal().to_owned())
+    }
+
+    /// The sets of keys to be followed.
+    pub(crate) fn key_sets(&self) -> Vec<KeySet> {
+        self.sets.clone()
     }
 
     /// Who may do what.
@@ -195,8 +244,8 @@ impl NewRules {
 
 fn rules_of(secret: &str, rules: &AccessRules) -> anyhow::Result<(Vec<VerifyKey>, ViewPolicy)> {
     let mut verify = vec![VerifyKey::hs256(Some(OWN_KID), secret.as_bytes())?];
-    for key in &rules.token_keys {
-        verify.push(verify_key(key).with_context(|| format!("token key {}", key.file.display()))?);
+    for key in rules.token_keys.iter().filter(|key| key.jwks.is_none()) {
+        verify.push(verify_key(key)?);
     }
     let view = match rules.view {
         View::Open => ViewPolicy::Open,
@@ -219,11 +268,17 @@ async fn own_secret(store: &SqliteKv) -> anyhow::Result<String> {
 }
 
 fn verify_key(key: &TokenKey) -> anyhow::Result<VerifyKey> {
-    let bytes = fs::read(&key.file).context("cannot be read")?;
-    let kid = key.kid.as_deref();
-    Ok(match key.algorithm {
-        TokenAlgorithm::HS256 => VerifyKey::hs256(kid, bytes.trim_ascii_end())?,
-        TokenAlgorithm::ES256 => VerifyKey::es256(kid, &bytes)?,
-        TokenAlgorithm::EdDSA => VerifyKey::eddsa(kid, &bytes)?,
-    })
+    let (Some(algorithm), Some(file)) = (key.algorithm, &key.file) else {
+        bail!("access.token_keys: an entry names algorithm and file, or jwks: {key:?}");
+    };
+    let made = || -> anyhow::Result<VerifyKey> {
+        let bytes = fs::read(file).context("cannot be read")?;
+        let kid = key.kid.as_deref();
+        Ok(match algorithm {
+            TokenAlgorithm::HS256 => VerifyKey::hs256(kid, bytes.trim_ascii_end())?,
+            TokenAlgorithm::ES256 => VerifyKey::es256(kid, &bytes)?,
+            TokenAlgorithm::EdDSA => VerifyKey::eddsa(kid, &bytes)?,
+        })
+    };
+    made().with_context(|| format!("token key {}", file.display()))
 }

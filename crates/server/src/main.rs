@@ -4,14 +4,18 @@ mod admin;
 mod bench;
 mod check;
 mod cli;
+mod clock;
 mod config;
 mod control;
 mod credentials;
 mod demo;
 mod doors;
+mod embedding;
 mod gateways;
 mod health;
+mod jwks;
 mod keys;
+mod limits;
 mod logging;
 mod node;
 mod observe;
@@ -35,6 +39,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use welcome::Welcome;
 
 fn main() -> ExitCode {
+    // One crypto library for all that speaks TLS here. An error means that it is installed already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

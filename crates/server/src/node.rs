@@ -3,10 +3,13 @@
 use crate::{
     admin::{self, Admin},
     cli::Options,
+    clock::{self, realtime},
     config::{Config, Door},
     doors::{self, Certificate, HttpDoor, HttpMetrics},
+    embedding,
     gateways::{Gateways, Ground},
     keys::{FirstKeys, Keys, REFRESH_EVERY},
+    limits::Gate,
     logging,
     observe::{self, NodeMetrics, Observed},
     pages,
@@ -22,14 +25,14 @@ use prometheus_client::registry::Registry;
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use unisono_base::{MediaTime, NodeClock, Span};
+use unisono_base::{NodeClock, Span};
 use unisono_gateway_hls as hls;
 use unisono_gateway_webrtc as webrtc;
 use unisono_hub::{Hub, Limits};
-use unisono_net::Admission;
+use unisono_net::{Admission, Patience};
 use unisono_room::Rooms;
 
 /// From the signal to the exit: what has not ended by then is dropped.
@@ -73,6 +76,9 @@ impl Node {
         options: Options,
         log: logging::Switch,
     ) -> anyhow::Result<Self> {
+        if let Some(words) = clock::complaint() {
+            tracing::warn!("{words}");
+        }
         let clock = NodeClock::new(Instant::now(), realtime());
         let keys = Arc::new(Keys::open(&config.data_dir, &config.access).await?);
         let hub = Hub::new(Limits::default());
@@ -81,10 +87,13 @@ impl Node {
         let node = NodeMetrics::register(&mut registry);
 
         let metrics = HttpMetrics::register(&mut registry);
-        let admission = Admission::new(config.http.connections_max, config.http.connections_per_address_max);
+        let admission = Admission::new(config.http.connections_max, config.http.connections_per_address_max)
+            .exempting(config.limits.exempt());
+        let patience = Patience::new(config.limits.exempt());
+        let gate = Gate::new(&config.limits, patience.clone(), &mut registry);
         let http = http_door(config, admission.clone(), metrics.clone())?;
         let (https, certificate) = https_door(config, admission.clone(), metrics)?.unzip();
-        let ground = Ground::new(clock.clone(), hub.clone(), keys.clone());
+        let ground = Ground::new(clock.clone(), hub.clone(), keys.clone(), patience);
         let gateways = Gateways::open(config, &ground, &mut registry).await?;
         let signs_itself = certificate.as_ref().is_some_and(|certificate| certificate.is_own);
         let doors = doors_of(config, [http.as_ref(), https.as_ref()], &gateways, signs_itself)?;
@@ -123,7 +132,7 @@ impl Node {
             router = router.merge(webrtc.router());
         }
         let tasks = TaskTracker::new();
-        let router = guarded(router);
+        let router = guarded(gate.before(router));
         for door in [http, https].into_iter().flatten() {
             let served = door.serve(router.clone(), stop.clone());
             tasks.spawn(async move {
@@ -140,6 +149,9 @@ impl Node {
         }
         tasks.spawn(reload.follow(stop.clone()));
         tasks.spawn(follow_store(keys.clone(), clock.clone(), stop.clone()));
+        for set in keys.key_sets() {
+            tasks.spawn(set.follow(stop.clone()));
+        }
         tasks.spawn(tick(clock.clone(), hub.clone(), rooms, stop.clone()));
         tracing::info!(http = ?doors.http, https = ?doors.https, rtmp = ?doors.rtmp, webrtc = ?doors.webrtc, "open");
         Ok(Self { hub, clock, doors, first_keys, keys, hls, webrtc, stop, tasks })
@@ -219,11 +231,13 @@ fn reachable(config: &Config) -> Vec<IpAddr> {
 
 /// What every response carries: a browser must not guess types from bytes that came from somebody else.
 fn guarded(router: Router) -> Router {
-    router.layer(middleware::map_response(|mut response: Response| async move {
-        let headers = response.headers_mut();
-        headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
-        response
-    }))
+    router.layer(middleware::from_fn(embedding::share)).layer(middleware::map_response(
+        |mut response: Response| async move {
+            let headers = response.headers_mut();
+            headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+            response
+        },
+    ))
 }
 
 /// Once a second: the timeline clock against the system's, streams whose publisher stays away, rooms nobody uses.
@@ -256,6 +270,13 @@ async fn follow_store(keys: Arc<Keys>, clock: NodeClock, stop: CancellationToken
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
+        let kept = keys.keep_exhausted().await;
+        if let Err(error) = &kept {
+            tracing::error!(
+                error = format!("{error:#}"),
+                "used tokens cannot be written down; a restart forgets them"
+            );
+        }
         if let Err(error) = keys.refresh(clock.at(Instant::now()).unix_seconds()).await {
             tracing::error!(
                 error = format!("{error:#}"),
@@ -263,9 +284,4 @@ async fn follow_store(keys: Arc<Keys>, clock: NodeClock, stop: CancellationToken
             );
         }
     }
-}
-
-fn realtime() -> MediaTime {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    MediaTime::from_micros(since.as_micros() as i64)
 }

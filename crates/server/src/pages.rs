@@ -1,4 +1,6 @@
 //! The pages, embedded from `web/dist` when the program is built. Without them every page says how to build them.
+//!
+//! `/player.js` and `/assets/` may be loaded by pages of any origin ([`crate::embedding`] says so in their headers).
 
 use axum::{
     Router,
@@ -36,28 +38,41 @@ enum Framing {
     Nobody,
 }
 
-/// `/`, `/{app}/{name}`, `/{app}/{name}/publish` and `/assets/`.
+/// `/`, `/{app}/{name}`, its `/publish` and `/overlay`, `/player.js` and `/assets/`.
 pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/", get(|headers: HeaderMap| async move { page(&["index.html"], Framing::Nobody, &headers) }))
         .route("/{app}/{name}", get(watch))
         .route("/{app}/{name}/publish", get(publish))
+        .route("/{app}/{name}/overlay", get(overlay))
+        .route("/player.js", get(asset))
         .route("/assets/{*path}", get(asset))
         .route("/favicon.svg", get(asset))
         .route("/favicon.ico", get(asset))
         .layer(CompressionLayer::new())
 }
 
-async fn watch(Path((app, name)): Path<(String, String)>, headers: HeaderMap) -> Response {
-    match StreamName::new(&app, &name) {
-        Ok(_) => page(&["watch.html", "index.html"], Framing::Anyone, &headers),
-        Err(error) => Problem::not_found(error.to_string()).into_response(),
-    }
+async fn watch(path: Path<(String, String)>, headers: HeaderMap) -> Response {
+    of_stream(&path, &["watch.html", "index.html"], Framing::Anyone, &headers)
 }
 
-async fn publish(Path((app, name)): Path<(String, String)>, headers: HeaderMap) -> Response {
-    match StreamName::new(&app, &name) {
-        Ok(_) => page(&["publish.html", "index.html"], Framing::Nobody, &headers),
+async fn publish(path: Path<(String, String)>, headers: HeaderMap) -> Response {
+    of_stream(&path, &["publish.html", "index.html"], Framing::Nobody, &headers)
+}
+
+async fn overlay(path: Path<(String, String)>, headers: HeaderMap) -> Response {
+    of_stream(&path, &["overlay.html"], Framing::Anyone, &headers)
+}
+
+/// A page about one stream; 404 for what cannot be the name of one.
+fn of_stream(
+    Path((app, name)): &Path<(String, String)>,
+    candidates: &[&str],
+    framing: Framing,
+    headers: &HeaderMap,
+) -> Response {
+    match StreamName::new(app, name) {
+        Ok(_) => page(candidates, framing, headers),
         Err(error) => Problem::not_found(error.to_string()).into_response(),
     }
 }

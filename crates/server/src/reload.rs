@@ -169,12 +169,19 @@ fn tell(asked_by: &str, view: &ReloadView) {
     }
 }
 
+/// Where the key sets of others are.
+fn key_sets(config: &Config) -> impl Iterator<Item = &str> {
+    config.access.token_keys.iter().filter_map(|key| key.jwks.as_deref())
+}
+
 /// Keys that differ: those in force at once, and those that wait for a restart.
-fn changes(old: &Config, new: &Config) -> (Vec<String>, Vec<String>) {
-    let (old, new) = (leaves(old), leaves(new));
+fn changes(old_config: &Config, new_config: &Config) -> (Vec<String>, Vec<String>) {
+    let (old, new) = (leaves(old_config), leaves(new_config));
     let differs = |key: &&String| old.get(*key) != new.get(*key);
     let all: std::collections::BTreeSet<_> = old.keys().chain(new.keys()).filter(differs).cloned().collect();
-    all.into_iter().partition(|key| is_at_once(key))
+    // Key sets are fetched by tasks that the start makes.
+    let sets_differ = key_sets(old_config).ne(key_sets(new_config));
+    all.into_iter().partition(|key| is_at_once(key) && !(sets_differ && key == "access.token_keys"))
 }
 
 fn is_at_once(key: &str) -> bool {

@@ -4,15 +4,15 @@ import { defineConfig, type Plugin } from 'vite';
 /** Where `npm run dev` finds the server; it serves the pages itself and hands the rest over. */
 const SERVER = 'http://127.0.0.1:8080';
 
-/** The server's addresses, for `npm run dev`: `/{app}/{name}` is the watch page, `/{app}/{name}/publish` the publish page. */
+/** The server's addresses, for `npm run dev`: `/{app}/{name}` is the watch page, with `/publish` or `/overlay` behind it another. */
 function streamPages(): Plugin {
   return {
     name: 'unisono-stream-pages',
     configureServer({ middlewares }) {
       middlewares.use((request, _, next) => {
         const [path = '', query] = (request.url ?? '').split('?');
-        const page = /^\/(?!src\/|@|node_modules\/|api\/)[\w.-]+\/[\w.-]+(\/publish)?$/.exec(path);
-        if (page) request.url = `${page[1] ? '/publish.html' : '/watch.html'}${query ? `?${query}` : ''}`;
+        const page = /^\/(?!src\/|@|node_modules\/|api\/)[\w.-]+\/[\w.-]+(?:\/(publish|overlay))?$/.exec(path);
+        if (page) request.url = `/${page[1] ?? 'watch'}.html${query ? `?${query}` : ''}`;
         next();
       });
     },
@@ -32,7 +32,20 @@ export default defineConfig({
     license: { fileName: 'assets/licenses.md' },
     // hls.js alone is beyond the default of 500; it is loaded on demand.
     chunkSizeWarningLimit: 700,
-    rolldownOptions: { input: { index: page('index.html'), watch: page('watch.html'), publish: page('publish.html') } },
+    // Hints would be absolute paths, which are wrong where the player runs in another origin's page.
+    modulePreload: false,
+    rolldownOptions: {
+      input: {
+        index: page('index.html'),
+        watch: page('watch.html'),
+        publish: page('publish.html'),
+        overlay: page('overlay.html'),
+        player: page('../player/src/index.ts'),
+      },
+      // The player keeps one name for ever, since other people's pages hold it, and tells what it exports.
+      preserveEntrySignatures: 'allow-extension',
+      output: { entryFileNames: ({ name }) => (name === 'player' ? 'player.js' : 'assets/[name]-[hash].js') },
+    },
   },
   server: {
     proxy: {

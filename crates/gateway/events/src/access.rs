@@ -11,19 +11,24 @@ use unisono_base::{MediaTime, RoomId, StreamId};
 /// Headers by which a proxy says that the client is somebody else than the peer.
 const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 
-/// The actor's name for an event: a key's id, a token's `~subject`, or `local`.
+/// The actor's name for an event: a key's id, a token's `~subject`, or `local`. A token's pass has to [`enter`].
 pub(crate) fn post(
     context: &Context,
     room: &RoomId,
     presented: &Presented,
     peer: Option<SocketAddr>,
     headers: &HeaderMap,
-) -> Result<String, Problem> {
+) -> Result<(String, Pass), Problem> {
     if is_token(presented.as_str()) {
         let pass = allow(context, presented, Action::Host, room.stream())?;
-        return Ok(pass.id().as_str().to_owned());
+        return Ok((pass.id().as_str().to_owned(), pass));
     }
-    admin(context, presented, peer, headers)
+    Ok((admin(context, presented, peer, headers)?, Pass::anyone()))
+}
+
+/// The last word before it comes to anything: a token that counts its uses counts this one.
+pub(crate) fn enter(context: &Context, pass: Pass) -> Result<Pass, Problem> {
+    context.access.enter(pass, now(context)).map_err(|denied| refuse(&denied))
 }
 
 /// An admin key's id, or `local`.
@@ -73,7 +78,11 @@ fn now(context: &Context) -> u64 {
 
 fn refuse(denied: &Denied) -> Problem {
     let words = denied.to_string();
-    if denied.is_unauthenticated() { Problem::unauthorized(words) } else { Problem::forbidden(words) }
+    match (denied.is_unauthenticated(), denied.is_genuine()) {
+        (true, true) => Problem::unauthorized(words).genuine(),
+        (true, false) => Problem::unauthorized(words),
+        (false, _) => Problem::forbidden(words),
+    }
 }
 
 /// True when the request was made on this machine by somebody who meant this server: the peer is the loopback

@@ -97,6 +97,7 @@ pub(crate) async fn get(
     };
     if let Ok(upgrade) = upgrade {
         let ticket = enter("websocket")?;
+        let pass = access::enter(&context, pass)?;
         let feed = open(&context, room.clone(), from_seq).await?;
         return Ok(websocket::answer(context, upgrade, room, (pass, ticket), feed));
     }
@@ -114,6 +115,7 @@ pub(crate) async fn get(
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<u64>().ok());
     let from_seq = last.map(|last| last.saturating_add(1)).or(from_seq);
     let ticket = enter("sse")?;
+    let pass = access::enter(&context, pass)?;
     let feed = open(&context, room.clone(), from_seq).await?;
     Ok(sse::answer(context, &room, (pass, ticket), feed))
 }

@@ -44,7 +44,7 @@ async fn take(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let room = parse_room(room)?;
-    let actor = access::post(context, &room, &presented, peer, headers)?;
+    let (actor, pass) = access::post(context, &room, &presented, peer, headers)?;
     let body = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -53,6 +53,7 @@ async fn take(
         _ => Problem::bad_request("the body could not be read"),
     })?;
     let new = NewEvent { actor: Some(actor), ..read(headers, &body)? };
+    access::enter(context, pass)?;
     let event = context.rooms.post(room, new).await.map_err(|error| explain(&error))?;
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], axum::Json(&*event)).into_response())
 }

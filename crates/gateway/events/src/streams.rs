@@ -138,8 +138,26 @@ fn notes(stream: &Stream, state: StreamState, tracks: &[TrackView]) -> Vec<Strin
         tracks.iter().any(|track| track.codec == "Opus"),
         "The sound is Opus: iPhones may play it by LL-HLS silently. By WebRTC it is heard everywhere.",
     );
+    for (codec, words) in CODEC_NOTES {
+        note(tracks.iter().any(|track| track.codec == codec), words);
+    }
     notes
 }
+
+/// What viewers' devices make of a codec that not all of them can decode.
+const CODEC_NOTES: [(&str, &str); 3] = [
+    (
+        "H.265",
+        "The video is H.265: Safari plays it, other browsers only where the device has a decoder for it. For everybody \
+         else set the encoder to H.264.",
+    ),
+    ("AV1", "The video is AV1: iPhones and iPads from before 2023 cannot play it."),
+    (
+        "VP8",
+        "The video is VP8, which browsers play by WebRTC only: LL-HLS carries it to players such as ffmpeg and VLC. For \
+         LL-HLS in browsers set the source to H.264, VP9 or AV1.",
+    ),
+];
 
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use crate::{
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
+    hash::RandomState,
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
@@ -30,6 +31,8 @@ pub(crate) struct Node {
     pub(crate) waiters: Arc<Semaphore>,
     pub(crate) access: Arc<Access>,
     pub(crate) clock: NodeClock,
+    /// Tells clients apart where a token counts them.
+    pub(crate) identities: RandomState,
     pub(crate) hub: Arc<Hub>,
     packagings: Mutex<HashMap<StreamId, Arc<Packaging>>>,
     tasks: TaskTracker,
@@ -61,6 +64,7 @@ impl Gateway {
             access,
             hub,
             clock,
+            identities: RandomState::new(),
             packagings: Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),

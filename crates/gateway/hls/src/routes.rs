@@ -16,6 +16,7 @@ use axum::{
 };
 use bytes::Bytes;
 use std::{
+    hash::BuildHasher,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
@@ -199,11 +200,14 @@ fn find(node: &Arc<Node>, app: &str, name: &str, client: &Client) -> Result<Foun
 /// Each request is asked: a token that expires or is revoked ends playback at the next part.
 fn let_in(node: &Node, client: &Client, stream: &StreamId) -> Result<Pass, Problem> {
     let now = node.clock.at(Instant::now()).unix_seconds();
-    let allowed = node.access.allow(client.presented.as_str(), Action::View, stream, now);
+    // Who polls is told apart as in the viewers' number: by address and player.
+    let identity = node.identities.hash_one(&client.seen);
+    let allowed = node.access.allow_polling(client.presented.as_str(), Action::View, stream, identity, now);
     allowed.map_err(|denied| {
         let status =
             if denied.is_unauthenticated() { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
-        Problem::new(status, denied.to_string())
+        let problem = Problem::new(status, denied.to_string());
+        if denied.is_genuine() { problem.genuine() } else { problem }
     })
 }
 

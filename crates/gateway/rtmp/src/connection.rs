@@ -24,6 +24,7 @@ use unisono_auth::Pass;
 use unisono_base::{Doorbell, Shown, Span};
 use unisono_hub::{Entrance, Role, Source, Ticket};
 use unisono_mux::flv::FlvError;
+use unisono_net::Wait;
 use unisono_proto_rtmp::{Event, Limits, Session, StreamKey};
 
 /// Bytes taken from the socket at once.
@@ -90,8 +91,8 @@ impl End {
         match self {
             Self::Refused(refusal) => Some(refusal.to_string()),
             Self::Media(error) => Some(error.to_string()),
-            Self::Replaced | Self::Stopped(_) | Self::Shutdown => Some(self.to_string()),
-            Self::Unpublished | Self::Closed | Self::Io(_) | Self::Protocol(_) => None,
+            Self::Replaced | Self::Stopped(_) | Self::Shutdown | Self::Protocol(_) => Some(self.to_string()),
+            Self::Unpublished | Self::Closed | Self::Io(_) => None,
             Self::Slow(_) | Self::Silent(_) | Self::Deaf => None,
         }
     }
@@ -226,9 +227,16 @@ impl Connection<'_> {
     }
 
     fn begin(&mut self, app: &StreamKey, stream: &StreamKey, encoder: &str, now: Instant) -> Result<(), End> {
-        let Context { hub, access, clock, metrics } = self.context;
+        let Context { hub, access, clock, metrics, patience } = self.context;
         let seconds = crate::ingest::unix_seconds(clock.at(now));
-        let begun = credentials::check(app, stream, access, seconds.into()).and_then(|(id, pass)| {
+        let let_in = patience
+            .check(self.peer.ip(), now)
+            .map_err(|Wait(wait)| Refusal::Impatient(wait.as_secs().max(1)))
+            .and_then(|()| credentials::check(app, stream, access, seconds.into()));
+        if let_in.as_ref().is_err_and(Refusal::is_guess) {
+            patience.failed(self.peer.ip(), now);
+        }
+        let begun = let_in.and_then(|(id, pass)| {
             let source = Source { protocol: "rtmp", accepts_pli: false };
             let publication = hub.publish(&id, pass.id(), source, seconds, self.bell.clone())?;
             let ticket = hub.enter(Entrance {
@@ -278,7 +286,7 @@ impl Connection<'_> {
         live.recheck = now + RECHECK_EVERY;
         let seconds = self.context.clock.at(now).unix_seconds();
         let held = self.context.access.recheck(&live.pass, seconds);
-        held.map_err(|denied| End::Refused(Refusal::Denied(denied.to_string())))
+        held.map_err(|denied| End::Refused(Refusal::Denied(denied)))
     }
 
     /// Until media flows the peer answers at once to what it is told: the shortest wait is the round trip.

@@ -5,7 +5,7 @@
 //! stream key  alice?key=pk_...        stream live/alice
 //! ```
 
-use unisono_auth::{Access, Action, Pass};
+use unisono_auth::{Access, Action, Denied, Pass};
 use unisono_base::{NameError, StreamId, StreamName};
 use unisono_hub::PublishError;
 use unisono_proto_rtmp::StreamKey;
@@ -21,8 +21,10 @@ pub(crate) enum Refusal {
     KeyAsName,
     #[error("publishing needs a key; write it behind the stream's name, for example alice?key=pk_...")]
     NoKey,
-    #[error("{0}")]
-    Denied(String),
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error("too many keys and tokens that nobody made came from your address; try again in {0} s")]
+    Impatient(u64),
     #[error(transparent)]
     Publish(#[from] PublishError),
     #[error(transparent)]
@@ -30,14 +32,20 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    /// A key or token that nobody made.
+    pub(crate) const fn is_guess(&self) -> bool {
+        matches!(self, Self::Denied(denied) if denied.is_unauthenticated() && !denied.is_genuine())
+    }
+
     /// Label for metrics.
-    pub(crate) fn reason(&self) -> &'static str {
+    pub(crate) const fn reason(&self) -> &'static str {
         match self {
             Self::Name(_) | Self::KeyAsName => "name",
             Self::NoKey => "no_key",
             Self::Denied(_) => "wrong_key",
             Self::Publish(PublishError::OverQuota(_)) | Self::Refused(_) => "quota",
             Self::Publish(PublishError::Blocked { .. }) => "blocked",
+            Self::Impatient(_) => "impatient",
             Self::Publish(_) => "taken",
         }
     }
@@ -51,8 +59,8 @@ pub(crate) fn check(
     now: u64,
 ) -> Result<(StreamId, Pass), Refusal> {
     let (id, key) = target(app, stream)?;
-    let pass = access.allow(key, Action::Publish, &id, now);
-    Ok((id, pass.map_err(|denied| Refusal::Denied(denied.to_string()))?))
+    let pass = access.enter(access.allow(key, Action::Publish, &id, now)?, now)?;
+    Ok((id, pass))
 }
 
 fn target<'a>(app: &'a StreamKey, stream: &'a StreamKey) -> Result<(StreamId, &'a str), Refusal> {

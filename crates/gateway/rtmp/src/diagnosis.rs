@@ -17,6 +17,7 @@ pub(crate) struct Diagnosis {
     said_backwards: bool,
     said_no_key: bool,
     said_malformed: bool,
+    said_other_track: [bool; 2],
 }
 
 /// Which track a timestamp belongs to.
@@ -34,7 +35,7 @@ impl Diagnosis {
             warn!(
                 %stream,
                 "the encoder sends B-frames: browsers cannot play them by WebRTC, so viewers get HLS only; set B-frames \
-                 to 0 (OBS: Max B-frames 0, or tune zerolatency with x264; ffmpeg: -bf 0)"
+                 to 0 (OBS: Max B-frames 0, or tune zerolatency with x264; ffmpeg: -bf 0, or for x265 tune zerolatency)"
             );
         }
         self.newest_pts = self.newest_pts.max(Some(pts));
@@ -56,6 +57,17 @@ impl Diagnosis {
     pub(crate) fn malformed(&mut self, stream: &StreamId, line: Line, error: &FlvError) {
         if !std::mem::replace(&mut self.said_malformed, true) {
             warn!(%stream, ?line, %error, "a tag cannot be read and is dropped; said once per publisher");
+        }
+    }
+
+    /// A tag of a further track (Enhanced RTMP Multitrack) was left out.
+    pub(crate) fn other_track(&mut self, stream: &StreamId, line: Line, id: u8) {
+        if !std::mem::replace(&mut self.said_other_track[line as usize], true) {
+            warn!(
+                %stream, ?line, id,
+                "the encoder sends more than one track of a kind (Multitrack): the first is taken and the others are \
+                 left out; switch multitrack off in the encoder to save its bandwidth"
+            );
         }
     }
 

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use unisono_auth::Access;
 use unisono_base::{NodeClock, Shown};
 use unisono_hub::Hub;
-use unisono_net::Admission;
+use unisono_net::{Admission, Exempt, Patience};
 
 /// A pause after the system refused a connection (out of file descriptors), so that the listener does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -26,8 +26,10 @@ pub struct Config {
     pub bind: SocketAddr,
     /// Connections at once. One more is closed at once, with a log line.
     pub connections_max: usize,
-    /// As many from one IPv4 address or IPv6 /64; this machine is not limited on its own.
+    /// As many from one IPv4 address or IPv6 /64.
     pub connections_per_address_max: usize,
+    /// Networks that the share of one address does not apply to.
+    pub exempt: Exempt,
     /// From TCP's accept to an accepted `publish`.
     pub publish_within: Duration,
     /// A publisher that sends no byte for so long is lost.
@@ -41,6 +43,7 @@ impl Config {
             bind,
             connections_max: 256,
             connections_per_address_max: 64,
+            exempt: Exempt::default(),
             publish_within: Duration::from_secs(10),
             silence_max: Duration::from_secs(30),
         }
@@ -58,6 +61,8 @@ pub struct Context {
     pub clock: NodeClock,
     /// See [`Metrics::register`].
     pub metrics: Arc<Metrics>,
+    /// With those who present wrong keys.
+    pub patience: Patience,
 }
 
 /// A bound listener; [`Self::run`] serves it.
@@ -72,7 +77,8 @@ impl Gateway {
     /// Takes the port. Port 0 takes a free one.
     pub async fn bind(config: Config, context: Context) -> io::Result<Self> {
         let listener = TcpListener::bind(config.bind).await?;
-        let admission = Admission::new(config.connections_max, config.connections_per_address_max);
+        let admission = Admission::new(config.connections_max, config.connections_per_address_max)
+            .exempting(config.exempt.clone());
         Ok(Self { listener, config, context, admission })
     }
 

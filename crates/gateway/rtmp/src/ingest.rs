@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Instant};
 use tracing::{debug, info};
 use unisono_base::{MediaTime, NodeClock, Span, StreamId};
 use unisono_hub::{Publication, TrackWriter, Written};
-use unisono_media::{AacConfig, AvcConfig, CodecConfig, Frame, Kind};
+use unisono_media::{CodecConfig, Frame, Kind, OpusConfig};
 use unisono_mux::flv::{AudioDemuxer, AudioTag, FlvError, VideoDemuxer, VideoTag};
 use unisono_proto_rtmp::Metadata;
 use unisono_timeline::Fit;
@@ -52,8 +52,6 @@ struct Audio {
     demuxer: AudioDemuxer,
     writer: Option<TrackWriter>,
     clock: Option<AudioClock>,
-    /// Samples in each access unit.
-    samples: u32,
     last: Option<MediaTime>,
 }
 
@@ -100,17 +98,21 @@ impl Ingest {
         let read = self.video.demuxer.read(tag);
         let (config, picture) = match self.readable(Line::Video, read)? {
             None | Some(VideoTag::Nothing) => return Ok(()),
+            Some(VideoTag::OtherTrack(id)) => {
+                self.other_track(Line::Video, id);
+                return Ok(());
+            }
             Some(VideoTag::Config(config)) => (Some(config), None),
-            Some(VideoTag::Frame { config, composition, payload, key, droppable }) => {
-                (config, Some((composition, payload, key, droppable)))
+            Some(VideoTag::Frame { config, offset, composition, payload, key, droppable }) => {
+                (config, Some((offset, composition, payload, key, droppable)))
             }
         };
         if let Some(config) = config {
             self.configure_video(config);
         }
-        let Some((composition, payload, key, droppable)) = picture else { return Ok(()) };
+        let Some((offset, composition, payload, key, droppable)) = picture else { return Ok(()) };
         let arrived = self.clock.at(now);
-        let dts = Span::from_millis(timestamp_ms);
+        let dts = Span::from_millis(timestamp_ms) + offset;
         let pts = dts + composition;
         self.diagnosis.timestamp(self.publication.stream().id(), Line::Video, dts);
         self.diagnosis.video(self.publication.stream().id(), pts, key, arrived);
@@ -128,19 +130,26 @@ impl Ingest {
     /// An audio tag body that was complete at `now`. An error says that this audio can never be heard.
     pub(crate) fn audio(&mut self, timestamp_ms: i64, tag: &Bytes, now: Instant) -> Result<(), FlvError> {
         let read = self.audio.demuxer.read(tag);
-        let unit = match self.readable(Line::Audio, read)? {
+        let (config, offset, samples, unit) = match self.readable(Line::Audio, read)? {
             None | Some(AudioTag::Nothing) => return Ok(()),
+            Some(AudioTag::OtherTrack(id)) => {
+                self.other_track(Line::Audio, id);
+                return Ok(());
+            }
             Some(AudioTag::Config(config)) => {
                 self.configure_audio(config);
                 return Ok(());
             }
-            Some(AudioTag::Frame(unit)) => unit,
+            Some(AudioTag::Frame { config, offset, samples, payload }) => (config, offset, samples, payload),
         };
+        if let Some(config) = config {
+            self.configure_audio(config);
+        }
         let Some(clock) = &mut self.audio.clock else { return Ok(()) };
         let arrived = self.clock.at(now);
-        let timestamp = Span::from_millis(timestamp_ms);
-        let pts = clock.next(timestamp, self.audio.samples);
-        let duration = clock.span(u64::from(self.audio.samples));
+        let timestamp = Span::from_millis(timestamp_ms) + offset;
+        let pts = clock.next(timestamp, samples);
+        let duration = clock.span(u64::from(samples));
         self.diagnosis.timestamp(self.publication.stream().id(), Line::Audio, timestamp);
         let Some(t) = self.stamp(pts, arrived) else { return Ok(()) };
         // A player cannot hear two units at once: what repeats or goes back is left out.
@@ -188,25 +197,32 @@ impl Ingest {
         }
     }
 
-    fn configure_audio(&mut self, config: AacConfig) {
-        let (sample_rate, channels, samples) = (config.sample_rate, config.channels, config.frame_samples());
-        let config = CodecConfig::Aac(config);
+    fn configure_audio(&mut self, config: CodecConfig) {
+        let (sample_rate, channels) = match &config {
+            CodecConfig::Aac(aac) => (aac.sample_rate, aac.channels),
+            CodecConfig::Opus(opus) => (OpusConfig::SAMPLE_RATE, opus.channels),
+            _ => return,
+        };
         if self.audio.writer.as_ref().is_some_and(|writer| **writer.config() == config) {
             return;
         }
-        info!(stream = %self.stream_id(), sample_rate, channels, "RTMP: audio AAC");
-        self.audio.samples = samples;
+        info!(stream = %self.stream_id(), sample_rate, channels, "RTMP: audio {}", config.name());
         self.audio.clock = Some(AudioClock::new(sample_rate));
         configure(&mut self.audio.writer, &self.publication, config);
     }
 
-    fn configure_video(&mut self, config: AvcConfig) {
-        let [profile, _, level] = config.profile_level_id();
+    fn configure_video(&mut self, config: CodecConfig) {
+        let Some(picture) = config.picture() else { return };
         info!(
-            stream = %self.stream_id(), width = config.sps.width, height = config.sps.height, profile, level,
-            "RTMP: video H.264"
+            stream = %self.stream_id(), width = picture.width, height = picture.height, codec = config.rfc6381(),
+            "RTMP: video {}", config.name()
         );
-        configure(&mut self.video.writer, &self.publication, CodecConfig::H264(config));
+        configure(&mut self.video.writer, &self.publication, config);
+    }
+
+    fn other_track(&mut self, line: Line, id: u8) {
+        self.diagnosis.other_track(self.publication.stream().id(), line, id);
+        self.metrics.dropped("other_track");
     }
 
     /// T of a frame, in a new epoch where the publisher's clock broke. `None` for the first moments of a publisher

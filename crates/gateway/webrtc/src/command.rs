@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 use unisono_auth::Pass;
 use unisono_base::StreamId;
 use unisono_hub::{PublishError, Refused, Stream, Ticket};
+use unisono_net::Place;
 use unisono_proto_webrtc::{OfferError, PatchError};
 
 /// A request to a worker. Each has one answer; a worker that is gone drops it, and the handler says 503.
@@ -24,6 +25,8 @@ pub(crate) enum Command {
 pub(crate) struct Publish {
     pub(crate) id: SessionId,
     pub(crate) seat: Seat,
+    /// Its place among those that have not connected yet.
+    pub(crate) unconnected: Place,
     pub(crate) stream: StreamId,
     pub(crate) ticket: Ticket,
     pub(crate) pass: Pass,
@@ -36,6 +39,8 @@ pub(crate) struct Publish {
 pub(crate) struct Watch {
     pub(crate) id: SessionId,
     pub(crate) seat: Seat,
+    /// As for [`Publish`].
+    pub(crate) unconnected: Place,
     pub(crate) stream: Arc<Stream>,
     pub(crate) ticket: Ticket,
     pub(crate) pass: Pass,

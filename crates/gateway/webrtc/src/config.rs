@@ -4,6 +4,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
+use unisono_net::{Exempt, Rate};
 
 /// How the gateway listens and what it allows.
 #[derive(Clone, Debug)]
@@ -16,12 +17,20 @@ pub struct Config {
     pub workers: Option<usize>,
     /// Bounds.
     pub limits: Limits,
+    /// Networks that the bounds per address do not apply to.
+    pub exempt: Exempt,
 }
 
 impl Config {
     /// Everything by default on this address.
     pub fn new(bind: SocketAddr) -> Self {
-        Self { bind, advertise: Vec::new(), workers: None, limits: Limits::default() }
+        Self {
+            bind,
+            advertise: Vec::new(),
+            workers: None,
+            limits: Limits::default(),
+            exempt: Exempt::default(),
+        }
     }
 
     /// `workers`, or as many as the process may use cores (the affinity mask and the cgroup quota both count).
@@ -41,6 +50,12 @@ pub struct Limits {
     pub viewers_max: usize,
     /// WHIP sessions; beyond it POST answers 503.
     pub publishers_max: usize,
+    /// Sessions at once that were answered and whose peer has not sent a valid ICE check yet; beyond it POST answers 503.
+    pub unconnected_max: usize,
+    /// As many from one IPv4 address or IPv6 /64; beyond it POST answers 429.
+    pub unconnected_per_address_max: usize,
+    /// Datagrams from one IPv4 /24 or IPv6 /64 that no session knows the sender of, per worker; further ones are dropped unread.
+    pub strangers: Rate,
     /// Bytes of an offer or a trickled fragment; beyond it 413.
     pub sdp_bytes_max: usize,
     /// How far a viewer may lie behind the newest frame before it skips to the newest group.
@@ -54,6 +69,9 @@ impl Default for Limits {
         Self {
             viewers_max: 10_000,
             publishers_max: 500,
+            unconnected_max: 2_000,
+            unconnected_per_address_max: 200,
+            strangers: Rate { per_second: 2_000.0, burst: 4_000.0 },
             sdp_bytes_max: 64 << 10,
             viewer_lag_max: Duration::from_millis(500),
             transcoders_max: 64,

@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, watch};
 use unisono_auth::Access;
 use unisono_base::NodeClock;
 use unisono_hub::Hub;
-use unisono_net::{BindError, advertised, bind_shared};
+use unisono_net::{Admission, BindError, advertised, bind_shared};
 
 /// Requests waiting for one worker; the next one is answered 503.
 const COMMANDS_MAX: usize = 256;
@@ -65,6 +65,8 @@ pub(crate) struct Shared {
     pub(crate) transcoders: Transcoders,
     pub(crate) publishers: Seats,
     pub(crate) viewers: Seats,
+    /// Sessions without a valid check so far.
+    pub(crate) unconnected: Admission,
     pub(crate) mailboxes: Vec<Mailbox>,
     /// ICE host candidates.
     pub(crate) candidates: Vec<SocketAddr>,
@@ -120,6 +122,8 @@ impl Gateway {
             transcoders: Transcoders::new(limits.transcoders_max, metrics.clone()),
             publishers: Seats::new(limits.publishers_max, metrics.inbound.sessions.clone()),
             viewers: Seats::new(limits.viewers_max, metrics.outbound.sessions.clone()),
+            unconnected: Admission::new(limits.unconnected_max, limits.unconnected_per_address_max)
+                .exempting(config.exempt.clone()),
             metrics,
             mailboxes,
             candidates,

@@ -11,29 +11,28 @@ use crate::{
     metrics::Direction,
 };
 use axum::{
-    Extension, Router,
+    Router,
     body::{Body, to_bytes},
-    extract::ConnectInfo,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
     routing::{options, post},
 };
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
-use unisono_api::{Presented, Problem};
-use unisono_auth::{Action, Pass};
+use unisono_api::{Peer, Presented, Problem};
+use unisono_auth::{Action, Denied, Pass};
 use unisono_base::{StreamId, StreamName};
 use unisono_hub::{Entrance, PublishError, Role, Ticket};
+use unisono_net::{Full, Place};
 use unisono_proto_webrtc::OfferError;
 
 /// Longest wait for a worker. It answers within a millisecond unless the machine is overloaded.
 const WORKER_PATIENCE: Duration = Duration::from_secs(5);
+/// When a place of a session that never connected is free again.
+const UNCONNECTED_RETRY_S: u32 = 10;
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
-/// Whom the request came from, where the server says it.
-type Peer = Option<Extension<ConnectInfo<SocketAddr>>>;
-
 const SDP: &str = "application/sdp";
 const TRICKLE: &str = "application/trickle-ice-sdpfrag";
 
@@ -84,27 +83,53 @@ fn let_in(
     action: Action,
     stream: &StreamId,
 ) -> Result<Pass, Problem> {
-    let now = shared.clock.at(std::time::Instant::now()).unix_seconds();
-    shared.access.allow(presented.as_str(), action, stream, now).map_err(|denied| {
-        let status =
-            if denied.is_unauthenticated() { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
-        Problem::new(status, denied.to_string())
+    shared.access.allow(presented.as_str(), action, stream, unix_seconds(shared)).map_err(|d| refuse(&d))
+}
+
+/// The last word before a session is made: a token that counts its uses counts this one.
+fn enter(shared: &Shared, pass: Pass) -> Result<Pass, Problem> {
+    shared.access.enter(pass, unix_seconds(shared)).map_err(|denied| refuse(&denied))
+}
+
+fn unix_seconds(shared: &Shared) -> u64 {
+    shared.clock.at(std::time::Instant::now()).unix_seconds()
+}
+
+fn refuse(denied: &Denied) -> Problem {
+    let status = if denied.is_unauthenticated() { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
+    let problem = Problem::new(status, denied.to_string());
+    if denied.is_genuine() { problem.genuine() } else { problem }
+}
+
+/// A place among the sessions whose peer has not sent a valid ICE check yet: they cost memory and vouch for nothing.
+fn unconnected(shared: &Shared, peer: Peer) -> Result<Place, Problem> {
+    shared.unconnected.admit(peer.0).map_err(|full| match full {
+        Full::Total(max) => {
+            let detail = format!("{max} WebRTC sessions are waiting for their peers to connect, the limit");
+            Problem::unavailable(detail).retry_after(UNCONNECTED_RETRY_S)
+        }
+        Full::Address(max) => {
+            let detail = format!(
+                "{max} WebRTC sessions of this address are waiting to connect, the limit; each ends after 10 s without ICE"
+            );
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(UNCONNECTED_RETRY_S)
+        }
     })
 }
 
 /// A place among the node's sessions, for whoever `pass` lets in.
-fn enter(
+fn listed(
     shared: &Shared,
     (role, protocol): (Role, &'static str),
     stream: &StreamId,
     pass: &Pass,
-    peer: Peer,
+    Peer(peer): Peer,
 ) -> Result<Ticket, Refusal> {
     let entrance = Entrance {
         role,
         protocol,
         stream: stream.clone(),
-        address: peer.map(|Extension(ConnectInfo(peer))| peer.ip()),
+        address: Some(peer),
         who: pass.id(),
         token: pass.token().map(str::to_owned),
         since: std::time::Instant::now(),

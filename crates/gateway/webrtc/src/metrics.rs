@@ -33,6 +33,8 @@ pub(crate) enum Reason {
     handover_full,
     /// A datagram from nobody we know, or none of our protocols.
     unknown_peer,
+    /// A datagram from nobody we know, and too many of them came from there.
+    too_many_strangers,
     /// A session refused a datagram.
     invalid,
     /// A published frame came before the first keyframe.

@@ -1,7 +1,12 @@
 //! What publishers and viewers have in common on a worker.
 
 use crate::{
-    SessionId, command::Refusal, directory::Seat, gateway::Shared, metrics::Direction, publisher::Publisher,
+    SessionId,
+    command::Refusal,
+    directory::{PEERS_MAX, Seat},
+    gateway::Shared,
+    metrics::Direction,
+    publisher::Publisher,
     viewer::Viewer,
 };
 use std::{
@@ -10,7 +15,7 @@ use std::{
 };
 use unisono_auth::Pass;
 use unisono_hub::Ticket;
-use unisono_net::{Socket, TrainBatch};
+use unisono_net::{Place, Socket, TrainBatch};
 use unisono_proto_webrtc::{PatchOutcome, Session as _};
 
 /// How often a session's key or token is asked whether it still holds.
@@ -71,6 +76,8 @@ pub(crate) struct Link {
     is_connected: bool,
     /// Its place among the node's sessions.
     pub(crate) ticket: Ticket,
+    /// Its place among those without a valid check, until one comes.
+    unconnected: Option<Place>,
     _seat: Seat,
 }
 
@@ -86,7 +93,7 @@ impl Link {
     pub(crate) fn new(
         id: SessionId,
         direction: Direction,
-        seat: Seat,
+        (seat, unconnected): (Seat, Place),
         ticket: Ticket,
         pass: Pass,
         posted: Instant,
@@ -103,6 +110,7 @@ impl Link {
             posted,
             is_connected: false,
             ticket,
+            unconnected: Some(unconnected),
             _seat: seat,
         }
     }
@@ -110,6 +118,14 @@ impl Link {
     /// The ICE session's entity tag (RFC 9725 §4.3.1): our user fragment, which a restart changes.
     pub(crate) fn etag(&self) -> String {
         format!("\"{}\"", self.ufrag)
+    }
+
+    /// A valid check came from an address; its media may, too. Returns the address that had to make room.
+    pub(crate) fn bind(&mut self, from: SocketAddr, to: Option<IpAddr>) -> Option<SocketAddr> {
+        self.unconnected = None;
+        let oldest = (self.peers.len() >= PEERS_MAX).then(|| self.peers.remove(0).0);
+        self.peers.push((from, to));
+        oldest
     }
 
     /// ICE and DTLS are done. Once.

@@ -25,10 +25,13 @@ use std::{
     time::Instant,
 };
 use tokio::sync::{mpsc, watch};
-use unisono_net::{Bound, RecvBuffers, SendStats, Socket};
+use unisono_net::{Bound, Buckets, RecvBuffers, SendStats, Socket};
 
 /// A turn without a pause: after this many the runtime gets to look at its sockets and timers.
 const TURNS_PER_YIELD: u32 = 32;
+
+/// Networks of unknown senders that are told apart at once; the quietest makes room.
+const STRANGERS_MAX: usize = 4_096;
 
 /// A datagram that another worker's socket received.
 #[derive(Debug)]
@@ -55,6 +58,8 @@ struct Worker {
     /// One entry per session that waits for a time.
     deadlines: BTreeSet<(Instant, SessionId)>,
     audiences: Audiences,
+    /// Datagrams of senders that no session knows, by network.
+    strangers: Buckets,
     /// Scratch: what rang in this turn.
     rung: Vec<Target>,
     /// Scratch: the viewers of the audience being served.
@@ -65,6 +70,7 @@ struct Worker {
 /// Handles of the metrics a worker touches per datagram.
 struct Counters {
     unknown_peer: Counter,
+    too_many_strangers: Counter,
     invalid: Counter,
     handover_full: Counter,
     send_buffer_full: Counter,
@@ -97,10 +103,12 @@ pub(crate) fn spawn(
         peers: HashMap::new(),
         deadlines: BTreeSet::new(),
         audiences: Audiences::default(),
+        strangers: Buckets::new(shared.config.limits.strangers, STRANGERS_MAX),
         rung: Vec::new(),
         viewers: Vec::new(),
         counters: Counters {
             unknown_peer: metrics.drops(Reason::unknown_peer),
+            too_many_strangers: metrics.drops(Reason::too_many_strangers),
             invalid: metrics.drops(Reason::invalid),
             handover_full: metrics.drops(Reason::handover_full),
             send_buffer_full: metrics.drops(Reason::send_buffer_full),

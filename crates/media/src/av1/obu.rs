@@ -2,6 +2,10 @@
 
 use super::Error;
 use bytes::{BufMut, Bytes, BytesMut};
+use std::ops::Range;
+
+/// `obu_has_size_field` in an OBU header.
+const HAS_SIZE: u8 = 2;
 
 /// Kind of an OBU (AV1 §6.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +88,17 @@ impl Obu {
         }
     }
 
+    /// Stands at `place` of `unit` as [`Self::write`] would write it.
+    pub(super) fn is_as_written(&self, unit: &[u8], place: &Range<usize>) -> bool {
+        unit[place.start] & HAS_SIZE != 0 && place.len() == self.written_len()
+    }
+
+    /// Bytes that [`Self::write`] makes of it.
+    pub(super) fn written_len(&self) -> usize {
+        let size_bytes = self.payload.len().max(1).ilog2() as usize / 7 + 1;
+        1 + usize::from(self.extension.is_some()) + size_bytes + self.payload.len()
+    }
+
     /// Writes it with a size field.
     pub fn write(&self, out: &mut BytesMut) {
         out.put_u8(self.kind.header() | if self.extension.is_some() { 6 } else { 2 });
@@ -97,13 +112,18 @@ impl Obu {
 
 /// Writes an OBU with a size field from its header byte (without flags) and payload.
 pub fn write_obu(out: &mut BytesMut, header: u8, payload: &[u8]) {
-    out.put_u8(header | 2);
+    out.put_u8(header | HAS_SIZE);
     put_leb128(out, payload.len());
     out.put_slice(payload);
 }
 
 /// The OBUs of a temporal unit in the low-overhead format (§5.2); one without size field takes all that is left.
 pub fn obus(unit: &Bytes) -> impl Iterator<Item = Result<Obu, Error>> + '_ {
+    placed(unit).map(|placed| placed.map(|(obu, _)| obu))
+}
+
+/// [`obus`], each with the bytes it takes up.
+pub(super) fn placed(unit: &Bytes) -> impl Iterator<Item = Result<(Obu, Range<usize>), Error>> + '_ {
     let mut offset = 0;
     std::iter::from_fn(move || {
         if offset >= unit.len() {
@@ -113,7 +133,7 @@ pub fn obus(unit: &Bytes) -> impl Iterator<Item = Result<Obu, Error>> + '_ {
         match read(&unit.slice(at..)) {
             Some((obu, used)) => {
                 offset += used;
-                Some(Ok(obu))
+                Some(Ok((obu, at..offset)))
             }
             None => {
                 offset = unit.len();
@@ -134,7 +154,7 @@ fn read(bytes: &Bytes) -> Option<(Obu, usize)> {
             Some(*bytes.get(1)?)
         }
     };
-    let length = match header & 2 {
+    let length = match header & HAS_SIZE {
         0 => bytes.len() - at,
         _ => {
             let (value, size) = leb128(&bytes[at..])?;

@@ -5,6 +5,8 @@ use crate::bits::Bits;
 
 /// Longest sequence header we look at, in bytes; real ones are under 32.
 const LENGTH_MAX: usize = 256;
+/// `CP_UNSPECIFIED`, `TC_UNSPECIFIED`, `MC_UNSPECIFIED`.
+const UNSPECIFIED: u8 = 2;
 /// Largest picture side accepted, in pixels.
 const SIDE_MAX: u32 = 16_384;
 
@@ -25,6 +27,10 @@ pub struct SequenceHeader {
     pub subsampling_x: bool,
     /// Chroma has half the rows.
     pub subsampling_y: bool,
+    /// Colour primaries, transfer characteristics and matrix coefficients (ISO/IEC 23091-2); 2 is unspecified.
+    pub colour: [u8; 3],
+    /// Samples use the whole range of values.
+    pub is_full_range: bool,
     /// `chroma_sample_position`, 0 unknown.
     pub chroma_sample_position: u8,
     /// `max_frame_width_minus_1 + 1`, in pixels.
@@ -81,6 +87,8 @@ fn parse(bits: &mut Bits<'_>) -> Option<Result<SequenceHeader, Error>> {
         is_monochrome: colour.is_monochrome,
         subsampling_x: colour.subsampling.0,
         subsampling_y: colour.subsampling.1,
+        colour: colour.description,
+        is_full_range: colour.is_full_range,
         chroma_sample_position: colour.chroma_sample_position,
         width,
         height,
@@ -154,6 +162,8 @@ struct Colour {
     bit_depth: u8,
     is_monochrome: bool,
     subsampling: (bool, bool),
+    description: [u8; 3],
+    is_full_range: bool,
     chroma_sample_position: u8,
 }
 
@@ -172,24 +182,29 @@ fn parse_colour(bits: &mut Bits<'_>, profile: u8) -> Option<Colour> {
         (_, true) => 10,
     };
     let is_monochrome = profile != 1 && bits.flag()?;
-    let mut description = [2, 2, 2];
+    let mut description = [UNSPECIFIED; 3];
     if bits.flag()? {
         for value in &mut description {
-            *value = bits.read(8)?;
+            *value = bits.read(8)? as u8;
         }
     }
-    let mut colour =
-        Colour { bit_depth, is_monochrome, subsampling: (true, true), chroma_sample_position: 0 };
-    if is_monochrome {
-        bits.flag()?; // color_range
-        return Some(colour);
-    }
+    let mut colour = Colour {
+        bit_depth,
+        is_monochrome,
+        subsampling: (true, true),
+        description,
+        is_full_range: true,
+        chroma_sample_position: 0,
+    };
     // BT.709 primaries, sRGB transfer, identity matrix: RGB.
-    if description == [1, 13, 0] {
+    if !is_monochrome && description == [1, 13, 0] {
         colour.subsampling = (false, false);
         return Some(colour);
     }
-    bits.flag()?; // color_range
+    colour.is_full_range = bits.flag()?;
+    if is_monochrome {
+        return Some(colour);
+    }
     colour.subsampling = match (profile, bit_depth) {
         (0, _) => (true, true),
         (1, _) => (false, false),

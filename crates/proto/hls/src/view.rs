@@ -9,7 +9,10 @@ use std::{
     fmt::{self, Write},
     sync::Arc,
 };
-use unisono_media::{CodecConfig, Kind};
+use unisono_media::{CodecConfig, Kind, VideoRange};
+
+/// For whoever looks into the playlist to see why it stays black (decisions 20). ffmpeg and GStreamer do play it.
+const VP8_NOTE: &str = "# The picture is VP8: browsers cannot play it by HLS. Watch by WebRTC.";
 
 /// See the module.
 pub struct View {
@@ -56,6 +59,9 @@ impl View {
             .filter(|(p, _)| p.is_some())
             .filter_map(|(_, c)| Some(c.as_ref()?.rfc6381()))
             .collect();
+        if let (Some(_), Some(CodecConfig::Vp8(_))) = (&self.video, self.video_config.as_deref()) {
+            writeln!(out, "{VP8_NOTE}")?;
+        }
         let has_group = self.video.is_some() && self.audio.is_some();
         if has_group {
             write!(
@@ -75,6 +81,10 @@ impl View {
             write!(out, ",RESOLUTION={}x{}", picture.width, picture.height)?;
             if let Some(rate) = picture.millifps.or_else(|| measured_millifps(&video)) {
                 write!(out, ",FRAME-RATE={}.{:03}", rate / 1_000, rate % 1_000)?;
+            }
+            // Left out, it means SDR (RFC 8216bis §4.4.6.2).
+            if picture.range != VideoRange::Sdr {
+                write!(out, ",VIDEO-RANGE={}", picture.range.as_str())?;
             }
         }
         if has_group {

@@ -44,8 +44,8 @@ impl Value {
         Self::String(text.to_owned())
     }
 
-    /// An object with string and number fields.
-    pub(crate) fn object<const N: usize>(fields: [(&str, Self); N]) -> Self {
+    /// An object of these fields.
+    pub(crate) fn object<'a>(fields: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
         Self::Object(fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
     }
 

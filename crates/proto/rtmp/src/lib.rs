@@ -1,4 +1,4 @@
-//! RTMP 1.0, the server's side of a connection that publishes: a value that is fed bytes and drained.
+//! RTMP 1.0 and the connection part of Enhanced RTMP v2, the server's side of a connection that publishes: a value that is fed bytes and drained.
 //!
 //! ```text
 //! socket -> Session::handle_bytes -> poll_event  -> PublishRequest, Audio, Video, Metadata, Closed
@@ -13,6 +13,7 @@
 //! Bodies of messages are FLV tag bodies; `unisono-mux` reads those.
 
 mod amf0;
+mod capabilities;
 mod chunk;
 mod error;
 mod event;

@@ -3,6 +3,7 @@
 use crate::{
     Error, Event, Metadata, StreamKey,
     amf0::{self, Value},
+    capabilities,
     chunk::{Bounds, Reader, Writer},
     handshake::Handshake,
     message::{Message, Unwrap, is_media, type_id, user_control},
@@ -283,11 +284,15 @@ impl Session {
         let dynamic = [&WINDOW_DEFAULT.to_be_bytes()[..], &[2]].concat();
         self.control(type_id::SET_PEER_BANDWIDTH, &dynamic);
         self.writer.set_chunk_size(CHUNK_SIZE_OUT, &mut self.out);
-        let server = Value::object([
+        let mut server = vec![
             ("fmsVer", Value::text("FMS/3,5,3,888")),
             ("capabilities", Value::Number(127.0)),
             ("mode", Value::Number(1.0)),
-        ]);
+        ];
+        if object.is_some_and(capabilities::are_asked) {
+            server.extend(capabilities::ours());
+        }
+        let server = Value::object(server);
         let status = Value::object([
             ("level", Value::text("status")),
             ("code", Value::text("NetConnection.Connect.Success")),

@@ -16,6 +16,7 @@ mod jitter;
 mod mapping;
 mod offer;
 mod patch;
+mod path;
 mod rtc;
 mod session;
 

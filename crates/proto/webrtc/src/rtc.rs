@@ -1,17 +1,21 @@
 //! The one place that touches str0m's driving loop: build, answer, drain, close.
 
-use crate::{CloseReason, Identity, OfferError, Transmit, offer};
+use crate::{
+    CloseReason, Identity, OfferError, Transmit, offer,
+    path::{Paths, Stun},
+};
 use std::{
     borrow::Cow,
     collections::VecDeque,
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use str0m::{
     Candidate, Event, IceCreds, Input, Output, Rtc, RtcConfig, RtcError,
     change::SdpOffer,
-    config::DtlsVersion,
+    config::{CryptoProvider, DtlsVersion},
     format::{Codec, CodecConfig, FormatParams},
     media::{Frequency, MediaKind, Mid},
     net::{Protocol, Receive},
@@ -25,6 +29,8 @@ const VIEWER_SILENCE_MAX: Duration = Duration::from_secs(10);
 const PUBLISHER_SILENCE_MAX: Duration = Duration::from_secs(6);
 /// From the answer to a finished DTLS handshake.
 const CONNECT_MAX: Duration = Duration::from_secs(20);
+/// From the answer to the first valid check: a peer that sent none by then cannot reach the media port.
+const FIRST_CHECK_MAX: Duration = Duration::from_secs(10);
 /// Sender and receiver reports: two are needed before a browser can tell sound and picture apart in time.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// How often the peer's reports are read: round trip, and what has arrived.
@@ -60,6 +66,8 @@ pub(crate) struct Driver {
     ufrag: String,
     remote_ufrag: Option<String>,
     candidates: Vec<SocketAddr>,
+    paths: Paths,
+    crypto: Arc<CryptoProvider>,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
     deadline: Option<Instant>,
@@ -108,12 +116,19 @@ impl Driver {
             rtc.add_local_candidate(candidate);
         }
         let answer = rtc.sdp_api().accept_offer(parsed).map_err(|error| offer::malformed(&error))?;
-        let ufrag = rtc.direct_api().local_ice_credentials().ufrag;
+        let local = rtc.direct_api().local_ice_credentials();
+        let remote_ufrag = first_value(sdp, "a=ice-ufrag:").map(str::to_owned);
+        let remote = IceCreds {
+            ufrag: remote_ufrag.clone().unwrap_or_default(),
+            pass: first_value(sdp, "a=ice-pwd:").unwrap_or_default().to_owned(),
+        };
         let mut driver = Self {
             rtc,
-            ufrag,
-            remote_ufrag: first_value(sdp, "a=ice-ufrag:").map(str::to_owned),
+            ufrag: local.ufrag.clone(),
+            remote_ufrag,
             candidates: candidates.to_vec(),
+            paths: Paths::new(local, remote, tie_breaker()),
+            crypto: identity.provider.clone(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             deadline: None,
@@ -156,17 +171,31 @@ impl Driver {
             return false;
         }
         let used = guarded(|| {
+            let stun = is_stun(bytes).then(|| self.paths.handle_stun(now, from, bytes, &self.crypto));
+            // DTLS and SRTP count only from an address that sent a valid check.
+            if stun == Some(Stun::Foreign) || !self.paths.handle_received(now, from, bytes.len()) {
+                return false;
+            }
+            if stun == Some(Stun::Answer) {
+                self.last_heard = now;
+                return true;
+            }
             let Ok(receive) = Receive::new(Protocol::Udp, from, to, bytes) else { return false };
             let input = Input::Receive(now, receive);
             if !self.rtc.accepts(&input) {
                 return false;
             }
             self.last_heard = now;
+            let was_connected = self.connected;
             // An error here concerns this datagram: a peer cannot end a session by sending garbage into it.
             if let Err(error) = self.rtc.handle_input(input) {
                 self.refused(&error, from);
             }
             self.drain_unguarded();
+            if self.connected && !was_connected {
+                self.paths.handshake_done(from);
+            }
+            self.check_paths(now);
             true
         });
         used.unwrap_or_else(|words| {
@@ -182,6 +211,12 @@ impl Driver {
         if !self.connected && now.saturating_duration_since(self.opened) >= CONNECT_MAX {
             return self.end(CloseReason::NeverConnected);
         }
+        if self.paths.is_empty() && now.saturating_duration_since(self.opened) >= FIRST_CHECK_MAX {
+            return self.end(CloseReason::Unreachable);
+        }
+        if self.paths.is_revoked(now) {
+            return self.end(CloseReason::ConsentEnded);
+        }
         if self.connected && now.saturating_duration_since(self.last_heard) >= self.silence_max {
             return self.end(CloseReason::Silent);
         }
@@ -191,6 +226,16 @@ impl Driver {
         });
         if let Err(words) = done {
             self.end(CloseReason::Protocol(words));
+        }
+        self.check_paths(now);
+    }
+
+    /// Asks the peer's addresses whether they are there.
+    fn check_paths(&mut self, now: Instant) {
+        while self.closed.is_none()
+            && let Some(check) = self.paths.poll_check(now, &self.crypto)
+        {
+            self.transmits.push_back(check);
         }
     }
 
@@ -206,9 +251,12 @@ impl Driver {
         if self.closed.is_some() {
             return None;
         }
-        let liveness =
-            if self.connected { self.last_heard + self.silence_max } else { self.opened + CONNECT_MAX };
-        Some(self.deadline.map_or(liveness, |deadline| deadline.min(liveness)))
+        let liveness = match (self.connected, self.paths.is_empty()) {
+            (true, _) => self.last_heard + self.silence_max,
+            (false, true) => self.opened + FIRST_CHECK_MAX,
+            (false, false) => self.opened + CONNECT_MAX,
+        };
+        [Some(liveness), self.deadline, self.paths.poll_timeout()].into_iter().flatten().min()
     }
 
     pub(crate) fn close(&mut self, now: Instant) {
@@ -235,6 +283,7 @@ impl Driver {
     pub(crate) fn restart_ice(&mut self, local: IceCreds, remote: IceCreds) {
         self.ufrag.clone_from(&local.ufrag);
         self.remote_ufrag = Some(remote.ufrag.clone());
+        self.paths.restart(local.clone(), remote.clone());
         let mut api = self.rtc.direct_api();
         api.set_local_ice_credentials(local);
         api.set_remote_ice_credentials(remote);
@@ -276,6 +325,9 @@ impl Driver {
                     return;
                 }
                 Ok(Output::Transmit(transmit)) => {
+                    if !self.paths.allows(transmit.destination, &transmit.contents) {
+                        continue;
+                    }
                     if self.transmits.len() == TRANSMITS_MAX {
                         self.transmits.pop_front();
                     }
@@ -305,6 +357,17 @@ impl Driver {
             self.events.push_back(event);
         }
     }
+}
+
+/// The first byte of STUN, DTLS, SRTP and SRTCP tells them apart (RFC 7983 §7).
+fn is_stun(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|first| *first < 4)
+}
+
+/// For our checks (RFC 8445 §7.1.3). It decides nothing: we never take another role.
+fn tie_breaker() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(())
 }
 
 /// Puts all tracks of an answer into one media stream with one CNAME (RFC 8830, RFC 7022). str0m makes a random one per

@@ -25,6 +25,10 @@ pub enum CloseReason {
     Silent,
     /// The peer never completed ICE and DTLS.
     NeverConnected,
+    /// No valid STUN message came: the media port cannot be reached from where the peer is, or it has gone away.
+    Unreachable,
+    /// The address that got our media has not answered for 30 s (RFC 7675).
+    ConsentEnded,
     /// The peer broke the protocol; the words say how.
     Protocol(String),
 }
@@ -37,6 +41,8 @@ impl CloseReason {
             Self::Local => "closed",
             Self::Silent => "silent",
             Self::NeverConnected => "never_connected",
+            Self::Unreachable => "unreachable",
+            Self::ConsentEnded => "consent_ended",
             Self::Protocol(_) => "protocol_error",
         }
     }

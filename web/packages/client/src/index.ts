@@ -9,12 +9,15 @@
 
 export { UnisonoError, type FailureKind } from './errors';
 export type { Late, RoomEvent, Via } from './events';
+export type { Figures, Kinds } from './figures';
 export { HlsPlayer, watchHls, type WatchHlsOptions } from './hls/watch';
+export { measureLevel } from './level';
 export { parseAddress, parseStream, streamUrls, type StreamName, type StreamUrls } from './names';
+export { delay } from './net/backoff';
 export { EventFeed, type FeedListener } from './net/feed';
 export { Player, type FrameTime, type PlayerEvents, type PlayerOptions, type Protocol, type State, type Stats } from './player';
 export { Presenter, type Applied } from './presenter';
-export { publishWhip, type Health, type PublishEvents, type Publisher, type PublishOptions, type PublishState } from './publish/whip';
+export { publishWhip, sendableCodecs, type Health, type PublishEvents, type Publisher, type PublishOptions, type PublishState } from './publish/whip';
 export { sourceOf, type Source, type SourceOptions } from './publish/sources';
 export { postEvent, type NewEvent } from './net/post';
 export { ServerClock, wallClock } from './time/clock';

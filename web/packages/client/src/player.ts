@@ -3,6 +3,7 @@
 import { Emitter } from './emitter';
 import type { UnisonoError } from './errors';
 import type { RoomEvent, Via } from './events';
+import type { Figures, Kinds } from './figures';
 import { keepClock } from './net/clock';
 import { EventFeed } from './net/feed';
 import { Presenter, type Applied } from './presenter';
@@ -93,6 +94,7 @@ export abstract class Player {
   #feed: EventFeed | null;
   #stopObserving: () => void;
   #state: State = 'connecting';
+  #failure: UnisonoError | null = null;
   #frame: FrameTime | null = null;
   #frames = 0;
   #stalls = 0;
@@ -119,8 +121,22 @@ export abstract class Player {
   /** Where playback stands when no frame is announced; `null` if that cannot be told. */
   protected abstract estimate(now: number): Pick<FrameTime, 't' | 'epoch' | 'rtpTimestamp' | 'mediaTime'> | null;
 
+  /** What an expert wants to know, measured since the last call. */
+  abstract figures(): Promise<Figures>;
+
+  /** What the stream has; `null` until that is known. */
+  abstract kinds(): Kinds | null;
+
+  /** The dial between latency and smoothness, while playing: milliseconds to hold back, or `null` for as few as the protocol allows. */
+  abstract set holdBackMs(ms: number | null);
+
   get state(): State {
     return this.#state;
+  }
+
+  /** Why it was given up; also for those who begin to listen after that. */
+  get failure(): UnisonoError | null {
+    return this.#failure;
   }
 
   on<Name extends keyof PlayerEvents>(name: Name, listener: (value: PlayerEvents[Name]) => void): () => void {
@@ -192,6 +208,7 @@ export abstract class Player {
   }
 
   protected fail(error: UnisonoError): void {
+    this.#failure = error;
     this.moveTo('failed', error.message);
     this.#emitter.emit('error', error);
   }
@@ -235,6 +252,8 @@ export abstract class Player {
       this.#show({ ...point, now, expectedDisplayTime: now, isExact: false });
       return;
     }
+    // Stopped by a person: not a stall, and not one afterwards either.
+    if (this.video.paused) this.#lastMoved = now;
     const still = now - this.#lastMoved;
     if (still > STALL_MS && !this.#isStanding && !this.video.paused) {
       this.#isStanding = true;

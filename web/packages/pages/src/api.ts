@@ -19,6 +19,16 @@ export interface StreamView {
   readonly viewers: { readonly webrtc: number; readonly hls: number };
   readonly tracks: readonly TrackView[];
   readonly notes: readonly string[];
+  /** What is wrong with it; from servers that say so. */
+  readonly diagnosis?: readonly Diagnosis[];
+}
+
+export interface Diagnosis {
+  readonly code: string;
+  /** `info`, `warning` or `error`. */
+  readonly severity: string;
+  /** For a person: what it is and what helps. */
+  readonly words: string;
 }
 
 const ADMIN_KEY = 'unisono-admin-key';

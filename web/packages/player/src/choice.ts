@@ -23,8 +23,3 @@ export function fallback(mode: Mode, line: Line, failure: FailureKind): Line | n
   return MENDABLE.has(failure) ? 'hls' : null;
 }
 
-/** The `latency` attribute: milliseconds, or nothing. */
-export function parseLatency(value: string | null): number | undefined {
-  const ms = value === null || value.trim() === '' ? NaN : Number(value);
-  return Number.isFinite(ms) && ms >= 0 ? Math.min(ms, 60_000) : undefined;
-}

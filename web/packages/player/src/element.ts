@@ -5,6 +5,7 @@ import {
   streamUrls,
   watchHls,
   watchWebRtc,
+  type FailureKind,
   type FrameTime,
   type Player,
   type PlayerEvents,
@@ -12,14 +13,21 @@ import {
   type StreamUrls,
   type UnisonoError,
 } from '@unisono/client';
-import { fallback, firstLine, parseLatency, parseMode, type Line, type Mode } from './choice';
+import { fallback, firstLine, parseMode, type Line, type Mode } from './choice';
 import { Controls } from './controls';
+import { holdBack, parseDial, type Dial } from './dial';
+import { lateTrack } from './late-tracks';
+import { phaseOf, type Phase } from './phase';
 
 export type { Mode } from './choice';
+export type { Dial } from './dial';
+export type { Phase } from './phase';
 
 export interface PlayerState {
   readonly state: Player['state'];
-  /** For a person. */
+  /** The same as a person sees it. */
+  readonly phase: Phase;
+  /** What the server or the player said of it. */
   readonly words: string;
   /** The protocol in use. */
   readonly line: Line;
@@ -27,37 +35,58 @@ export interface PlayerState {
   readonly note: string | null;
 }
 
+/** How often what changes without an event is looked at. */
+const REFRESH_MS = 1000;
+
 type Listener<Name extends keyof PlayerEvents> = (value: PlayerEvents[Name]) => void;
 
 export class UnisonoPlayer extends HTMLElement {
   static readonly observedAttributes = ['src', 'mode', 'latency', 'token'];
 
-  #controls: Controls;
+  #controls = new Controls(this, this, {
+    dial: () => this.dial,
+    setDial: (dial) => (this.dial = dial),
+    mode: () => this.mode,
+    setMode: (mode) => (this.mode = mode),
+  });
   #player: Player | null = null;
   #line: Line = 'webrtc';
   #note: string | null = null;
   /** Counts starts, so that a start overtaken by a newer one is dropped. */
   #generation = 0;
+  /** Aborted by the next start. */
+  #overtaken = new AbortController();
   #isQueued = false;
   #listeners: { name: keyof PlayerEvents; listener: (value: never) => void }[] = [];
 
-  constructor() {
-    super();
-    this.#controls = new Controls(this);
-  }
+  /** Ends what lives as long as the element is in a document. */
+  #leaving = new AbortController();
+  /** What was told last, and what its phase followed from. */
+  #told: { state: Player['state']; words: string } = { state: 'connecting', words: '' };
+  #hasPlayed = false;
+  #failure: FailureKind | null = null;
 
   connectedCallback(): void {
+    this.#leaving = new AbortController();
+    const { signal } = this.#leaving;
+    for (const name of ['online', 'offline']) addEventListener(name, () => this.#tell(this.#told.state, this.#told.words), { signal });
+    const timer = setInterval(() => this.#controls.refresh(this.#player?.kinds() ?? null), REFRESH_MS);
+    signal.addEventListener('abort', () => clearInterval(timer));
     this.#queueStart();
   }
 
   disconnectedCallback(): void {
+    this.#leaving.abort();
+    this.#overtaken.abort();
     this.#generation += 1;
     void this.#player?.close();
     this.#player = null;
   }
 
-  attributeChangedCallback(_: string, before: string | null, after: string | null): void {
-    if (before !== after && this.isConnected) this.#queueStart();
+  attributeChangedCallback(name: string, before: string | null, after: string | null): void {
+    if (before === after || !this.isConnected) return;
+    if (name === 'latency' && this.#player) this.#player.holdBackMs = holdBack(this.dial, this.#line);
+    else this.#queueStart();
   }
 
   get src(): string {
@@ -74,6 +103,20 @@ export class UnisonoPlayer extends HTMLElement {
 
   set mode(value: Mode) {
     this.setAttribute('mode', value);
+  }
+
+  /** The dial between latency and smoothness: the `latency` attribute. */
+  get dial(): Dial | number {
+    return parseDial(this.getAttribute('latency'));
+  }
+
+  set dial(value: Dial | number) {
+    this.setAttribute('latency', String(value));
+  }
+
+  /** A key as on the player itself, for a page that hands its keys over: space, k, m, f, p, s. True if it meant something. */
+  pressKey(key: string): boolean {
+    return this.#controls.key(key);
   }
 
   /** The protocol in use, or being tried. */
@@ -121,13 +164,17 @@ export class UnisonoPlayer extends HTMLElement {
       this.#isQueued = false;
       if (!this.isConnected) return;
       this.#note = null;
+      this.#hasPlayed = false;
       void this.#start(firstLine(this.mode));
     });
   }
 
   async #start(line: Line): Promise<void> {
     const generation = (this.#generation += 1);
+    this.#overtaken.abort();
+    this.#overtaken = new AbortController();
     this.#line = line;
+    this.#failure = null;
     const before = this.#player;
     this.#player = null;
     await before?.close();
@@ -135,32 +182,37 @@ export class UnisonoPlayer extends HTMLElement {
     const address = new URL(this.src, location.href);
     const { stream, token } = parseAddress(address);
     if (!stream) return this.#tell('failed', `“${this.src}” is not the name of a stream (app/name)`);
+    this.#controls.name(`${stream.app}/${stream.name}`);
     this.#tell('connecting', 'Connecting');
-    const player = await this.#open(line, streamUrls(stream, address.origin, this.getAttribute('token') ?? token));
+    const urls = streamUrls(stream, address.origin, this.getAttribute('token') ?? token);
+    const player = await this.#open(line, urls);
     if (generation !== this.#generation) return void player.close();
     this.#player = player;
     this.#wire(player);
+    if (await lateTrack(urls.status, () => player.kinds(), this.#overtaken.signal)) void this.#start(line);
   }
 
   async #open(line: Line, urls: StreamUrls): Promise<Player> {
-    const latency = parseLatency(this.getAttribute('latency'));
+    const latency = holdBack(this.dial, line);
     const common = { video: this.video, feedUrl: urls.feed, clockUrl: urls.server };
-    if (line === 'hls') return watchHls({ ...common, url: urls.hls, ...(latency === undefined ? {} : { holdBackMs: latency }) });
+    if (line === 'hls') return watchHls({ ...common, url: urls.hls, ...(latency === null ? {} : { holdBackMs: latency }) });
     return watchWebRtc({
       ...common,
       url: urls.whep,
-      ...(latency === undefined ? {} : { jitterBufferMs: latency }),
+      ...(latency === null ? {} : { jitterBufferMs: latency }),
       ...(this.mode === 'auto' ? { unreachableTries: 1 } : {}),
     });
   }
 
   #wire(player: Player): void {
-    player.on('state', ({ state, words }) => this.#tell(state, words));
+    // A failure is told with its error, which says what comes of it.
+    player.on('state', ({ state, words }) => state !== 'failed' && this.#tell(state, words));
     player.on('frame', (frame) => this.#announce('frame', frame));
     player.on('event', (applied) => this.#announce('event', applied));
     player.on('error', (error) => this.#failed(error));
     // Said before anybody could listen.
-    if (player.state !== 'connecting') this.#tell(player.state, player.state === 'playing' ? 'Live' : '');
+    if (player.failure) this.#failed(player.failure);
+    else if (player.state !== 'connecting') this.#tell(player.state, player.state === 'playing' ? 'Live' : '');
   }
 
   #failed(error: UnisonoError): void {
@@ -170,13 +222,19 @@ export class UnisonoPlayer extends HTMLElement {
       void this.#start(next);
       return;
     }
+    this.#failure = error.kind;
+    this.#tell('failed', error.message);
     this.#announce('error', error);
   }
 
   #tell(state: PlayerState['state'], words: string): void {
     if (state === 'closed') return;
-    const detail: PlayerState = { state, words, line: this.#line, note: this.#note };
+    this.#told = { state, words };
+    this.#hasPlayed ||= state === 'playing';
+    const phase = phaseOf({ state, hasPlayed: this.#hasPlayed, isOnline: navigator.onLine, failure: this.#failure });
+    const detail: PlayerState = { state, phase, words, line: this.#line, note: this.#note };
     this.#controls.show(detail);
+    this.#controls.refresh(this.#player?.kinds() ?? null);
     this.#announce('state', detail);
   }
 

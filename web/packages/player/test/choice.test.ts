@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { fallback, firstLine, parseLatency, parseMode } from '../src/choice';
+import { fallback, firstLine, parseMode } from '../src/choice';
 
 test('WebRTC first, unless LL-HLS is asked for', () => {
   expect([firstLine('auto'), firstLine('webrtc'), firstLine('hls')]).toEqual(['webrtc', 'webrtc', 'hls']);
@@ -14,8 +14,4 @@ test('only what another protocol can mend makes it fall, and only where none is 
   expect(fallback('auto', 'webrtc', 'unauthorized')).toBeNull();
   expect(fallback('webrtc', 'webrtc', 'not-acceptable')).toBeNull();
   expect(fallback('auto', 'hls', 'unsupported')).toBeNull();
-});
-
-test('latency is milliseconds or nothing', () => {
-  expect([parseLatency(null), parseLatency(''), parseLatency('200'), parseLatency('-1'), parseLatency('low')]).toEqual([undefined, undefined, 200, undefined, undefined]);
 });

@@ -71,3 +71,18 @@ fn b_frames_are_seen_and_explained() {
     assert_eq!(view.notes.len(), 1, "{:?}", view.notes);
     assert!(view.notes[0].starts_with("Plays by LL-HLS only"));
 }
+
+#[test]
+fn codecs_that_not_every_viewer_can_decode_are_said() {
+    let hub = Hub::new(Limits::default());
+    let publication = publish(&hub);
+    let vp8 = unisono_media::Vp8Config { profile: 0, width: 640, height: 360 };
+    let mut picture = publication.open_track(CodecConfig::Vp8(vp8));
+    let t = MediaTime::from_micros(0);
+    let mut frame = Frame::new(t, t, Bytes::from_static(b"x"));
+    frame.key = true;
+    picture.append(publication.epoch(), frame);
+    let notes = view(publication.stream()).expect("live").notes;
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(notes[0].contains("VP8, which browsers play by WebRTC only"), "{notes:?}");
+}

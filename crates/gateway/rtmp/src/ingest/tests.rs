@@ -150,7 +150,66 @@ fn unplayable_media_is_an_error_and_one_bad_tag_is_not() {
     let mut ingest = bench.publish();
     ingest.video(0, &header(LEVEL_30), bench.at(0)).expect("valid");
     ingest.video(0, &Bytes::from_static(&[0x17, 1, 0, 0, 0, 9, 9, 9, 9]), bench.at(0)).expect("one tag lost");
-    let error = ingest.video(0, &Bytes::from_static(b"\x90hvc1"), bench.at(0)).expect_err("H.265");
-    assert!(error.to_string().contains("H.264"));
+    let error = ingest.video(0, &Bytes::from_static(b"\x90vvc1"), bench.at(0)).expect_err("H.266");
+    assert!(error.to_string().contains("H.266 (vvc1) is not supported"));
     assert!(ingest.audio(0, &Bytes::from_static(&[0x2f, 0]), bench.at(0)).is_err());
+}
+
+/// A VP9 keyframe of so many pixels a side, and a frame that refers to it.
+fn vp9(side: u16) -> [Bytes; 2] {
+    let size = u32::from(side - 1) << 16 | u32::from(side - 1);
+    // Colour and both sides stand half a byte beside the byte borders.
+    let bits = (2u64 << 36 | u64::from(size) << 4).to_be_bytes();
+    let key = [b"\x91vp09\x82\x49\x83\x42", &bits[3..]].concat();
+    [key.into(), Bytes::from_static(b"\xa1vp09\x86\x00\x40")]
+}
+
+#[test]
+fn another_size_is_a_new_configuration_in_the_same_ring_and_another_codec_a_new_ring() {
+    let bench = Bench::new();
+    let mut ingest = bench.publish();
+    let ([small, delta], [large, _]) = (vp9(160), vp9(320));
+    for (ms, tag) in [(0, &small), (40, &delta), (80, &large), (120, &delta)] {
+        ingest.video(ms, tag, bench.at(ms)).expect("valid");
+    }
+    let ring = ingest.publication.stream().source(Kind::Video).expect("video");
+    let widths: Vec<_> =
+        read(&ring).iter().map(|(_, group)| group.config.picture().expect("video").width).collect();
+    assert_eq!(widths, [160, 160, 320, 320]);
+    let mut tail = ring.tail();
+    ingest.video(160, &header(LEVEL_30), bench.at(160)).expect("valid");
+    ingest.video(160, &picture(true), bench.at(160)).expect("valid");
+    assert!(matches!(ring.read(&mut tail), Read::Ended(EndReason::CodecChanged)));
+    let ring = ingest.publication.stream().source(Kind::Video).expect("video");
+    assert_eq!(read(&ring)[0].1.config.name(), "H.264");
+}
+
+#[test]
+fn opus_packets_are_their_own_length_apart() {
+    let bench = Bench::new();
+    let mut ingest = bench.publish();
+    // 20, 40 and 60 ms; no sequence header.
+    for (ms, packet) in [
+        (0, &b"\x91Opus\xfc\x01"[..]),
+        (20, b"\x91Opus\xfd\x01"),
+        (60, b"\x91Opus\xff\x03\x01"),
+        (120, b"\x91Opus\xfc"),
+    ] {
+        ingest.audio(ms, &Bytes::copy_from_slice(packet), bench.at(ms)).expect("valid");
+    }
+    let frames = read(&ingest.publication.stream().source(Kind::Audio).expect("audio"));
+    let lengths: Vec<_> = frames.iter().map(|(frame, _)| frame.duration.as_micros() / 1_000).collect();
+    assert_eq!(lengths, [20, 40, 60, 20]);
+    assert_eq!(frames[0].1.config.rfc6381(), "opus");
+}
+
+#[test]
+fn a_second_track_is_left_out_and_counted() {
+    let bench = Bench::new();
+    let mut ingest = bench.publish();
+    let [key, _] = vp9(160);
+    let second = [&b"\x96\x01vp09\x01"[..], &key[5..]].concat();
+    ingest.video(0, &key, bench.at(0)).expect("valid");
+    ingest.video(0, &second.into(), bench.at(0)).expect("left out");
+    assert_eq!(read(&ingest.publication.stream().source(Kind::Video).expect("video")).len(), 1);
 }

@@ -1,6 +1,9 @@
 //! The RTMP door on loopback, with real encoders.
 
 mod encoders;
+mod enhanced;
+mod malformed;
+mod raw;
 mod refusals;
 mod support;
 mod takeover;

@@ -3,6 +3,7 @@
 use prometheus_client::registry::Registry;
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     process::Stdio,
     sync::Arc,
     time::{Duration, Instant},
@@ -51,7 +52,8 @@ impl Door {
         let clock = NodeClock::new(Instant::now(), MediaTime::from_micros(1_800_000_000_000_000));
         let metrics = Metrics::register(&mut Registry::default());
         let access = Arc::new(Access::new(Arc::new(keyring), Vec::new(), ViewPolicy::Open));
-        let context = Context { hub: hub.clone(), access, clock, metrics };
+        let patience = unisono_net::Patience::default();
+        let context = Context { hub: hub.clone(), access, clock, metrics, patience };
         let gateway = Gateway::bind(config, context).await.expect("a free port");
         let address = gateway.local_addr().expect("bound");
         let shutdown = CancellationToken::new();
@@ -180,10 +182,8 @@ pub(crate) fn check_video(frames: &[Got]) -> (u32, u32) {
     let mut times: Vec<_> = frames.iter().map(|g| g.frame.t).collect();
     times.sort();
     assert!(times.windows(2).all(|w| w[0] < w[1]), "every frame has its own T");
-    match &*frames[0].group.config {
-        CodecConfig::H264(avc) => (avc.sps.width, avc.sps.height),
-        other => panic!("{other:?}"),
-    }
+    let picture = frames[0].group.config.picture().expect("video");
+    (picture.width, picture.height)
 }
 
 /// Checks what holds for all audio here, and returns sample rate and channels.
@@ -232,6 +232,19 @@ pub(crate) fn gstreamer(url: &str) -> Child {
         ! flvmux name=mux streamable=true ! rtmp2sink name=sink \
         audiotestsrc is-live=true ! audio/x-raw,rate=48000,channels=2 ! audioconvert ! voaacenc ! aacparse ! mux.";
     command.arg("-q").args(pipeline.replace("name=sink", &format!("location={url}")).split_whitespace());
+    spawn(command)
+}
+
+/// FFmpeg 8 publishing a test picture in real time until it is killed, by Enhanced RTMP where the codec needs it.
+pub(crate) fn ffmpeg8(url: &str, video: &str, audio: &str) -> Child {
+    let venv = std::env::var_os("UNISONO_VENV").map(PathBuf::from).unwrap_or_else(|| {
+        PathBuf::from(std::env::var_os("HOME").expect("a home")).join(".cache/unisono/venv")
+    });
+    let python = venv.join("bin/python");
+    assert!(python.exists(), "no Python environment in {}: run ./dev setup", venv.display());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../tests/python/publish_rtmp.py");
+    let mut command = Command::new(python);
+    command.args([script, url, video, audio]).env("SVT_LOG", "0");
     spawn(command)
 }
 

@@ -1,6 +1,6 @@
 //! `POST /{app}/{name}/whip`: publish.
 
-use super::{Peer, SDP, ask, created, enter, expect_type, let_in, stream_id, text};
+use super::{SDP, ask, created, enter, expect_type, let_in, listed, stream_id, text, unconnected};
 use crate::{
     SessionId,
     command::{Command, Publish},
@@ -13,7 +13,7 @@ use axum::{
     response::Response,
 };
 use std::{collections::HashMap, sync::Arc, time::Instant};
-use unisono_api::{Presented, Problem};
+use unisono_api::{Peer, Presented, Problem};
 use unisono_auth::Action;
 use unisono_hub::Role;
 
@@ -33,14 +33,18 @@ pub(super) async fn publish(
     let pass = let_in(&shared, &presented, Action::Publish, &stream)?;
     expect_type(&headers, SDP)?;
     let offer = text(body, shared.config.limits.sdp_bytes_max).await?;
+    let unconnected = unconnected(&shared, peer)?;
+    let pass = enter(&shared, pass)?;
     let worker = shared.least_loaded();
     let seat = shared.publishers.take(&shared.mailboxes[worker].load).ok_or_else(|| {
         let max = shared.config.limits.publishers_max;
         Problem::unavailable(format!("the server has {max} WebRTC publishers, its limit")).retry_after(10)
     })?;
     let id = SessionId::random().map_err(|error| Problem::unavailable(error.to_string()))?;
-    let ticket = enter(&shared, (Role::Publisher, "whip"), &stream, &pass, peer)?;
-    let command = |reply| Command::Publish(Publish { id, seat, stream, ticket, pass, offer, posted, reply });
+    let ticket = listed(&shared, (Role::Publisher, "whip"), &stream, &pass, peer)?;
+    let command = |reply| {
+        Command::Publish(Publish { id, seat, unconnected, stream, ticket, pass, offer, posted, reply })
+    };
     let opened = ask(&shared, worker, command).await??;
     Ok(created(format!("/{app}/{name}/whip/{id}"), opened))
 }

@@ -6,7 +6,7 @@ use crate::{
     bell::Target,
     command::{Command, IfMatch, Opened, Patch, Patched, Publish, Refusal, Watch},
     demux::{Datagram, classify},
-    directory::{Entry, PEERS_MAX},
+    directory::Entry,
     metrics::Direction,
     publisher::Publisher,
     session::{Link, Role, Session, Settled},
@@ -18,7 +18,7 @@ use std::{
     time::Instant,
 };
 use unisono_base::StreamId;
-use unisono_net::RecvBuffers;
+use unisono_net::{RecvBuffers, source_of};
 use unisono_proto_webrtc::{PatchOutcome, Session as _};
 
 /// Reads of the socket per turn, 8 system-call messages each; what is left keeps the socket readable.
@@ -59,6 +59,10 @@ impl Worker {
 
     /// Finds the session of a datagram: here, at another worker, or nowhere.
     fn datagram(&mut self, now: Instant, from: SocketAddr, to: Option<IpAddr>, bytes: &[u8], hop: Hop) {
+        if hop == Hop::First && !self.is_welcome(now, from) {
+            self.counters.too_many_strangers.inc();
+            return;
+        }
         let kind = classify(bytes);
         let (here, elsewhere) = match kind {
             Datagram::Binding { ufrag } => {
@@ -85,6 +89,14 @@ impl Worker {
         }
     }
 
+    /// Known senders always are; of others so many per network and second are looked at: each costs a keyed hash.
+    fn is_welcome(&mut self, now: Instant, from: SocketAddr) -> bool {
+        let is_known = self.peers.contains_key(&from) || self.shared.directory.by_peer(from).is_some();
+        is_known
+            || self.shared.config.exempt.contains(from.ip())
+            || self.strangers.take(source_of(from.ip()), now).is_ok()
+    }
+
     fn input(
         &mut self,
         id: SessionId,
@@ -109,12 +121,10 @@ impl Worker {
     /// A binding request with our password came from `from`: its media may, too.
     fn bind_peer(&mut self, id: SessionId, from: SocketAddr, to: Option<IpAddr>) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        if session.link.peers.len() >= PEERS_MAX {
-            let (oldest, _) = session.link.peers.remove(0);
+        if let Some(oldest) = session.link.bind(from, to) {
             self.shared.directory.release_peer(oldest, id);
             self.peers.remove(&oldest);
         }
-        session.link.peers.push((from, to));
         self.peers.insert(from, id);
         self.shared.directory.bind_peer(from, self.index, id);
     }
@@ -133,14 +143,21 @@ impl Worker {
     }
 
     fn publish(&mut self, now: Instant, publish: Publish) {
-        let Publish { id, seat, stream, ticket, pass, offer, posted, reply } = publish;
+        let Publish { id, seat, unconnected, stream, ticket, pass, offer, posted, reply } = publish;
         let bell = self.shared.mailboxes[self.index].bells.bell(Target::Session(id));
         let (publisher, answer) = match Publisher::open(now, &self.shared, &stream, pass.id(), &offer, bell) {
             Ok(made) => made,
             Err(refusal) => return drop(reply.send(Err(refusal))),
         };
-        let link =
-            Link::new(id, Direction::inbound, seat, ticket, pass, posted, publisher.core().local_ufrag());
+        let link = Link::new(
+            id,
+            Direction::inbound,
+            (seat, unconnected),
+            ticket,
+            pass,
+            posted,
+            publisher.core().local_ufrag(),
+        );
         let opened = Opened { answer, etag: link.etag() };
         self.enter(Session { link, role: Role::Publisher(Box::new(publisher)) }, stream);
         self.settle(id, now);
@@ -149,7 +166,7 @@ impl Worker {
     }
 
     fn watch(&mut self, now: Instant, watch: Watch) {
-        let Watch { id, seat, stream, ticket, pass, offer, posted, reply } = watch;
+        let Watch { id, seat, unconnected, stream, ticket, pass, offer, posted, reply } = watch;
         let (viewer, answer) = match Viewer::open(now, &self.shared, &stream, &offer) {
             Ok(made) => made,
             Err(refusal) => return drop(reply.send(Err(refusal))),
@@ -158,8 +175,15 @@ impl Worker {
         if !self.audiences.join(&self.shared, bells, &stream, id) {
             return drop(reply.send(Err(Refusal::Crowded(stream.id().clone()))));
         }
-        let link =
-            Link::new(id, Direction::outbound, seat, ticket, pass, posted, viewer.core().local_ufrag());
+        let link = Link::new(
+            id,
+            Direction::outbound,
+            (seat, unconnected),
+            ticket,
+            pass,
+            posted,
+            viewer.core().local_ufrag(),
+        );
         let opened = Opened { answer, etag: link.etag() };
         let name = stream.id().clone();
         self.enter(Session { link, role: Role::Viewer(Box::new(viewer)) }, name);

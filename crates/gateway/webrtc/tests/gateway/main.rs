@@ -1,5 +1,7 @@
 //! The gateway as clients see it: HTTP through the real routes, media through the real UDP port.
 
 mod common;
+mod malformed;
 mod publish_and_watch;
 mod refusals;
+mod strangers;

@@ -2,6 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use unisono_media::AvcConfig;
 
 /// x264 640x360 zerolatency High 3.0 with VUI.
 const SPS: [u8; 25] = [
@@ -31,9 +32,18 @@ fn frame(composition: [u8; 3], units: &[&[u8]], length_size: usize) -> Bytes {
     tag.into()
 }
 
+fn avc(config: CodecConfig) -> AvcConfig {
+    match config {
+        CodecConfig::H264(avc) => avc,
+        other => panic!("{other:?}"),
+    }
+}
+
 fn configured() -> VideoDemuxer {
     let mut demuxer = VideoDemuxer::new();
-    assert!(matches!(demuxer.read(&header(4, &PPS)), Ok(VideoTag::Config(c)) if c.sps.width == 640));
+    assert!(
+        matches!(demuxer.read(&header(4, &PPS)), Ok(VideoTag::Config(c)) if avc(c.clone()).sps.width == 640)
+    );
     demuxer
 }
 
@@ -41,12 +51,12 @@ fn configured() -> VideoDemuxer {
 fn a_frame_is_a_view_of_its_tag_with_a_signed_composition_time() {
     let mut demuxer = configured();
     let tag = frame([0xff, 0xff, 0xd7], &[&[0x65, 1, 2]], 4);
-    let Ok(VideoTag::Frame { config: None, composition, payload, key: true, droppable: false }) =
+    let Ok(VideoTag::Frame { config: None, offset, composition, payload, key: true, droppable: false }) =
         demuxer.read(&tag)
     else {
         panic!("a keyframe")
     };
-    assert_eq!(composition, Span::from_millis(-41));
+    assert_eq!((offset, composition), (Span::ZERO, Span::from_millis(-41)));
     assert_eq!(payload.as_ptr(), tag[5..].as_ptr());
 }
 
@@ -55,7 +65,7 @@ fn a_repeated_sequence_header_is_nothing_and_another_one_is_a_change() {
     let mut demuxer = configured();
     assert_eq!(demuxer.read(&header(4, &PPS)), Ok(VideoTag::Nothing));
     assert!(
-        matches!(demuxer.read(&header(4, &PPS_OTHER)), Ok(VideoTag::Config(c)) if c.pps_nals[0][..] == PPS_OTHER)
+        matches!(demuxer.read(&header(4, &PPS_OTHER)), Ok(VideoTag::Config(c)) if avc(c.clone()).pps_nals[0][..] == PPS_OTHER)
     );
 }
 
@@ -68,7 +78,7 @@ fn parameter_sets_in_band_change_the_configuration_once() {
     );
     let other = demuxer.read(&frame([0; 3], &[&PPS_OTHER, &[0x65, 1]], 4)).expect("valid");
     let VideoTag::Frame { config: Some(config), .. } = other else { panic!("{other:?}") };
-    assert_eq!(config.pps_nals, [Bytes::from_static(&PPS_OTHER)], "replaced by id, not added");
+    assert_eq!(avc(config).pps_nals, [Bytes::from_static(&PPS_OTHER)], "replaced by id, not added");
     let again = demuxer.read(&frame([0; 3], &[&PPS_OTHER, &[0x65, 1]], 4)).expect("valid");
     assert!(matches!(again, VideoTag::Frame { config: None, .. }));
 }
@@ -93,19 +103,61 @@ fn short_nal_lengths_are_widened() {
 }
 
 #[test]
+fn a_repeated_sequence_header_does_not_undo_what_came_in_band() {
+    let mut demuxer = configured();
+    demuxer.read(&frame([0; 3], &[&PPS_OTHER, &[0x65, 1]], 4)).expect("valid");
+    assert_eq!(demuxer.read(&header(4, &PPS)), Ok(VideoTag::Nothing));
+    let next = demuxer.read(&frame([0; 3], &[&PPS_OTHER, &[0x65, 1]], 4)).expect("valid");
+    assert!(matches!(next, VideoTag::Frame { config: None, .. }));
+}
+
+#[test]
+fn h264_behind_an_enhanced_header_is_the_same_track() {
+    let mut demuxer = VideoDemuxer::new();
+    let record = header(4, &PPS).slice(5..);
+    let start = demuxer.read(&[&b"\x90avc1"[..], &record].concat().into()).expect("valid");
+    assert!(matches!(start, VideoTag::Config(c) if avc(c.clone()).sps.width == 640));
+    let coded = demuxer.read(&Bytes::from_static(b"\x91avc1\0\0\x28\0\0\0\x02\x65\x01")).expect("valid");
+    let VideoTag::Frame { composition, key: true, .. } = coded else { panic!("{coded:?}") };
+    assert_eq!(composition, Span::from_millis(40));
+    let without_time = demuxer.read(&Bytes::from_static(b"\xa3avc1\0\0\0\x02\x41\x01")).expect("valid");
+    assert!(matches!(without_time, VideoTag::Frame { composition: Span::ZERO, key: false, .. }));
+    for silent in [&b"\x92avc1"[..], b"\xd4avc1\x02\0\x09colorInfo", b"\xd0\x01", b"\x90avc1"] {
+        assert_eq!(demuxer.read(&Bytes::copy_from_slice(silent)), Ok(VideoTag::Nothing));
+    }
+}
+
+#[test]
+fn a_timestamp_below_the_millisecond_is_told() {
+    let mut demuxer = configured();
+    let tag =
+        demuxer.read(&Bytes::from_static(b"\xa7\x02\x0a\x2c\x2b\x03avc1\0\0\0\x02\x41\x01")).expect("valid");
+    assert!(matches!(tag, VideoTag::Frame { offset, .. } if offset == Span::from_micros(666)));
+}
+
+#[test]
+fn a_second_track_is_named_and_the_first_goes_on() {
+    let mut demuxer = configured();
+    assert_eq!(demuxer.read(&Bytes::from_static(b"\x96\x00hvc1\x01x")), Ok(VideoTag::OtherTrack(1)));
+    let next = demuxer.read(&frame([0; 3], &[&[0x41, 1]], 4)).expect("valid");
+    assert!(matches!(next, VideoTag::Frame { config: None, .. }));
+}
+
+#[test]
 fn other_codecs_are_named_with_what_to_set() {
     let refuse = |tag: &'static [u8]| {
-        let error = VideoDemuxer::new().read(&Bytes::from_static(tag)).expect_err("not H.264");
+        let error = VideoDemuxer::new().read(&Bytes::from_static(tag)).expect_err("refused");
         assert!(error.is_fatal());
         error.to_string()
     };
-    assert!(
-        refuse(b"\x90hvc1")
-            .starts_with("video codec H.265 (hvc1) is not supported over RTMP; set the encoder")
+    assert_eq!(
+        refuse(b"\x90vvc1x"),
+        "video codec H.266 (vvc1) is not supported over RTMP; set the encoder to H.264, H.265, AV1 or VP9"
     );
-    assert!(refuse(b"\x91av01").contains("AV1"));
     assert!(refuse(&[0x12, 0]).contains("Sorenson"));
-    assert!(refuse(&[0x1c, 0]).contains("H.265"));
+    assert!(refuse(&[0x1d, 0, 0, 0, 0]).contains("AV1 without an Enhanced RTMP header"));
+    assert!(refuse(b"\x90hvc1\x01").contains("H.265 sequence header is malformed: shorter than 23 bytes"));
+    assert!(refuse(b"\x90av01\x01\0\0\0").contains("AV1 sequence header is malformed"));
 }
 
 proptest! {
@@ -117,9 +169,15 @@ proptest! {
         let mut demuxer = VideoDemuxer::new();
         demuxer.read(&header(length_size, &PPS)).expect("valid");
         for (packet_type, body) in tags {
-            let tag = [&[0x17, packet_type][..], &body].concat();
-            if let Ok(VideoTag::Frame { payload, .. }) = demuxer.read(&Bytes::from(tag)) {
-                prop_assert!(!payload.is_empty());
+            let heads: [&[u8]; 7] =
+                [&[0x17], &[0x1c], b"\x91hvc1", b"\x93hvc1", b"\x91av01", b"\x91vp09", b"\x91vp08"];
+            for head in heads {
+                let legacy = [packet_type];
+                let between: &[u8] = if head.len() == 1 { &legacy } else { &[] };
+                let tag = [head, between, &body].concat();
+                if let Ok(VideoTag::Frame { payload, .. }) = demuxer.read(&Bytes::from(tag)) {
+                    prop_assert!(!payload.is_empty());
+                }
             }
             let _ = demuxer.read(&Bytes::from(body));
         }

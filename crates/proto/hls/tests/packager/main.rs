@@ -1,5 +1,6 @@
 //! The packager fed from a real hub with synthetic frames: a checklist in which each line is a test.
 
+mod codecs;
 mod determinism;
 mod rules;
 mod source;

@@ -136,6 +136,35 @@ fn obs_connects_publishes_and_leaves() {
 }
 
 #[test]
+fn enhanced_rtmp_is_answered_where_it_is_asked_for() {
+    let connect = |more: Option<(&'static str, Value)>| {
+        let fields = [("app", Value::text("live"))].into_iter().chain(more);
+        let values = [Value::text("connect"), Value::Number(1.0), Value::object(fields)];
+        let mut session = Session::new(Limits::default());
+        session.handle_bytes(&Client::hello().command(&values).0).expect("valid");
+        answers(&mut session).remove(0).remove(2)
+    };
+    let old = connect(None);
+    assert!(old.get("fmsVer").is_some() && old.get("fourCcList").is_none());
+    let map = Value::object([("*", Value::Number(1.0))]);
+    for asked in [
+        ("fourCcList", Value::Array(vec![Value::text("hvc1")])),
+        ("videoFourCcInfoMap", map.clone()),
+        ("audioFourCcInfoMap", map),
+        ("capsEx", Value::Number(15.0)),
+    ] {
+        let new = connect(Some(asked));
+        let Some(Value::Array(codes)) = new.get("fourCcList") else { panic!("{new:?}") };
+        let codes: Vec<_> = codes.iter().filter_map(Value::as_str).collect();
+        assert_eq!(codes, ["avc1", "hvc1", "av01", "vp09", "vp08", "mp4a", "Opus"]);
+        let mask = |map: &str, code: &str| new.get(map).and_then(|m| m.get(code)).and_then(Value::as_number);
+        assert_eq!(mask("videoFourCcInfoMap", "av01"), Some(4.0), "forwarded");
+        assert_eq!(mask("audioFourCcInfoMap", "Opus"), Some(4.0));
+        assert_eq!(new.get("capsEx").and_then(Value::as_number), Some(12.0));
+    }
+}
+
+#[test]
 fn a_refusal_reaches_the_encoder_in_words() {
     let mut session = Session::new(Limits::default());
     session.handle_bytes(&Client::obs("live", "alice").0).expect("valid");

@@ -132,3 +132,6 @@ impl Video {
         false
     }
 }
+
+#[cfg(test)]
+mod tests;

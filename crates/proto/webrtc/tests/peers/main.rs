@@ -3,6 +3,7 @@
 
 mod codecs;
 mod offers;
+mod paths;
 mod repair;
 mod srtp;
 mod world;

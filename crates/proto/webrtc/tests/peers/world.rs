@@ -75,6 +75,8 @@ pub(crate) struct World<S> {
     pub(crate) session: S,
     pub(crate) heard: Vec<Event>,
     pub(crate) loses_up: Loses,
+    /// Our answer, as the client got it.
+    pub(crate) answer: String,
     /// When the client last sent a datagram that was not lost.
     pub(crate) last_sent: Instant,
     up: VecDeque<(Instant, Vec<u8>)>,
@@ -93,9 +95,9 @@ impl World<Ingress> {
         SdpOffer::from_sdp_string(&offer).expect("still an offer");
         let (session, answer) =
             Ingress::accept(identity(), &offer, &[address(SERVER)], start).expect("accepted");
-        let answer = SdpAnswer::from_sdp_string(&answer).expect("an answer");
-        client.sdp_api().accept_answer(pending, answer).expect("agreed");
-        (Self::new(client, session, start), mid)
+        let parsed = SdpAnswer::from_sdp_string(&answer).expect("an answer");
+        client.sdp_api().accept_answer(pending, parsed).expect("agreed");
+        (Self::new(client, session, answer, start), mid)
     }
 
     /// Sends one frame with sequence numbers from `sequence` on; returns the next one.
@@ -142,14 +144,14 @@ impl World<Egress> {
         let (session, answer) =
             Egress::accept(identity(), &offer.to_sdp_string(), &[address(SERVER)], wanted, start)
                 .expect("accepted");
-        let answer = SdpAnswer::from_sdp_string(&answer).expect("an answer");
-        client.sdp_api().accept_answer(pending, answer).expect("agreed");
-        Self::new(client, session, start)
+        let parsed = SdpAnswer::from_sdp_string(&answer).expect("an answer");
+        client.sdp_api().accept_answer(pending, parsed).expect("agreed");
+        Self::new(client, session, answer, start)
     }
 }
 
 impl<S: Session> World<S> {
-    fn new(client: Rtc, session: S, now: Instant) -> Self {
+    fn new(client: Rtc, session: S, answer: String, now: Instant) -> Self {
         let (up, down) = (VecDeque::new(), VecDeque::new());
         Self {
             now,
@@ -157,6 +159,7 @@ impl<S: Session> World<S> {
             session,
             heard: Vec::new(),
             loses_up: Box::new(|_| false),
+            answer,
             last_sent: now,
             up,
             down,

@@ -32,3 +32,6 @@ export const FAR_BEHIND_S = 0.3;
 
 /** Farther than this behind where we should be: seek rather than hurry. */
 export const SEEK_BEHIND_S = 2;
+
+/** Closer to live than this before where we were asked to be: seek back. */
+export const SEEK_AHEAD_S = 1;

@@ -6,6 +6,7 @@
 import { Backoff, delay } from '../net/backoff';
 import { Player, type FrameTime, type PlayerOptions } from '../player';
 import { UnisonoError } from '../errors';
+import { droppedFrames, type Figures, type Kinds } from '../figures';
 import type { MediaPoint } from '../time/point';
 import { eventsOfPriv } from './emsg';
 
@@ -23,6 +24,19 @@ export class NativeHlsPlayer extends Player {
     this.#url = options.url;
     void this.#run();
   }
+
+  override async figures(): Promise<Figures> {
+    const unknown = { videoCodec: null, audioCodec: null, bitsPerSecond: null, bufferMs: null, jitterMs: null, loss: null };
+    return { ...unknown, roundTripMs: null, droppedFrames: droppedFrames(this.video) };
+  }
+
+  /** It tells of the picture only. */
+  override kinds(): Kinds | null {
+    return this.video.readyState < HTMLMediaElement.HAVE_METADATA ? null : { video: this.video.videoWidth > 0, audio: true };
+  }
+
+  /** The browser keeps its own distance. */
+  override set holdBackMs(_: number | null) {}
 
   /** Never exact here: the frame callback's time says nothing about T. */
   protected override timeOf(): MediaPoint | null {

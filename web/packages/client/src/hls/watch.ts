@@ -1,15 +1,16 @@
 /** Watching by LL-HLS: hls.js where there is MSE, else the browser's own player (older Safari on phones). */
 
 import type Hls from 'hls.js';
-import type { BufferAppendingData, ErrorData } from 'hls.js';
+import type { BufferAppendingData, ErrorData, ManifestLoadedData } from 'hls.js';
 import { errorFromResponse, UnisonoError } from '../errors';
+import { droppedFrames, Growth, type Figures, type Kinds } from '../figures';
 import { Backoff, delay } from '../net/backoff';
 import { Player, type FrameTime, type PlayerOptions } from '../player';
 import type { Displayed } from '../time/frames';
 import { MediaTimeline } from '../time/media';
 import type { MediaPoint } from '../time/point';
 import { AnchorReader } from './anchors';
-import { FAR_BEHIND_S, lowLatencyConfig, RATE_FAR, RATE_NEAR, SEEK_BEHIND_S } from './config';
+import { FAR_BEHIND_S, lowLatencyConfig, RATE_FAR, RATE_NEAR, SEEK_AHEAD_S, SEEK_BEHIND_S } from './config';
 import { eventsOfPart } from './emsg';
 import { NativeHlsPlayer } from './native';
 
@@ -27,6 +28,11 @@ export async function watchHls(options: WatchHlsOptions): Promise<Player> {
   return new NativeHlsPlayer(options);
 }
 
+const OVER_EVERY_MS = 1000;
+/** How often an ended stream is asked whether it has come back. */
+const ENDED_PAUSE_MS = 1500;
+const ENDED = 'The stream has ended';
+
 export class HlsPlayer extends Player {
   override readonly protocol = 'hls';
 
@@ -34,10 +40,16 @@ export class HlsPlayer extends Player {
   #Hls: typeof Hls;
   #hls: Hls | null = null;
   #timelines = { video: new MediaTimeline(), audio: new MediaTimeline() };
+  #holdBackMs: number | null;
+  #appendedBytes = 0;
+  /** The last playback ran to the end of its playlist. */
+  #hasEnded = false;
+  #growth = new Growth();
 
   constructor(options: WatchHlsOptions, HlsClass: typeof Hls) {
     super(options);
     this.#options = options;
+    this.#holdBackMs = options.holdBackMs ?? null;
     this.#Hls = HlsClass;
     void this.#run();
   }
@@ -45,6 +57,43 @@ export class HlsPlayer extends Player {
   /** hls.js at work, for figures. */
   get hls(): Hls | null {
     return this.#hls;
+  }
+
+  override async figures(): Promise<Figures> {
+    const level = this.#hls?.levels[Math.max(this.#hls.currentLevel, 0)];
+    const rate = this.#growth.of('bytes', this.#appendedBytes, performance.now());
+    return {
+      videoCodec: this.kinds()?.video === false ? null : (level?.videoCodec ?? null),
+      audioCodec: level?.audioCodec ?? null,
+      bitsPerSecond: rate && (rate.by * 8000) / rate.ms,
+      bufferMs: this.#aheadMs(),
+      jitterMs: null,
+      loss: null,
+      roundTripMs: null,
+      droppedFrames: droppedFrames(this.video),
+    };
+  }
+
+  override kinds(): Kinds | null {
+    const [video, audio] = [this.#timelines.video.newest !== null, this.#timelines.audio.newest !== null];
+    return this.video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && (video || audio) ? { video, audio } : null;
+  }
+
+  override set holdBackMs(ms: number | null) {
+    this.#holdBackMs = ms;
+    const hls = this.#hls;
+    const least = hls?.latestLevelDetails?.partHoldBack;
+    if (!hls || !least) return;
+    hls.targetLatency = Math.max(ms === null ? 0 : ms / 1000, least);
+    // Farther back is reached by a jump, since nobody wants to see slow motion; the way forward is #catchUp's.
+    const { liveSyncPosition } = hls;
+    if (liveSyncPosition !== null && liveSyncPosition < this.video.currentTime - 0.3) this.video.currentTime = liveSyncPosition;
+  }
+
+  /** How much is loaded beyond the picture on screen. */
+  #aheadMs(): number | null {
+    const { buffered, currentTime } = this.video;
+    return buffered.length ? Math.max(buffered.end(buffered.length - 1) - currentTime, 0) * 1000 : null;
   }
 
   protected override timeOf({ mediaTime }: Displayed): MediaPoint | null {
@@ -76,6 +125,7 @@ export class HlsPlayer extends Player {
       const words = await this.#playOnce();
       this.teardown();
       if (signal.aborted) return;
+      if (words instanceof UnisonoError) return this.fail(words);
       this.moveTo('reconnecting', words);
       if (performance.now() - startedAt > 10_000) backoff.reset();
       await delay(backoff.next(), signal);
@@ -90,7 +140,12 @@ export class HlsPlayer extends Player {
       let pause = backoff.next();
       try {
         const response = await fetch(this.#options.url, { signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]) });
-        if (response.ok) return null;
+        if (response.ok && !(this.#hasEnded && (await isClosed(response, signal)))) return null;
+        if (response.ok) {
+          this.moveTo('waiting', ENDED);
+          await delay(ENDED_PAUSE_MS, signal);
+          continue;
+        }
         const error = await errorFromResponse(response);
         if (error.kind !== 'absent' && error.kind !== 'network') return error;
         if (error.kind === 'absent') pause = error.retryAfterMs ?? 1000;
@@ -103,23 +158,32 @@ export class HlsPlayer extends Player {
     return null;
   }
 
-  /** Plays until hls.js gives up; resolves with words. */
-  #playOnce(): Promise<string> {
+  /** Plays until hls.js gives up; resolves with words, or with an error where another try would end the same way. */
+  #playOnce(): Promise<string | UnisonoError> {
     const Hls = this.#Hls;
-    const hls = new Hls(lowLatencyConfig(this.#options.holdBackMs));
+    const hls = new Hls(lowLatencyConfig(this.#holdBackMs ?? undefined));
     this.#hls = hls;
     this.restart();
     this.#timelines.video.clear();
     this.#timelines.audio.clear();
     this.#readAppends(hls);
     const catchUp = setInterval(() => this.#catchUp(hls), 500);
-    return new Promise<string>((resolve) => {
+    const over = new AbortController();
+    return new Promise<string | UnisonoError>((resolve) => {
       let recovered = false;
+      let codecs = '';
+      hls.on(Hls.Events.MANIFEST_LOADED, (_, { levels }: ManifestLoadedData) => (codecs = levels[0]?.attrs?.CODECS ?? ''));
+      void this.#isOver(hls, over.signal).then((isOver) => {
+        this.#hasEnded = isOver;
+        if (isOver) resolve(ENDED);
+      });
       this.closing.signal.addEventListener('abort', () => resolve('Closed'), { once: true });
       hls.on(Hls.Events.MANIFEST_PARSED, () => void this.play());
       hls.on(Hls.Events.ERROR, (_, data: ErrorData) => {
         if (!data.fatal) return;
-        if (data.type === Hls.ErrorTypes.MEDIA_ERROR && !recovered) {
+        if (data.details === Hls.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR) {
+          resolve(new UnisonoError('unsupported', `This browser cannot play the stream's codecs by LL-HLS (${codecs})`));
+        } else if (data.type === Hls.ErrorTypes.MEDIA_ERROR && !recovered) {
           recovered = true;
           hls.recoverMediaError();
         } else {
@@ -128,13 +192,29 @@ export class HlsPlayer extends Player {
       });
       hls.attachMedia(this.video);
       hls.loadSource(this.#options.url);
-    }).finally(() => clearInterval(catchUp));
+    }).finally(() => {
+      clearInterval(catchUp);
+      over.abort();
+    });
+  }
+
+  /** True once it is over: what the playlist ended with has been played, or nothing moves and the server has no such stream any more. */
+  async #isOver(hls: Hls, signal: AbortSignal): Promise<boolean> {
+    while (await delay(OVER_EVERY_MS, signal)) {
+      const isClosed = hls.latestLevelDetails?.live === false;
+      if (isClosed && (this.video.ended || this.state !== 'playing')) return true;
+      if (this.state !== 'stalled') continue;
+      const answer = await fetch(this.#options.url, { signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]) }).catch(() => null);
+      if (answer?.status === 404) return true;
+    }
+    return false;
   }
 
   #readAppends(hls: Hls): void {
     const readers = { video: new AnchorReader(), audio: new AnchorReader() };
     hls.on(this.#Hls.Events.BUFFER_APPENDING, (_, { type, data, offset, frag, part }: BufferAppendingData) => {
       const kind = type === 'audio' ? 'audio' : 'video';
+      this.#appendedBytes += data.byteLength;
       for (const anchor of readers[kind].read(data, offset ?? 0, part?.url ?? frag.url)) this.#timelines[kind].add(anchor);
       for (const event of eventsOfPart(data)) this.receive(event, 'emsg');
     });
@@ -146,5 +226,16 @@ export class HlsPlayer extends Player {
     const behind = latency - targetLatency;
     hls.config.maxLiveSyncPlaybackRate = behind > FAR_BEHIND_S ? RATE_FAR : RATE_NEAR;
     if (behind > SEEK_BEHIND_S && liveSyncPosition > this.video.currentTime) this.video.currentTime = liveSyncPosition;
+    // Too close for what was asked: a stream that had just begun was joined at its start.
+    const isTooClose = this.#holdBackMs !== null && behind < -SEEK_AHEAD_S;
+    if (isTooClose && liveSyncPosition < this.video.currentTime - SEEK_AHEAD_S) this.video.currentTime = liveSyncPosition;
   }
+}
+
+/** True if the stream behind a multivariant playlist is over: its playlists end with EXT-X-ENDLIST for a while before they go. */
+async function isClosed(multivariant: Response, signal: AbortSignal): Promise<boolean> {
+  const first = (await multivariant.text()).split('\n').find((line) => line.trim() !== '' && !line.startsWith('#'));
+  if (!first) return false;
+  const media = await fetch(new URL(first.trim(), multivariant.url), { signal, cache: 'no-store' });
+  return media.ok && /^#EXT-X-ENDLIST/m.test(await media.text());
 }

@@ -37,20 +37,33 @@ export async function sourceOf(options: SourceOptions): Promise<Source> {
   }
 }
 
-function camera({ width = 1280, height = 720, fps = 30, cameraId, microphoneId }: SourceOptions): Promise<MediaStream> {
+/** Camera and microphone, or the one of them that this computer has. */
+async function camera({ width = 1280, height = 720, fps = 30, cameraId, microphoneId }: SourceOptions): Promise<MediaStream> {
+  const devices = await navigator.mediaDevices.enumerateDevices();
+  // A list without any means that it is not told before permission, not that there are none.
+  const has = (kind: MediaDeviceKind) => devices.length === 0 || devices.some((device) => device.kind === kind);
+  const exactly = (id: string | undefined) => (id ? { deviceId: { exact: id } } : {});
+  const video = { width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: fps }, ...exactly(cameraId) };
+  const audio = { channelCount: { ideal: 2 }, ...exactly(microphoneId) };
   return navigator.mediaDevices.getUserMedia({
-    video: { width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: fps }, ...(cameraId ? { deviceId: { exact: cameraId } } : {}) },
-    audio: { channelCount: { ideal: 2 }, ...(microphoneId ? { deviceId: { exact: microphoneId } } : {}) },
+    video: (has('videoinput') || !has('audioinput')) && video,
+    audio: (has('audioinput') || !has('videoinput')) && audio,
   });
 }
 
-function screen({ fps = 30 }: SourceOptions): Promise<MediaStream> {
-  return navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { ideal: fps } }, audio: true });
+function screen({ width = 1280, height = 720, fps = 30 }: SourceOptions): Promise<MediaStream> {
+  const video = { width: { max: width }, height: { max: height }, frameRate: { ideal: fps } };
+  return navigator.mediaDevices.getDisplayMedia({ video, audio: true });
 }
 
 function deviceWords(kind: SourceKind, { name, message }: DOMException): string {
-  if (name === 'NotAllowedError') return kind === 'screen' ? 'Sharing the screen was not allowed.' : 'The browser was not allowed to use camera and microphone.';
-  if (name === 'NotFoundError') return 'No camera or microphone was found.';
-  if (name === 'NotReadableError') return 'The camera or microphone is in use by another program.';
+  if (name === 'NotAllowedError') {
+    return kind === 'screen'
+      ? 'Sharing the screen was not allowed. Choose a screen or window in the browser’s dialogue and confirm it.'
+      : 'The browser may not use camera and microphone here. Allow both in the site settings, beside the address, and try again.';
+  }
+  if (name === 'NotFoundError') return 'No camera or microphone was found. Connect one, or publish the screen or the test pattern.';
+  if (name === 'NotReadableError') return 'The camera or microphone is in use by another program. Close it there and try again.';
+  if (name === 'OverconstrainedError') return 'The chosen camera or microphone is not there any more. Choose another.';
   return message || name;
 }

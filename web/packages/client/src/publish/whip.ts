@@ -5,7 +5,7 @@ import { UnisonoError } from '../errors';
 import { Backoff, delay } from '../net/backoff';
 import { endSession, exchange } from '../webrtc/exchange';
 import { watchLink } from '../webrtc/link';
-import { h264First, preferStereo } from '../webrtc/sdp';
+import { codecFirst, h264First, preferStereo } from '../webrtc/sdp';
 import { HealthMeter, type Health } from './health';
 
 export type { Health } from './health';
@@ -20,6 +20,10 @@ export interface PublishOptions {
   readonly key?: string;
   /** Upper bound for the video encoder; default 4 Mbit/s. */
   readonly videoBitsPerSecond?: number;
+  /** Frames per second at most; default 60. */
+  readonly framesPerSecond?: number;
+  /** The codec to offer first, such as `VP9`; default H.264. */
+  readonly videoCodec?: string;
 }
 
 export interface PublishEvents {
@@ -123,15 +127,15 @@ export class Publisher {
   #open(): RTCPeerConnection {
     const pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
     this.#pc = pc;
-    const { stream, videoBitsPerSecond = 4_000_000 } = this.#options;
+    const { stream, videoBitsPerSecond = 4_000_000, framesPerSecond = 60, videoCodec } = this.#options;
     for (const track of stream.getTracks()) {
       const isVideo = track.kind === 'video';
       const transceiver = pc.addTransceiver(track, {
         direction: 'sendonly',
         streams: [stream],
-        sendEncodings: [isVideo ? { maxBitrate: videoBitsPerSecond, maxFramerate: 60 } : { maxBitrate: 128_000 }],
+        sendEncodings: [isVideo ? { maxBitrate: videoBitsPerSecond, maxFramerate: framesPerSecond } : { maxBitrate: 128_000 }],
       });
-      if (isVideo) preferH264(transceiver);
+      if (isVideo) prefer(transceiver, videoCodec);
     }
     return pc;
   }
@@ -153,11 +157,19 @@ export class Publisher {
   }
 }
 
-function preferH264(transceiver: RTCRtpTransceiver): void {
+/** The video codecs this browser sends, by name, H.264 first. */
+export function sendableCodecs(): string[] {
+  const codecs = globalThis.RTCRtpSender?.getCapabilities?.('video')?.codecs ?? [];
+  const names = h264First(codecs).map(({ mimeType }) => mimeType.split('/')[1] ?? '');
+  // The rest of the list are helpers: retransmission and forward error correction.
+  return [...new Set(names)].filter((name) => /^(H26[45]|VP[89]|AV1)$/i.test(name));
+}
+
+function prefer(transceiver: RTCRtpTransceiver, name: string | undefined): void {
   const codecs = RTCRtpSender.getCapabilities?.('video')?.codecs;
   if (!codecs) return;
   try {
-    transceiver.setCodecPreferences?.(h264First(codecs));
+    transceiver.setCodecPreferences?.(name ? codecFirst(h264First(codecs), name) : h264First(codecs));
   } catch {
     // The server picks what it has.
   }

@@ -32,6 +32,12 @@ export function h264First<C extends Codec>(codecs: readonly C[]): C[] {
     .map(({ codec }) => codec);
 }
 
+/** Those named `name` (`VP9`) before the others; both keep their order. */
+export function codecFirst<C extends Codec>(codecs: readonly C[], name: string): C[] {
+  const isWanted = ({ mimeType }: Codec) => mimeType.toLowerCase() === `video/${name.toLowerCase()}`;
+  return [...codecs.filter(isWanted), ...codecs.filter((codec) => !isWanted(codec))];
+}
+
 function h264Rank({ mimeType, sdpFmtpLine = '' }: Codec): number {
   if (mimeType.toLowerCase() !== 'video/h264') return 3;
   if (!/packetization-mode=1/.test(sdpFmtpLine)) return 2;

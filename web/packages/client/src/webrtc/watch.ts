@@ -1,6 +1,7 @@
 /** Watching by WebRTC (WHEP): joins, waits for a publisher, comes back after a loss. */
 
 import { UnisonoError } from '../errors';
+import type { Figures, Kinds } from '../figures';
 import { Backoff, delay } from '../net/backoff';
 import { Player, type FrameTime, type PlayerOptions } from '../player';
 import type { Displayed } from '../time/frames';
@@ -8,6 +9,7 @@ import type { MediaPoint } from '../time/point';
 import { RtpTimeline } from '../time/rtp';
 import { parseControl } from './control';
 import { endSession, exchange } from './exchange';
+import { ReceiveMeter } from './figures';
 import { watchLink, type Lost } from './link';
 import { h264First, preferStereo } from './sdp';
 
@@ -50,6 +52,7 @@ export class WebRtcPlayer extends Player {
   #mappedAt = Infinity;
   #unreachable = 0;
   #jitterBufferMs: number | null;
+  #meter = new ReceiveMeter();
 
   constructor(options: WatchWebRtcOptions) {
     super(options);
@@ -64,9 +67,19 @@ export class WebRtcPlayer extends Player {
   }
 
   /** Turns the dial while playing; `null` leaves it to the browser. Raise in steps of 100 ms or less for no visible pause. */
-  set jitterBufferMs(ms: number | null) {
+  override set holdBackMs(ms: number | null) {
     this.#jitterBufferMs = ms;
     for (const receiver of this.#pc?.getReceivers() ?? []) setJitterBuffer(receiver, ms);
+  }
+
+  override async figures(): Promise<Figures> {
+    return this.#meter.read(((await this.#pc?.getStats()) ?? new Map()) as ReadonlyMap<string, unknown>);
+  }
+
+  override kinds(): Kinds | null {
+    const [video, audio] = [this.#timelines.video.isMapped, this.#timelines.audio.isMapped];
+    // The other kind's mapping follows the first at once, if there is one.
+    return performance.now() - this.#mappedAt < 1000 ? null : { video, audio };
   }
 
   protected override timeOf({ rtpTimestamp }: Displayed): MediaPoint | null {

@@ -69,6 +69,7 @@ function AskKey({ onKey }: { onKey: () => void }) {
   };
   return (
     <form class="ask" onSubmit={submit}>
+      <h1>Streams</h1>
       <p>The list of streams is for administrators. A stream itself opens by its address, such as {location.origin}/live/alice.</p>
       <div class="row">
         <input type="password" aria-label="Admin key" placeholder="Admin key, ak_…" autocomplete="off" value={key} onInput={(e) => setKey(e.currentTarget.value)} />

@@ -1,7 +1,7 @@
 /** The ways to publish, with everything filled in that the page knows. */
 
 import { useState } from 'preact/hooks';
-import { Copy } from '../parts/copy';
+import { Ffmpeg, Obs } from '../parts/encoders';
 import { Segments } from '../parts/frame';
 
 type Way = 'browser' | 'obs' | 'ffmpeg';
@@ -31,7 +31,7 @@ export function Ways({ folded }: { folded: boolean }) {
       {way === 'browser' && <Browser stream={stream} />}
       {way === 'obs' && <Obs stream={stream} />}
       {way === 'ffmpeg' && <Ffmpeg stream={stream} />}
-      <p class="quiet">The server printed the publish key at its first start. It begins with pk_ and takes the place of YOUR_KEY.</p>
+      <p class="quiet">The server printed the publish key at its first start. It begins with pk_{way === 'browser' ? '.' : ' and takes the place of YOUR_KEY.'}</p>
     </details>
   );
 }
@@ -43,33 +43,6 @@ function Browser({ stream }: { stream: string }) {
       <a class="button main" href={`/${stream}/publish`}>
         Open the publish page
       </a>
-    </div>
-  );
-}
-
-function Obs({ stream }: { stream: string }) {
-  const [app, name] = stream.split('/');
-  return (
-    <div class="way">
-      <p>Settings → Stream → Service “Custom…”:</p>
-      <Copy label="Server" text={`rtmp://${location.hostname}:1935/${app}`} />
-      <Copy label="Stream key" text={`${name}?key=YOUR_KEY`} />
-      <p>
-        Settings → Output, Output Mode “Advanced”: <b>Keyframe Interval 2 s</b>, and <b>B-frames 0</b> (or Tune “zerolatency”). With B-frames, browsers
-        cannot play the stream by WebRTC; it then plays by LL-HLS, about two seconds behind.
-      </p>
-    </div>
-  );
-}
-
-function Ffmpeg({ stream }: { stream: string }) {
-  const command =
-    `ffmpeg -re -i video.mp4 -c:v libx264 -preset veryfast -tune zerolatency -g 60 -pix_fmt yuv420p ` +
-    `-c:a aac -ar 48000 -f flv 'rtmp://${location.hostname}:1935/${stream}?key=YOUR_KEY'`;
-  return (
-    <div class="way">
-      <p>Plays a file as if it were live:</p>
-      <Copy text={command} />
     </div>
   );
 }

@@ -13,6 +13,7 @@ declare module 'preact' {
         latency?: string;
         token?: string;
         class?: string;
+        controls?: string;
         children?: ComponentChildren;
       };
     }

@@ -1,12 +1,17 @@
 /** The publish page of one stream. */
 
 import type { StreamName, StreamUrls } from '@unisono/client';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { Copy } from '../parts/copy';
-import { Banner, Figure, Head, Pill, Segments, type Tone } from '../parts/frame';
-import { bitrate } from '../parts/words';
+import { Banner, Head, Pill, Segments, type Tone } from '../parts/frame';
+import { Ffmpeg, Obs } from '../parts/encoders';
+import { capital } from '../parts/words';
 import { DevicePickers } from './devices';
-import { HEIGHTS, settingsOfAddress, startsByItself, type Kind, type Settings } from './settings';
+import { Health } from './health';
+import { Insecure } from './insecure';
+import { Preview } from './preview';
+import { Quality } from './quality';
+import { settingsOfAddress, startsByItself, type Kind, type Settings } from './settings';
 import { useStudio, type Studio } from './studio';
 
 const KINDS = [
@@ -14,8 +19,6 @@ const KINDS = [
   { value: 'screen', label: 'Screen' },
   { value: 'pattern', label: 'Test pattern' },
 ] as const;
-
-const SIZES = HEIGHTS.map((height) => ({ value: String(height), label: `${height}p` }));
 
 const TONES: Record<Studio['state'], Tone> = { idle: 'idle', connecting: 'wait', live: 'live', reconnecting: 'wait', failed: 'bad', closed: 'idle' };
 const HEADLINES: Record<Studio['state'], string> = {
@@ -51,7 +54,7 @@ export function Publish({ stream, urls }: { stream: StreamName; urls: StreamUrls
         <a href={urls.watch}>Watch page</a>
       </Head>
       <main class="publish">
-        <section class="stage">
+        <section class="stage" aria-label="Preview">
           <Preview studio={studio} kind={settings.kind} onOpen={() => void studio.preview(settings)} />
           <div class="caption">
             <div class="title">
@@ -60,13 +63,16 @@ export function Publish({ stream, urls }: { stream: StreamName; urls: StreamUrls
                 {stream.name}
               </h1>
             </div>
-            <Pill tone={TONES[studio.state]}>{HEADLINES[studio.state]}</Pill>
+            <span role="status">
+              <Pill tone={TONES[studio.state]}>{HEADLINES[studio.state]}</Pill>
+            </span>
           </div>
-          {studio.state === 'failed' && <Banner tone="bad">{studio.words}</Banner>}
-          {studio.state === 'reconnecting' && <Banner>{studio.words}</Banner>}
-          <HealthFigures studio={studio} />
+          {studio.state === 'failed' && <Banner tone="bad">{capital(studio.words)}</Banner>}
+          {studio.state === 'reconnecting' && <Banner>{capital(studio.words)}</Banner>}
+          <Insecure />
+          <Health studio={studio} urls={urls} />
         </section>
-        <aside>
+        <aside aria-label="Settings">
           <form
             class="panel setup"
             onSubmit={(event) => {
@@ -78,9 +84,7 @@ export function Publish({ stream, urls }: { stream: StreamName; urls: StreamUrls
             <h2>Source</h2>
             <Segments label="Source" value={settings.kind} options={KINDS} onChange={(kind: Kind) => change({ kind })} />
             {settings.kind === 'camera' && <DevicePickers settings={settings} isOpen={studio.source?.kind === 'camera'} onChange={change} />}
-            {settings.kind !== 'screen' && (
-              <Segments label="Size" value={String(settings.height)} options={SIZES} disabled={isOn} onChange={(height) => change({ height: Number(height) })} />
-            )}
+            <Quality settings={settings} disabled={isOn} onChange={change} />
             <label>
               Publish key
               <input
@@ -100,43 +104,13 @@ export function Publish({ stream, urls }: { stream: StreamName; urls: StreamUrls
             <h2>Viewers go to</h2>
             <Copy text={urls.watch} />
           </section>
+          <details class="panel ways">
+            <summary>Publish with OBS or FFmpeg</summary>
+            <Obs stream={`${stream.app}/${stream.name}`} />
+            <Ffmpeg stream={`${stream.app}/${stream.name}`} />
+          </details>
         </aside>
       </main>
     </>
-  );
-}
-
-function Preview({ studio, kind, onOpen }: { studio: Studio; kind: Kind; onOpen: () => void }) {
-  const video = useRef<HTMLVideoElement>(null);
-  const stream = studio.source?.stream ?? null;
-  useEffect(() => {
-    if (video.current) video.current.srcObject = stream;
-  }, [stream]);
-  const words = { camera: 'Show the camera', screen: 'Choose a screen', pattern: 'Show the test pattern' }[kind];
-  return (
-    <div class="screen preview">
-      <video ref={video} class={kind === 'camera' ? 'mirrored' : ''} autoplay muted playsinline />
-      {(!stream || studio.source?.kind !== kind) && (
-        <button type="button" class="veil" onClick={onOpen}>
-          {words}
-        </button>
-      )}
-    </div>
-  );
-}
-
-function HealthFigures({ studio: { health, state } }: { studio: Studio }) {
-  if (!health || state !== 'live') return null;
-  const held = { cpu: 'held back by this computer', bandwidth: 'held back by the network' }[health.limitedBy];
-  return (
-    <dl class="figures">
-      <Figure name="Video" value={bitrate(health.videoBitsPerSecond)} title={held ?? 'Sent in the last second'} />
-      <Figure name="Audio" value={bitrate(health.audioBitsPerSecond)} />
-      <Figure name="Rate" value={`${Math.round(health.framesPerSecond)} fps`} />
-      <Figure name="Picture" value={health.width ? `${health.width}×${health.height}` : '–'} title={held ?? ''} />
-      <Figure name="Round trip" value={health.roundTripMs === null ? '–' : `${Math.max(1, Math.round(health.roundTripMs))} ms`} />
-      <Figure name="Loss" value={health.loss === null ? '–' : `${(health.loss * 100).toFixed(1)} %`} />
-      <Figure name="Codec" value={health.codec ?? '–'} />
-    </dl>
   );
 }

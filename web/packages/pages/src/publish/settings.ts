@@ -5,10 +5,17 @@ import type { SourceOptions } from '@unisono/client';
 export type Kind = SourceOptions['kind'];
 
 export const HEIGHTS = [360, 540, 720, 1080] as const;
+export const RATES = [15, 24, 30, 60] as const;
+export const BITRATES_KBPS = [500, 1000, 2000, 3500, 6000, 10_000] as const;
 
 export interface Settings {
   readonly kind: Kind;
   readonly height: number;
+  readonly fps: number;
+  /** kbit/s of the picture; 0: what suits size and rate. */
+  readonly bitrateKbps: number;
+  /** Empty: the server's and the browser's best, H.264 where there is one. */
+  readonly codec: string;
   readonly cameraId: string;
   readonly microphoneId: string;
   readonly key: string;
@@ -30,9 +37,14 @@ export function settingsOfAddress(): Settings {
   }
   const kind = query.get('source');
   const height = Number(query.get('height'));
+  const fps = Number(query.get('fps'));
+  const bitrate = Number(query.get('bitrate'));
   return {
     kind: kind === 'screen' || kind === 'pattern' ? kind : 'camera',
     height: (HEIGHTS as readonly number[]).includes(height) ? height : 720,
+    fps: (RATES as readonly number[]).includes(fps) ? fps : 30,
+    bitrateKbps: Number.isFinite(bitrate) ? Math.min(Math.max(Math.round(bitrate), 0), 50_000) : 0,
+    codec: /^[A-Za-z0-9]{1,8}$/.test(query.get('codec') ?? '') ? query.get('codec')! : '',
     cameraId: '',
     microphoneId: '',
     key: sessionStorage.getItem(KEY) ?? '',
@@ -48,18 +60,20 @@ export function rememberKey(key: string): void {
   sessionStorage.setItem(KEY, key);
 }
 
-export function sourceOptions({ kind, height, cameraId, microphoneId }: Settings): SourceOptions {
+export function sourceOptions({ kind, height, fps, cameraId, microphoneId }: Settings): SourceOptions {
   return {
     kind,
     width: Math.round((height * 16) / 9),
     height,
-    fps: 30,
+    fps,
     ...(cameraId ? { cameraId } : {}),
     ...(microphoneId ? { microphoneId } : {}),
   };
 }
 
-/** Enough for motion at 30 frames a second. */
-export function videoBitrate(height: number): number {
-  return { 360: 1_000_000, 540: 2_000_000, 720: 3_500_000, 1080: 6_000_000 }[height] ?? 3_500_000;
+/** Bits per second: the chosen ones, or enough for motion at 30 frames a second, half as many again at 60. */
+export function videoBitrate({ bitrateKbps, height, fps }: Pick<Settings, 'bitrateKbps' | 'height' | 'fps'>): number {
+  if (bitrateKbps > 0) return bitrateKbps * 1000;
+  const usual = { 360: 1_000_000, 540: 2_000_000, 720: 3_500_000, 1080: 6_000_000 }[height] ?? 3_500_000;
+  return fps > 30 ? usual * 1.5 : usual;
 }

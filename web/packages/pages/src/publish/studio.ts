@@ -14,6 +14,14 @@ export interface Studio {
   readonly preview: (settings: Settings) => Promise<Source | null>;
   readonly start: (settings: Settings) => Promise<void>;
   readonly stop: () => void;
+  /** What is sent black or silent. */
+  readonly muted: Muted;
+  readonly mute: (part: Partial<Muted>) => void;
+}
+
+export interface Muted {
+  readonly video: boolean;
+  readonly audio: boolean;
 }
 
 export function useStudio(urls: StreamUrls): Studio {
@@ -22,6 +30,8 @@ export function useStudio(urls: StreamUrls): Studio {
   const [health, setHealth] = useState<Health | null>(null);
   const publisher = useRef<Publisher | null>(null);
   const open = useRef<Source | null>(null);
+  const muted = useRef<Muted>({ video: false, audio: false });
+  const [shownMuted, setMuted] = useState<Muted>(muted.current);
 
   useEffect(
     () => () => {
@@ -34,6 +44,7 @@ export function useStudio(urls: StreamUrls): Studio {
   const preview = async (settings: Settings): Promise<Source | null> => {
     try {
       const next = await sourceOf(sourceOptions(settings));
+      silence(next, muted.current);
       await publisher.current?.replace(next.stream);
       open.current?.stop();
       open.current = next;
@@ -60,7 +71,14 @@ export function useStudio(urls: StreamUrls): Studio {
     if (!shown) return;
     rememberKey(settings.key);
     setStatus({ state: 'connecting', words: 'Connecting' });
-    const next = publishWhip({ url: urls.whip, key: settings.key, stream: shown.stream, videoBitsPerSecond: videoBitrate(settings.height) });
+    const next = publishWhip({
+      url: urls.whip,
+      key: settings.key,
+      stream: shown.stream,
+      videoBitsPerSecond: videoBitrate(settings),
+      framesPerSecond: settings.fps,
+      ...(settings.codec ? { videoCodec: settings.codec } : {}),
+    });
     publisher.current = next;
     window.unisono = { ...window.unisono, publisher: next, source: shown };
     next.on('state', (now) => {
@@ -75,5 +93,16 @@ export function useStudio(urls: StreamUrls): Studio {
     shown.stream.getVideoTracks()[0]?.addEventListener('ended', () => publisher.current === next && open.current === shown && stop());
   };
 
-  return { source, ...status, health, preview, start, stop };
+  const mute = (part: Partial<Muted>) => {
+    const next = { ...muted.current, ...part };
+    muted.current = next;
+    if (open.current) silence(open.current, next);
+    setMuted(next);
+  };
+
+  return { source, ...status, health, preview, start, stop, muted: shownMuted, mute };
+}
+
+function silence({ stream }: Source, muted: Muted): void {
+  for (const track of stream.getTracks()) track.enabled = !(track.kind === 'video' ? muted.video : muted.audio);
 }

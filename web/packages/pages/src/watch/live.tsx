@@ -2,22 +2,24 @@
 
 import type { Stats } from '@unisono/client';
 import type { UnisonoPlayer } from '@unisono/player';
-import type { RefObject } from 'preact';
+import type { ComponentChildren, RefObject } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { Figure } from '../parts/frame';
 import { milliseconds } from '../parts/words';
 
 const EVERY_MS = 400;
 
-export function Live({ player }: { player: RefObject<UnisonoPlayer | null> }) {
+/** `children`: figures that come from elsewhere. */
+export function Live({ player, children }: { player: RefObject<UnisonoPlayer | null>; children?: ComponentChildren }) {
   const stats = useStats(player);
   const isPlaying = stats?.state === 'playing';
   const latency = isPlaying && stats.latencyMs !== null ? milliseconds(Math.max(stats.latencyMs, 0)) : '–';
   return (
     <dl class="figures">
       <Figure name="Latency" value={stats && isPlaying && !stats.isExact && latency !== '–' ? `≈ ${latency}` : latency} title={latencyTitle(stats)} />
-      <Figure name="Rate" value={isPlaying ? `${stats.framesPerSecond} fps` : '–'} title="Frames shown in the last second" />
+      <Figure name="Rate" value={isPlaying && stats.width > 0 ? `${stats.framesPerSecond} fps` : '–'} title="Frames shown in the last second" />
       <Figure name="Picture" value={stats?.width ? `${stats.width}×${stats.height}` : '–'} />
+      {children}
       <Figure name="Stalls" value={String(stats?.stalls ?? 0)} title="Times playback stood still for more than half a second" />
     </dl>
   );

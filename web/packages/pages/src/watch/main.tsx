@@ -4,12 +4,17 @@ import '@unisono/player';
 import { parseAddress, streamUrls } from '@unisono/client';
 import { render } from 'preact';
 import { Banner, Head } from '../parts/frame';
+import { Embedded } from './embedded';
 import { Watch } from './watch';
 import '../style/index.css';
 
 const { stream, token } = parseAddress(new URL(location.href));
 
+/** `?embed`: the player alone, for an iframe in somebody's page. */
+const isEmbedded = new URLSearchParams(location.search).has('embed');
+
 function Page() {
+  if (stream && isEmbedded) return <Embedded stream={stream} token={token} />;
   if (stream) return <Watch stream={stream} token={token} urls={streamUrls(stream, location.origin, token)} />;
   return (
     <>

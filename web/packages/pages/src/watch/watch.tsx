@@ -1,18 +1,23 @@
 /** The watch page of one stream. */
 
 import type { Applied, StreamName, StreamUrls } from '@unisono/client';
-import type { Mode, PlayerState, UnisonoPlayer } from '@unisono/player';
+import type { Mode, Phase, PlayerState, UnisonoPlayer } from '@unisono/player';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { StreamView } from '../api';
+import { Troubles } from '../parts/diagnosis';
 import { Banner, Head, Pill, Segments, type Tone } from '../parts/frame';
 import '../parts/player';
 import '../parts/window';
 import { usePolled } from '../parts/poll';
-import { sourceWords, trackWords, viewerWords } from '../parts/words';
+import { sourceWords, trackWords } from '../parts/words';
+import { Share } from './embed';
+import { usePlayerKeys } from './keys';
 import { EventLog } from './log';
 import { Live } from './live';
+import { Viewers } from './viewers';
 import { SendEvent } from './send';
 import { Toasts } from './toasts';
+import { AskToken } from './token';
 
 /** Events kept in the list; older ones leave it. */
 const LOG_LENGTH = 60;
@@ -22,67 +27,82 @@ const LINES = [
   { value: 'hls', label: 'LL-HLS' },
 ] as const;
 
-const TONES: Record<PlayerState['state'], Tone> = {
+const TONES: Record<Phase, Tone> = {
+  offline: 'bad',
   connecting: 'wait',
   waiting: 'idle',
   playing: 'live',
   stalled: 'wait',
   reconnecting: 'wait',
+  ended: 'idle',
+  refused: 'bad',
   failed: 'bad',
-  closed: 'idle',
 };
 
-const HEADLINES: Record<PlayerState['state'], string> = {
+const HEADLINES: Record<Phase, string> = {
+  offline: 'Offline',
   connecting: 'Connecting',
   waiting: 'Not live',
   playing: 'Live',
   stalled: 'No new picture',
   reconnecting: 'Reconnecting',
+  ended: 'Ended',
+  refused: 'Refused',
   failed: 'Cannot play',
-  closed: 'Closed',
 };
 
-function modeOfAddress(): Mode {
-  const mode = new URLSearchParams(location.search).get('mode');
-  return mode === 'webrtc' || mode === 'hls' ? mode : 'auto';
+/** `?mode=webrtc|hls` forces a protocol, `?latency=lowest|balanced|stable` turns the dial. */
+function choicesOfAddress(): { mode: Mode; latency: string } {
+  const query = new URLSearchParams(location.search);
+  const mode = query.get('mode');
+  return { mode: mode === 'webrtc' || mode === 'hls' ? mode : 'auto', latency: query.get('latency') ?? 'lowest' };
 }
 
 export function Watch({ stream, token, urls }: { stream: StreamName; token: string | null; urls: StreamUrls }) {
   const player = useRef<UnisonoPlayer>(null);
-  const [mode, setMode] = useState<Mode>(modeOfAddress);
-  const [state, setState] = useState<PlayerState>({ state: 'connecting', words: '', line: mode === 'hls' ? 'hls' : 'webrtc', note: null });
+  // The player's own menu changes them later.
+  const [{ mode, latency }] = useState(choicesOfAddress);
+  const [state, setState] = useState<PlayerState>({ state: 'connecting', phase: 'connecting', words: '', line: mode === 'hls' ? 'hls' : 'webrtc', note: null });
   const [log, setLog] = useState<readonly Applied[]>([]);
-  const { data: view, error } = usePolled<StreamView>(urls.status, 3000);
+  const { data: view, error, refresh } = usePolled<StreamView>(urls.status, 3000);
+  /** T of the first frame shown here: what belongs to a time before it is history. */
+  const [joinedAt, setJoinedAt] = useState<number | null>(null);
+  // We are a viewer now, or not any more.
+  useEffect(refresh, [state.phase]);
 
+  usePlayerKeys(player);
   useEffect(() => {
     const element = player.current!;
     window.unisono = { ...window.unisono, player: element };
     const onState = (event: Event) => setState((event as CustomEvent<PlayerState>).detail);
     element.addEventListener('unisono-state', onState);
     const stop = element.on('event', (applied) => setLog((old) => [applied, ...old].slice(0, LOG_LENGTH)));
+    const stopJoining = element.on('frame', ({ t }) => {
+      setJoinedAt(t);
+      stopJoining();
+    });
     return () => {
       element.removeEventListener('unisono-state', onState);
       stop();
+      stopJoining();
     };
   }, []);
 
   const choose = (line: 'webrtc' | 'hls') => {
-    setMode(line);
+    player.current!.mode = line;
     history.replaceState(null, '', `?mode=${line}${location.hash}`);
   };
-  // With B-frames the server's note says why it plays as it does; else the player's own reason does. Small print stays small.
+  // With B-frames the server's note says why it plays as it does; else the player's own reason does.
   const isReordered = view?.tracks.some(({ reordered }) => reordered) ?? false;
-  const pressing = isReordered ? (view?.notes ?? []) : state.note ? [`Plays by LL-HLS: ${state.note}`] : [];
-  const smallPrint = isReordered ? [] : (view?.notes ?? []);
   return (
     <>
       <Head>
         <a href={urls.publish}>Publish</a>
       </Head>
       <main class="watch">
-        <section class="stage">
-          <unisono-player ref={player} class="screen" src={urls.watch} mode={mode} {...(token ? { token } : {})}>
-            <Toasts log={log} />
+        <section class="stage" aria-label="Stream">
+          <unisono-player ref={player} class="screen" src={urls.watch} mode={mode} latency={latency} {...(token ? { token } : {})}>
+            <Toasts log={log.filter(({ event }) => joinedAt !== null && event.at >= joinedAt)} />
           </unisono-player>
           <div class="caption">
             <div class="title">
@@ -91,29 +111,24 @@ export function Watch({ stream, token, urls }: { stream: StreamName; token: stri
                 {stream.name}
               </h1>
               <p class="quiet">
-                {view ? [viewerWords(view), sourceWords(view), ...view.tracks.map(trackWords)].join(' · ') : error?.kind === 'network' ? error.message : ' '}
+                {view ? [sourceWords(view), ...view.tracks.map(trackWords)].join(' · ') : error?.kind === 'network' ? error.message : ' '}
               </p>
             </div>
             <Segments label="Protocol" value={state.line} options={LINES} onChange={choose} />
           </div>
           <div class="facts">
             <span title={state.words}>
-              <Pill tone={TONES[state.state]}>{HEADLINES[state.state]}</Pill>
+              <Pill tone={TONES[state.phase]}>{HEADLINES[state.phase]}</Pill>
             </span>
-            <Live player={player} />
+            <Live player={player}>{view && <Viewers view={view} />}</Live>
           </div>
-          {pressing.map((note) => (
-            <Banner key={note}>{note}</Banner>
-          ))}
-          {smallPrint.map((note) => (
-            <p key={note} class="quiet">
-              {note}
-            </p>
-          ))}
-          {state.state === 'failed' && <Banner tone="bad">{state.words}</Banner>}
+          {state.phase === 'refused' && <AskToken />}
+          {state.note && !isReordered && <Banner>Plays by LL-HLS: {state.note}</Banner>}
+          <Troubles view={view} />
+          <Share stream={stream} needsToken={token !== null} />
         </section>
-        <aside class="room">
-          <EventLog log={log} />
+        <aside class="room" aria-label="Room">
+          <EventLog log={log} joinedAt={joinedAt} />
           <SendEvent url={urls.events} player={player} />
         </aside>
       </main>

@@ -72,6 +72,10 @@ impl Answer {
 
 impl Node {
     pub(crate) fn start(workers: usize) -> Self {
+        Self::with(workers, |_| {})
+    }
+
+    pub(crate) fn with(workers: usize, change: impl FnOnce(&mut Config)) -> Self {
         let hub = Hub::new(Limits::default());
         let keyring = Arc::new(Keyring::new());
         let make = |name| {
@@ -87,6 +91,7 @@ impl Node {
         let access = Arc::new(Access::new(keyring, Vec::new(), ViewPolicy::Open));
         let mut config = Config::new("127.0.0.1:0".parse().expect("an address"));
         config.workers = Some(workers);
+        change(&mut config);
         let gateway =
             Gateway::start(config, hub.clone(), access, clock.clone(), metrics.clone()).expect("started");
         Self { hub, clock, metrics, registry, gateway, key, other_key }

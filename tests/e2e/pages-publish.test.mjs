@@ -1,0 +1,84 @@
+// The publish page: devices, mutes, meter, quality, health, and words for everything that can be in the way.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { Browser } from '../lib/chromium.mjs';
+import { Server } from '../lib/server.mjs';
+import { until } from '../lib/until.mjs';
+
+const DEVICES = '--use-fake-device-for-media-stream';
+const CONSENT = '--use-fake-ui-for-media-stream';
+
+describe('the publish page', () => {
+  let server, browser;
+
+  before(async () => {
+    [server, browser] = [await Server.start(), await Browser.launch()];
+  });
+
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  const text = (page) => page.innerText('main');
+  const go = (page) => page.getByRole('button', { name: 'Go live' }).click();
+
+  it('publishes the camera in the chosen quality, and tells how it goes', async () => {
+    const page = await browser.open(`${server.url}/live/cam/publish#key=${server.key}`);
+    assert.ok(!page.url().includes('pk_'), 'the key left the address bar');
+    await page.getByRole('button', { name: 'Show the camera' }).click();
+    await until('the devices have names', () => page.evaluate(() => document.querySelectorAll('select[disabled]').length === 0 && document.querySelectorAll('option').length > 12));
+    await page.getByLabel('Size').selectOption('360');
+    await page.getByLabel('Frame rate').selectOption('15');
+    await page.getByLabel('Bitrate').selectOption('500');
+    await until('the meter moves', () => page.evaluate(() => Number(document.querySelector('[role=meter]')?.getAttribute('aria-valuenow')) > 0));
+    await go(page);
+    await server.live('live/cam');
+    await until('health and the server\'s words', async () => /Round trip[^]*The server receives H\.264 640×360/.test(await text(page)));
+    const limits = await page.evaluate(() => window.unisono.publisher.peerConnection.getSenders().filter(({ track }) => track.kind === 'video').map((sender) => sender.getParameters().encodings[0]));
+    assert.deepEqual(limits.map(({ maxBitrate, maxFramerate }) => [maxBitrate, maxFramerate]), [[500_000, 15]]);
+    await page.getByRole('button', { name: 'Sound on' }).click();
+    await page.getByRole('button', { name: 'Picture on' }).click();
+    assert.deepEqual(await page.evaluate(() => window.unisono.source.stream.getTracks().map(({ enabled }) => enabled)), [false, false]);
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await until('the publisher has left', async () => (await server.stream('live/cam'))?.state !== 'live');
+    await page.close();
+  });
+
+  it('offers the codecs of this browser, and no helpers', async () => {
+    const page = await browser.open(`${server.url}/live/x/publish?source=pattern`);
+    const offered = await page.getByLabel('Codec').locator('option').evaluateAll((options) => options.map(({ value }) => value).filter(Boolean));
+    const sends = await page.evaluate(() => RTCRtpSender.getCapabilities('video').codecs.map(({ mimeType }) => mimeType.slice(6)));
+    assert.ok(offered.length > 1 && offered[0] === 'H264', offered.join());
+    assert.ok(offered.every((codec) => sends.includes(codec) && !/rtx|red|fec/i.test(codec)), offered.join());
+    await page.close();
+  });
+
+  it('a wrong key is refused in the words of the server', async () => {
+    const page = await browser.open(`${server.url}/live/x/publish?source=pattern&height=360#key=pk_00000000_00000000000000000000000000000000`);
+    await go(page);
+    const answer = await fetch(`${server.url}/live/x/whip`, { method: 'POST', headers: { 'content-type': 'application/sdp', authorization: 'Bearer pk_00000000_00000000000000000000000000000000' }, body: 'v=0' });
+    const { detail } = await answer.json();
+    await until('it says so', async () => (await text(page)).toLowerCase().includes(detail.toLowerCase())).catch(async (error) => assert.fail(`${error.message}: ${detail} in ${await text(page)}`));
+    assert.equal(await page.locator('.banner.bad').getAttribute('role'), 'alert');
+    await page.close();
+  });
+
+  it('says what helps when permission is refused, and when there is no device', async () => {
+    for (const [without, words] of [[[CONSENT], /may not use camera and microphone here\. Allow both/], [[DEVICES], /No camera or microphone was found\. Connect one/]]) {
+      const other = await Browser.launch({ without });
+      const page = await other.open(`${server.url}/live/x/publish`);
+      await page.getByRole('button', { name: 'Show the camera' }).click();
+      await until(`it says ${words}`, async () => words.test(await text(page))).catch(async (error) => assert.fail(`${error.message}: ${await text(page)}`));
+      await other.close();
+    }
+  });
+
+  it('by plain http from elsewhere it names the https address', async () => {
+    const other = await Browser.launch({ extra: ['--host-resolver-rules=MAP studio.example 127.0.0.1'] });
+    const page = await other.open(`http://studio.example:${server.http}/live/x/publish`);
+    assert.equal(await page.evaluate(() => isSecureContext), false);
+    assert.match(await text(page), /https:\/\/studio\.example:8443\/live\/x\/publish/);
+    await other.close();
+  });
+});

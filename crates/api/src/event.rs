@@ -1,13 +1,14 @@
 //! Rooms and events as they are asked for.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::ToSchema;
 
 /// Body of `POST /api/v1/rooms/{room}/events`.
 ///
 /// ```json
 /// {"type": "goal", "at": "now", "data": {"by": "Alice"}}
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EventRequest {
     /// Type in the caller's own words: 1 to 64 of `a-z 0-9 . _ -`.
@@ -15,6 +16,7 @@ pub struct EventRequest {
     pub ty: String,
     /// `"now"` (the default) or a T in integer microseconds.
     #[serde(default)]
+    #[schema(value_type = Object, example = "now")]
     pub at: At,
     /// Lane; the default is `alert`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,7 +82,7 @@ impl<'de> Deserialize<'de> for At {
 }
 
 /// `GET /api/v1/rooms/{room}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RoomView {
     /// `app:name`.
     pub room: String,

@@ -1,15 +1,26 @@
 //! The HTTP API's own words: problem documents, and the JSON of requests and responses.
 
+mod detail;
 mod event;
+mod key;
+mod openapi;
 mod peer;
 mod presented;
 mod problem;
 mod server;
+mod session;
 mod stream;
 
+pub use detail::{HealthView, PublisherView, RenditionView, StopRequest, StreamDetail};
 pub use event::{At, EventRequest, RoomView};
+pub use key::{
+    GrantView, KeyList, KeyRequest, KeyRole, KeyView, MadeKey, MadeToken, QuotaView, ReloadView,
+    RevokeRequest, TokenRequest,
+};
+pub use openapi::openapi_json;
 pub use peer::Peer;
 pub use presented::{PathToken, Presented};
 pub use problem::{Genuine, Problem};
 pub use server::ServerView;
+pub use session::{SessionList, SessionRole, SessionView};
 pub use stream::{StreamList, StreamState, StreamView, TrackKind, TrackView, Viewers};

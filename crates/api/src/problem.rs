@@ -6,12 +6,13 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use utoipa::ToSchema;
 
 /// `application/problem+json` (RFC 9457 §3): `{status, title, detail}`; `type` is `about:blank`, so left out.
 ///
 /// `title` says what kind of thing went wrong, the same each time; `detail` says what it was this time and what
 /// helps. Neither ever holds a key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// HTTP status code, repeated in the body.
     pub status: u16,

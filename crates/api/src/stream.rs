@@ -1,16 +1,20 @@
 //! Streams as API, pages and scripts see them.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// `GET /api/v1/streams`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StreamList {
     /// By name.
     pub streams: Vec<StreamView>,
+    /// Where the next page begins (`?cursor=`); absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// One stream; also `GET /api/v1/streams/{app}/{name}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StreamView {
     /// `app/name`.
     pub name: String,
@@ -31,7 +35,7 @@ pub struct StreamView {
 }
 
 /// See [`StreamView::state`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StreamState {
     /// A publisher is connected.
@@ -41,16 +45,16 @@ pub enum StreamState {
 }
 
 /// Viewers by exit. HLS is counted by requests, so approximately.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Viewers {
     /// WHEP sessions.
     pub webrtc: usize,
-    /// HLS players.
+    /// HLS players, counted by their requests of the last 10 s: approximately.
     pub hls: usize,
 }
 
 /// A track of the source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TrackView {
     /// Picture or sound.
     pub kind: TrackKind,
@@ -68,7 +72,7 @@ pub struct TrackView {
 }
 
 /// See [`TrackView::kind`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TrackKind {
     /// Moving picture.

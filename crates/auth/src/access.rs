@@ -70,6 +70,14 @@ impl Pass {
             Who::Key(id) | Who::Token { subject: id, .. } => id.clone(),
         }
     }
+
+    /// The `jti` of the token that let in, where it has one.
+    pub fn token(&self) -> Option<&str> {
+        match &self.who {
+            Who::Token { jti, .. } => jti.as_deref(),
+            Who::Anyone | Who::Key(_) => None,
+        }
+    }
 }
 
 /// A token's name that cannot be revoked.
@@ -92,13 +100,13 @@ pub struct Access {
     /// Token ids, and when they expire by themselves.
     revoked: RwLock<HashMap<String, u64>>,
     uses: Uses,
-    view: ViewPolicy,
+    view: RwLock<ViewPolicy>,
 }
 
 impl Access {
     /// Decides by `keyring` and by tokens that one of `tokens` signed.
     pub fn new(keyring: Arc<Keyring>, tokens: Vec<VerifyKey>, view: ViewPolicy) -> Self {
-        Self { keyring, tokens: RwLock::new(vec![tokens]), view, ..Self::default() }
+        Self { keyring, tokens: RwLock::new(vec![tokens]), view: RwLock::new(view), ..Self::default() }
     }
 
     /// Room for the keys of one more issuer, none so far.
@@ -127,8 +135,16 @@ impl Access {
     }
 
     /// Who may watch.
-    pub const fn view_policy(&self) -> ViewPolicy {
-        self.view
+    pub fn view_policy(&self) -> ViewPolicy {
+        *self.view.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on these sign tokens, beside the issuers, and this is who may watch. Who is in stays in until its own pass ends.
+    pub fn set_rules(&self, tokens: Vec<VerifyKey>, view: ViewPolicy) {
+        if let Some(fixed) = self.tokens.write().unwrap_or_else(PoisonError::into_inner).first_mut() {
+            *fixed = tokens;
+        }
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = view;
     }
 
     /// May whoever presented this (key or token, empty for nothing) do `action` on `stream` or in its room? `now` in
@@ -178,7 +194,7 @@ impl Access {
         now: u64,
         count: impl FnOnce(String, Allowance) -> Result<Counted, Denied>,
     ) -> Result<Pass, Denied> {
-        if action == Action::View && self.view == ViewPolicy::Open {
+        if action == Action::View && self.view_policy() == ViewPolicy::Open {
             return Ok(Pass::anyone());
         }
         if presented.is_empty() {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use subtle::ConstantTimeEq;
-use unisono_base::KeyId;
+use unisono_base::{KeyId, Quota};
 
 const ID_BYTES: usize = 4;
 /// 128 bits (decisions 5).
@@ -60,9 +60,20 @@ impl NewKey {
     fn from_random(role: Role, name: &str, random: [u8; ID_BYTES + SECRET_BYTES]) -> Self {
         let (id, secret) = random.split_at(ID_BYTES);
         let (id, secret) = (hex(id), hex(secret));
-        let stored =
-            StoredKey { id: id.clone(), role, name: name.to_owned(), sha256: hex(&Sha256::digest(&secret)) };
+        let stored = StoredKey {
+            id: id.clone(),
+            role,
+            name: name.to_owned(),
+            sha256: hex(&Sha256::digest(&secret)),
+            quota: Quota::default(),
+        };
         Self { text: format!("{}_{id}_{secret}", role.prefix()), stored }
+    }
+
+    /// The same key with limits.
+    pub fn with_quota(mut self, quota: Quota) -> Self {
+        self.stored.quota = quota;
+        self
     }
 
     /// The whole key, to be shown to its owner once.
@@ -88,6 +99,9 @@ pub struct StoredKey {
     pub name: String,
     /// SHA-256 of the secret's hex digits, in hex.
     sha256: String,
+    /// What it may use; without limits where a store of before has none.
+    #[serde(default, skip_serializing_if = "Quota::is_unlimited")]
+    pub quota: Quota,
 }
 
 impl StoredKey {
@@ -164,6 +178,17 @@ mod tests {
         let json = serde_json::to_string(key.stored()).expect("plain data");
         assert!(!json.contains(secret));
         assert_eq!(&serde_json::from_str::<StoredKey>(&json).expect("own form"), key.stored());
+    }
+
+    #[test]
+    fn a_key_of_before_has_no_limits_and_limits_are_kept() {
+        let old = r#"{"id":"01020304","role":"publish","name":"old","sha256":"00"}"#;
+        let mut key: StoredKey = serde_json::from_str(old).expect("the form of before");
+        assert!(key.quota.is_unlimited());
+        assert_eq!(serde_json::to_string(&key).expect("plain data"), old, "written as before");
+        key.quota.viewers_max = Some(3);
+        let again = serde_json::to_string(&key).expect("plain data");
+        assert_eq!(serde_json::from_str::<StoredKey>(&again).expect("own form"), key);
     }
 
     #[test]

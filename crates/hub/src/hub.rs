@@ -1,13 +1,16 @@
 //! All streams of a node.
 
-use crate::{Publication, PublishError, RingLimits, Source, State, Stream, stream::Control};
-use parking_lot::RwLock;
+use crate::{
+    Entrance, Publication, PublishError, Refused, RingLimits, Role, Sessions, Source, State, Stream, Ticket,
+    quota::Quotas, stream::Control,
+};
+use parking_lot::{Mutex, RwLock};
 use std::{
     collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
-use unisono_base::{Doorbell, Epoch, KeyId, Span, StreamId};
+use unisono_base::{Doorbell, Epoch, KeyId, Quota, Span, StreamId};
 
 /// Bounds of a node's media.
 #[derive(Clone, Copy, Debug)]
@@ -34,12 +37,25 @@ impl Default for Limits {
 pub struct Hub {
     limits: Limits,
     streams: RwLock<HashMap<StreamId, Arc<Stream>>>,
+    sessions: Arc<Sessions>,
+    quotas: Quotas,
+    /// Names kept closed, and until when in Unix seconds.
+    blocked: Mutex<HashMap<StreamId, u32>>,
 }
+
+/// Names kept closed at once; the one that opens first makes room.
+const BLOCKED_MAX: usize = 1_000;
 
 impl Hub {
     /// An empty hub.
     pub fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, streams: RwLock::default() })
+        Arc::new(Self {
+            limits,
+            streams: RwLock::default(),
+            sessions: Arc::default(),
+            quotas: Quotas::default(),
+            blocked: Mutex::default(),
+        })
     }
 
     /// A stream that is live or waits for its publisher.
@@ -64,7 +80,9 @@ impl Hub {
         unix_seconds: u32,
         doorbell: Arc<dyn Doorbell>,
     ) -> Result<Publication, PublishError> {
+        self.check_block(id, unix_seconds)?;
         let mut streams = self.streams.write();
+        self.quotas.admit_stream(&key, id, streams.values())?;
         let Some(stream) = streams.get(id) else {
             if streams.len() >= self.limits.streams_max {
                 return Err(PublishError::TooManyStreams { max: self.limits.streams_max });
@@ -77,6 +95,7 @@ impl Hub {
                 publisher: Some(doorbell),
                 last_epoch: Some(epoch),
                 lost_since: None,
+                stopped: None,
             };
             let stream = Stream::new(id.clone(), self.limits.ring, control);
             streams.insert(id.clone(), stream.clone());
@@ -100,6 +119,72 @@ impl Hub {
             old.ring();
         }
         Ok(Publication::new(stream, generation, epoch))
+    }
+
+    /// Every publisher and viewer of the node.
+    pub fn sessions(&self) -> &Arc<Sessions> {
+        &self.sessions
+    }
+
+    /// Replaces what keys may use. Publishers and viewers that are in stay, but for the bitrate.
+    pub fn set_quotas(&self, quotas: impl IntoIterator<Item = (KeyId, Quota)>) {
+        self.quotas.replace(quotas);
+    }
+
+    /// Lists a publisher or viewer; a viewer only while its stream's key may have one more.
+    pub fn enter(&self, entrance: Entrance) -> Result<Ticket, Refused> {
+        let publisher = match entrance.role {
+            Role::Viewer | Role::Reader => self.stream(&entrance.stream).map(|stream| stream.key()),
+            Role::Publisher => None,
+        };
+        let Some((key, max)) = publisher.and_then(|key| Some((key.clone(), self.quotas.viewers_max(&key)?)))
+        else {
+            return self.sessions.enter(entrance, |_| Ok(()));
+        };
+        let of_key: Vec<_> = self.streams().into_iter().filter(|s| s.key() == key).collect();
+        let role = entrance.role;
+        self.sessions.enter(entrance, |counts| {
+            let watching: usize = of_key.iter().map(|stream| counts.of(stream.id(), role)).sum();
+            self.quotas.admit_viewer(&key, max, watching)
+        })
+    }
+
+    /// Refuses publishers of this name until then, in seconds of the node's clock.
+    pub fn block(&self, id: StreamId, until_unix_seconds: u32) {
+        let mut blocked = self.blocked.lock();
+        if blocked.len() >= BLOCKED_MAX
+            && let Some(first) = blocked.iter().min_by_key(|(_, until)| **until).map(|(id, _)| id.clone())
+        {
+            blocked.remove(&first);
+        }
+        blocked.insert(id, until_unix_seconds);
+    }
+
+    fn check_block(&self, id: &StreamId, unix_seconds: u32) -> Result<(), PublishError> {
+        let mut blocked = self.blocked.lock();
+        let Some(until) = blocked.get(id).copied() else { return Ok(()) };
+        if until <= unix_seconds {
+            blocked.remove(id);
+            return Ok(());
+        }
+        Err(PublishError::Blocked { stream: id.to_string(), seconds: until - unix_seconds })
+    }
+
+    /// Measures every stream and ends those whose key may not send as much. Call about once a second.
+    pub fn measure(&self, now: Instant) {
+        for stream in self.streams() {
+            let (_, bytes) = stream.ingested();
+            let rate = stream.meter.lock().look(now, bytes);
+            if !matches!(stream.state(), State::Live { .. }) {
+                stream.meter.lock().forget();
+                continue;
+            }
+            if let Err(over) = self.quotas.admit_rate(&stream.key(), rate)
+                && stream.stop_publisher(&over.to_string())
+            {
+                tracing::warn!(stream = %stream.id(), "the publisher is stopped: {over}");
+            }
+        }
     }
 
     /// Ends streams whose publisher has been gone for the linger time. Call about once a second.

@@ -10,11 +10,15 @@
 mod cuts;
 mod hub;
 mod publication;
+mod quota;
 mod ring;
+mod sessions;
 mod stream;
 
 pub use cuts::{Cut, Cuts};
 pub use hub::{Hub, Limits};
 pub use publication::{Publication, PublishError, Source, TrackWriter, Written};
-pub use ring::{Cursor, EndReason, GroupHeader, Read, Ring, RingLimits, SkipReason};
+pub use quota::OverQuota;
+pub use ring::{Cursor, EndReason, GroupHeader, Read, Ring, RingLimits, SkipReason, TrackHealth};
+pub use sessions::{Entrance, Refused, Role, Session, SessionKey, Sessions, Ticket};
 pub use stream::{Rendition, State, Stream, Subscription, Viewer};

@@ -1,6 +1,6 @@
 //! The writing side of a stream: one publication at a time, taken over cleanly.
 
-use crate::{GroupHeader, Ring, State, Stream, cuts::Role};
+use crate::{GroupHeader, OverQuota, Ring, State, Stream, cuts::Role};
 use std::sync::Arc;
 use unisono_base::{Epoch, KeyId, MediaTime};
 use unisono_media::{CodecConfig, Frame, Kind};
@@ -32,6 +32,17 @@ pub enum PublishError {
         /// The limit.
         max: usize,
     },
+    /// The key has what it may have.
+    #[error(transparent)]
+    OverQuota(#[from] OverQuota),
+    /// An operator stopped it and keeps its name closed for a while.
+    #[error("stream {stream} was stopped by the operator and may be published again in {seconds} s")]
+    Blocked {
+        /// The stream asked for.
+        stream: String,
+        /// From now.
+        seconds: u32,
+    },
 }
 
 /// The right to write into a stream. Dropping it says that the publisher is lost.
@@ -58,7 +69,18 @@ impl Publication {
         self.epoch
     }
 
-    /// True once the same key published again elsewhere: stop writing and close the connection.
+    /// Why the node ended this publication, in words for the publisher; `None` while it runs, and where the same key
+    /// took over. [`Self::is_replaced`] is true as well.
+    pub fn stop_words(&self) -> Option<Arc<str>> {
+        let control = self.stream.control.lock();
+        control
+            .stopped
+            .as_ref()
+            .filter(|(generation, _)| *generation == self.generation)
+            .map(|(_, w)| w.clone())
+    }
+
+    /// True once the same key published again elsewhere, or the node ended it: stop writing and close the connection.
     pub fn is_replaced(&self) -> bool {
         self.stream.control.lock().generation != self.generation
     }
@@ -172,6 +194,7 @@ impl TrackWriter {
             (Kind::Video, group) => {
                 let starts_over = self.config_changed || group.is_none_or(|(e, _)| e != epoch);
                 if starts_over && !frame.key {
+                    self.stream.count_dropped();
                     return Written::BeforeKeyframe;
                 }
                 frame.key.then(|| group.map_or_else(|| self.first_group(epoch), |(_, g)| g + 1))

@@ -1,5 +1,9 @@
 //! One rendition's ring: groups of frames, bounded in time and bytes, one writer, many readers.
 
+mod health;
+
+pub use health::TrackHealth;
+
 use parking_lot::RwLock;
 use std::{
     collections::VecDeque,

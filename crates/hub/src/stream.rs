@@ -3,6 +3,7 @@
 use crate::{
     Cursor, Cut, Cuts, EndReason, GroupHeader, Ring, RingLimits, Source,
     cuts::{Cutter, Role},
+    quota::Meter,
 };
 use parking_lot::{Mutex, RwLock};
 use std::{
@@ -52,6 +53,8 @@ pub struct Stream {
     viewers: [AtomicUsize; Viewer::ALL.len()],
     bytes_in: AtomicU64,
     frames_in: AtomicU64,
+    frames_dropped: AtomicU64,
+    pub(crate) meter: Mutex<Meter>,
 }
 
 /// Who publishes, and since when nobody does.
@@ -63,6 +66,8 @@ pub(crate) struct Control {
     pub(crate) publisher: Option<Arc<dyn Doorbell>>,
     pub(crate) last_epoch: Option<Epoch>,
     pub(crate) lost_since: Option<Instant>,
+    /// The generation that the node ended, and what its publisher is told.
+    pub(crate) stopped: Option<(u64, Arc<str>)>,
 }
 
 /// Renditions of the tracks; the first of each list is the source.
@@ -101,6 +106,8 @@ impl Stream {
             viewers: Default::default(),
             bytes_in: AtomicU64::new(0),
             frames_in: AtomicU64::new(0),
+            frames_dropped: AtomicU64::new(0),
+            meter: Mutex::default(),
         })
     }
 
@@ -212,6 +219,39 @@ impl Stream {
         (self.frames_in.load(Ordering::Relaxed), self.bytes_in.load(Ordering::Relaxed))
     }
 
+    /// Frames that came before the first keyframe, which nobody could decode.
+    pub fn dropped(&self) -> u64 {
+        self.frames_dropped.load(Ordering::Relaxed)
+    }
+
+    /// Media bits per second over the last seconds; `None` before two looks of [`crate::Hub::sweep`].
+    pub fn bitrate_bps(&self) -> Option<u64> {
+        self.meter.lock().rate_bps()
+    }
+
+    /// Id of the key that publishes, or that did last.
+    pub fn key(&self) -> KeyId {
+        self.control.lock().key.clone()
+    }
+
+    /// Ends the publication that runs, if one does: its publisher is told `words`, viewers wait for the next.
+    pub fn stop_publisher(&self, words: &str) -> bool {
+        let mut control = self.control.lock();
+        if !matches!(control.state, State::Live { .. }) {
+            return false;
+        }
+        control.stopped = Some((control.generation, words.into()));
+        control.generation += 1;
+        control.state = State::Lost;
+        let publisher = control.publisher.take();
+        drop(control);
+        if let Some(publisher) = publisher {
+            publisher.ring();
+        }
+        self.ring_doorbells();
+        true
+    }
+
     /// Adds a rendition made by this node (a transcoder's output) beside the source and returns the handle its
     /// maker writes through. Dropping the handle takes the rendition away.
     pub fn add_rendition(self: &Arc<Self>, config: CodecConfig) -> Rendition {
@@ -270,6 +310,10 @@ impl Stream {
     pub(crate) fn count(&self, bytes: usize) {
         self.frames_in.fetch_add(1, Ordering::Relaxed);
         self.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_dropped(&self) {
+        self.frames_dropped.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn end(&self) {

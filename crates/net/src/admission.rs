@@ -10,14 +10,14 @@ use std::{
 /// See the module. Cheap to clone; places come back when they are dropped.
 #[derive(Clone, Debug)]
 pub struct Admission {
-    total_max: usize,
-    per_address_max: usize,
     exempt: Exempt,
     held: Arc<Mutex<Held>>,
 }
 
 #[derive(Debug, Default)]
 struct Held {
+    total_max: usize,
+    per_address_max: usize,
     total: usize,
     by_address: HashMap<IpAddr, usize>,
 }
@@ -45,7 +45,8 @@ impl Admission {
     /// At most `total_max` connections, at most `per_address_max` from one client ([`client_of`]). This machine is not
     /// limited on its own: a proxy here speaks for everybody.
     pub fn new(total_max: usize, per_address_max: usize) -> Self {
-        Self { total_max, per_address_max, exempt: Exempt::default(), held: Arc::default() }
+        let held = Held { total_max, per_address_max, ..Held::default() };
+        Self { exempt: Exempt::default(), held: Arc::new(Mutex::new(held)) }
     }
 
     /// With other networks that are bound by the total alone.
@@ -53,17 +54,24 @@ impl Admission {
         Self { exempt, ..self }
     }
 
+    /// Other limits, for connections that come from now on; those that are in stay.
+    pub fn set_limits(&self, total_max: usize, per_address_max: usize) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        (held.total_max, held.per_address_max) = (total_max, per_address_max);
+    }
+
     /// A place for a connection from `peer`.
     pub fn admit(&self, peer: IpAddr) -> Result<Place, Full> {
         let address = (!self.exempt.contains(peer)).then(|| client_of(peer));
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.total >= self.total_max {
-            return Err(Full::Total(self.total_max));
+        if held.total >= held.total_max {
+            return Err(Full::Total(held.total_max));
         }
+        let per_address_max = held.per_address_max;
         if let Some(address) = address {
             let count = held.by_address.entry(address).or_default();
-            if *count >= self.per_address_max {
-                return Err(Full::Address(self.per_address_max));
+            if *count >= per_address_max {
+                return Err(Full::Address(per_address_max));
             }
             *count += 1;
         }
@@ -101,7 +109,11 @@ mod tests {
         let _second = door.admit(ip("::ffff:192.0.2.1")).expect("the same address, mapped");
         assert_eq!(door.admit(ip("192.0.2.1")).expect_err("its share is taken"), Full::Address(2));
         let _other = door.admit(ip("192.0.2.2")).expect("others come in");
-        drop(first);
+        door.set_limits(10, 3);
+        let _third = door.admit(ip("192.0.2.1")).expect("a larger share");
+        door.set_limits(10, 2);
+        assert_eq!(door.admit(ip("192.0.2.1")).expect_err("who is in stays"), Full::Address(2));
+        drop((first, _third));
         let _again = door.admit(ip("192.0.2.1")).expect("a place came back");
     }
 

@@ -2,26 +2,30 @@
 //!
 //! ```text
 //! GET    /api/v1/keys             ids, roles, names
-//! POST   /api/v1/keys             {"role": "publish", "name": "studio"} -> the key, this once
+//! POST   /api/v1/keys             {"role": "publish", "name": "studio", "quota": {…}} -> the key, this once
+//! PUT    /api/v1/keys/{id}/quota  {"streams_max": 2, "bitrate_max_kbps": 6000, "viewers_max": 100}
 //! DELETE /api/v1/keys/{id}        what it let in ends within a second
 //! POST   /api/v1/tokens           {"grants": […], "lifetime_seconds": 3600, "subject": "alice"} -> the token
 //! POST   /api/v1/tokens/revoke    {"token": "…"}: whole, or its jti; whoever signed it
 //! ```
 
-use crate::{keys::Keys, observe::admit};
+use crate::{control, keys::Keys, observe::admit, reload::Reload};
 use axum::{
     Json, Router,
     extract::{ConnectInfo, DefaultBodyLimit, Path, Request, State, rejection::JsonRejection},
     http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{delete, get, post},
+    routing::{delete, get, post, put},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::{net::SocketAddr, sync::Arc, time::Instant};
-use unisono_api::Problem;
+use unisono_api::{
+    KeyList, KeyRequest, KeyRole, KeyView, MadeKey, MadeToken, Problem, QuotaView, ReloadView, RevokeRequest,
+};
 use unisono_auth::{Claims, Grant, Role, random_hex};
 use unisono_base::NodeClock;
+use unisono_hub::Hub;
 
 /// Longest body.
 const BODY_MAX: usize = 16 * 1_024;
@@ -34,6 +38,8 @@ const NAME_MAX: usize = 100;
 pub(crate) struct Admin {
     pub(crate) keys: Arc<Keys>,
     pub(crate) clock: NodeClock,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) reload: Arc<Reload>,
 }
 
 /// The routes. Nothing of them is for anybody but an admin key or this machine.
@@ -41,8 +47,11 @@ pub(crate) fn router(admin: Arc<Admin>) -> Router {
     Router::new()
         .route("/api/v1/keys", get(list).post(make))
         .route("/api/v1/keys/{id}", delete(revoke))
+        .route("/api/v1/keys/{id}/quota", put(limit))
+        .route("/api/v1/config/reload", post(reload))
         .route("/api/v1/tokens", post(sign))
         .route("/api/v1/tokens/revoke", post(revoke_token))
+        .merge(control::routes())
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(middleware::from_fn_with_state(admin.clone(), guard))
         .with_state(admin)
@@ -63,37 +72,58 @@ async fn guard(State(admin): Shared, request: Request, next: Next) -> Response {
     response
 }
 
-#[derive(Debug, Serialize)]
-struct KeyView {
-    id: String,
-    role: Role,
-    name: String,
-}
-
-async fn list(State(admin): Shared) -> Json<serde_json::Value> {
+async fn list(State(admin): Shared) -> Json<KeyList> {
     let keys = admin.keys.access().keyring().list().into_iter();
-    let keys: Vec<_> = keys.map(|key| KeyView { id: key.id, role: key.role, name: key.name }).collect();
-    Json(serde_json::json!({ "keys": keys }))
+    let view = |key: unisono_auth::StoredKey| KeyView {
+        id: key.id,
+        role: shown_role(key.role),
+        name: key.name,
+        quota: key.quota.into(),
+    };
+    Json(KeyList { keys: keys.map(view).collect() })
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeyRequest {
-    role: Role,
-    #[serde(default)]
-    name: String,
+const fn shown_role(role: Role) -> KeyRole {
+    match role {
+        Role::Publish => KeyRole::Publish,
+        Role::Admin => KeyRole::Admin,
+    }
+}
+
+const fn asked_role(role: KeyRole) -> Role {
+    match role {
+        KeyRole::Publish => Role::Publish,
+        KeyRole::Admin => Role::Admin,
+    }
 }
 
 async fn make(State(admin): Shared, body: Body<KeyRequest>) -> Result<Response, Problem> {
-    let KeyRequest { role, name } = taken(body)?;
+    let KeyRequest { role, name, quota } = taken(body)?;
     if name.chars().count() > NAME_MAX {
         return Err(Problem::bad_request(format!("a key's name has at most {NAME_MAX} characters")));
     }
-    let key = admin.keys.make(role, &name).await.map_err(|error| failed(&error))?;
+    let key = admin.keys.make(asked_role(role), &name, quota.into()).await.map_err(|error| failed(&error))?;
     let id = key.split('_').nth(1).unwrap_or_default().to_owned();
-    tracing::info!(key = id, ?role, "a key was made");
-    let made = Json(serde_json::json!({ "id": id, "role": role, "name": name, "key": key }));
+    tracing::info!(key = id, ?role, ?quota, "a key was made");
+    let made = Json(MadeKey { view: KeyView { id, role, name, quota }, key });
     Ok((StatusCode::CREATED, made).into_response())
+}
+
+/// What publishes or watches already goes on, but for a bitrate that is too high.
+async fn limit(
+    State(admin): Shared,
+    Path(id): Path<String>,
+    body: Body<QuotaView>,
+) -> Result<Json<QuotaView>, Problem> {
+    let quota = taken(body)?;
+    admin.keys.limit(&id, quota.into()).await.map_err(|error| Problem::not_found(format!("{error:#}")))?;
+    tracing::info!(key = id, ?quota, "a key's quota was set");
+    Ok(Json(quota))
+}
+
+async fn reload(State(admin): Shared) -> Result<Json<ReloadView>, Problem> {
+    let done = admin.reload.run("the API").await;
+    done.map(Json).map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{error:#}")))
 }
 
 async fn revoke(State(admin): Shared, Path(id): Path<String>) -> Result<StatusCode, Problem> {
@@ -138,15 +168,7 @@ async fn sign(State(admin): Shared, body: Body<TokenRequest>) -> Result<Response
         grants,
     };
     let token = admin.keys.sign(&claims).map_err(|error| failed(&error))?;
-    Ok((StatusCode::CREATED, Json(serde_json::json!({ "token": token, "jti": jti, "exp": exp })))
-        .into_response())
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RevokeRequest {
-    /// Whole, or its `jti`.
-    token: String,
+    Ok((StatusCode::CREATED, Json(MadeToken { token, jti, exp })).into_response())
 }
 
 async fn revoke_token(State(admin): Shared, body: Body<RevokeRequest>) -> Result<StatusCode, Problem> {

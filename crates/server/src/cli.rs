@@ -9,6 +9,7 @@ use crate::{
 use clap::{Args, Parser, Subcommand};
 use std::{path::PathBuf, time::Duration};
 use unisono_auth::{Action, Pattern};
+use unisono_base::Quota;
 
 /// Live video server: in by WHIP and RTMP, out by WebRTC and Low-Latency HLS, events on the same frame everywhere.
 #[derive(Debug, Parser)]
@@ -32,6 +33,11 @@ pub(crate) enum Command {
     },
     /// Say whether the server would start here and be reached, and what to fix.
     Check(Options),
+    /// Ask the server of this configuration, on this machine, whether it is ready.
+    Health(Options),
+    /// Print the configuration: its schema, the default file, what is in force here.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Make, list and revoke keys; only their hashes are stored.
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -95,6 +101,9 @@ pub(crate) struct Options {
     /// How to log [default: text]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
+    /// Set for `demo`, whose data directory is its own.
+    #[arg(skip)]
+    pub(crate) is_demo: bool,
 }
 
 impl Options {
@@ -120,6 +129,40 @@ impl Options {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// JSON schema of unisono.toml, for editors.
+    Schema,
+    /// A unisono.toml with every key, its default and what it means.
+    Default,
+    /// What file, environment and flags come to here; secrets are left out.
+    Show(Box<Options>),
+}
+
+/// What a key may use at once.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct Limits {
+    /// Streams it publishes at once.
+    #[arg(long, value_name = "N")]
+    max_streams: Option<u32>,
+    /// Kilobits of media per second of each of its streams.
+    #[arg(long, value_name = "KBIT/S")]
+    max_bitrate: Option<u32>,
+    /// Viewers of all its streams together.
+    #[arg(long, value_name = "N")]
+    max_viewers: Option<u32>,
+}
+
+impl From<Limits> for Quota {
+    fn from(limits: Limits) -> Self {
+        Self {
+            streams_max: limits.max_streams,
+            bitrate_max_kbps: limits.max_bitrate,
+            viewers_max: limits.max_viewers,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
     /// Make another key and print it once.
     New {
@@ -127,9 +170,20 @@ pub(crate) enum KeysCommand {
         #[arg(value_enum, default_value_t)]
         role: KeyRole,
         #[command(flatten)]
+        limits: Limits,
+        #[command(flatten)]
         place: Place,
     },
-    /// List keys: id, role, name.
+    /// Set what a key may use at once; what is not given is not limited.
+    Limit {
+        /// The eight hex digits behind pk_ or ak_.
+        id: String,
+        #[command(flatten)]
+        limits: Limits,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List keys: id, role, name, limits.
     List {
         #[command(flatten)]
         place: Place,

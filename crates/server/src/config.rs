@@ -2,12 +2,19 @@
 //!
 //! A key that does not exist is refused, wherever it stands: a misspelt door would otherwise stay open.
 
+mod migrate;
+mod text;
+
+pub(crate) use text::{default_toml, schema, shown};
+
 use crate::{advertise::Address, limits::Limits};
 use anyhow::{Context, bail};
 use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
 };
+use migrate::Upgraded;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{
     fmt,
@@ -17,13 +24,15 @@ use std::{
 };
 
 /// Read when no `--config` names another, and only where it exists.
-const DEFAULT_FILE: &str = "unisono.toml";
+pub(crate) const DEFAULT_FILE: &str = "unisono.toml";
 
 /// Everything that can be set. `docs/configuration.md` is the same list for people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
-    /// Keys and room logs.
+    /// Version of this file's keys. Keys of the version before are still read, with a warning.
+    pub(crate) config_version: u32,
+    /// Where keys and room logs are kept; made with mode 0700.
     pub(crate) data_dir: PathBuf,
     pub(crate) http: Http,
     pub(crate) https: Https,
@@ -38,9 +47,10 @@ pub(crate) struct Config {
 }
 
 /// Pages, API, WHIP, WHEP, HLS, event feed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Http {
+    /// `address:port`, such as `0.0.0.0:8080` or `[::]:8080`, or `off`.
     pub(crate) listen: Door,
     /// Connections at once, HTTPS included; one more is closed as soon as it is accepted.
     pub(crate) connections_max: usize,
@@ -48,19 +58,21 @@ pub(crate) struct Http {
     pub(crate) connections_per_address_max: usize,
 }
 
-/// The same as [`Http`] over TLS: browsers give cameras to pages that come by it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The same over TLS: browsers give cameras to pages that come by it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Https {
+    /// `address:port`, such as `0.0.0.0:8080` or `[::]:8080`, or `off`.
     pub(crate) listen: Door,
-    /// PEM chain and PEM key; both or neither. Without them the node signs a certificate of its own.
+    /// PEM certificate chain; with `key`, or neither. Without them the node signs a certificate of its own.
     pub(crate) certificate: Option<PathBuf>,
+    /// PEM key of `certificate`.
     pub(crate) key: Option<PathBuf>,
 }
 
 /// A certificate from an authority such as Let's Encrypt, ordered and renewed by the node (RFC 8555). Naming domains
 /// agrees to the authority's terms of service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Acme {
     /// Host names of this node; empty = no ACME.
@@ -76,7 +88,7 @@ pub(crate) struct Acme {
 }
 
 /// As RFC 8555 §8.3 and RFC 8737 name them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) enum AcmeChallenge {
     /// By port 80, the HTTP door.
     #[serde(rename = "http-01")]
@@ -106,53 +118,60 @@ impl Default for Acme {
 }
 
 /// Everything on one TCP port, for networks that let nothing else through: HTTPS and WebRTC media (ICE-TCP).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OnePort {
+    /// `address:port`, usually `0.0.0.0:443`, or `off`.
     pub(crate) listen: Door,
 }
 
 /// RTMP ingest over TLS, with the certificate of [`Https`] and the limits of [`Rtmp`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rtmps {
+    /// `address:port`, usually `0.0.0.0:1936`, or `off`.
     pub(crate) listen: Door,
 }
 
 /// RTMP ingest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rtmp {
+    /// `address:port`, such as `0.0.0.0:8080` or `[::]:8080`, or `off`.
     pub(crate) listen: Door,
-    /// Connections at once, and as many from one IPv4 address or IPv6 /64.
+    /// Connections at once.
     pub(crate) connections_max: usize,
+    /// As many from one IPv4 address or IPv6 /64.
     pub(crate) connections_per_address_max: usize,
 }
 
 /// WebRTC media.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WebRtc {
+    /// `address:port`, such as `0.0.0.0:8080` or `[::]:8080`, or `off`.
     pub(crate) listen: Door,
     /// Media over TCP on the same port, for peers whose network lets no UDP through.
     pub(crate) tcp: bool,
     /// Addresses peers reach; empty = those of the interfaces.
+    #[schemars(with = "Vec<String>")]
     pub(crate) advertise: Vec<Address>,
     /// Worker threads; 0 = one per core that this process may use.
     pub(crate) workers: usize,
 }
 
 /// Who may watch, and whose tokens count. Publishing always needs a key or a token.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AccessRules {
+    /// Who may watch: `open` is everybody who knows the address, `token` who has a token or a key.
     pub(crate) view: View,
     /// Keys of others who sign tokens, beside the node's own.
     pub(crate) token_keys: Vec<TokenKey>,
 }
 
 /// Who may watch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum View {
     /// Everybody who knows the address.
@@ -163,13 +182,16 @@ pub(crate) enum View {
 
 /// A key that verifies tokens: a shared secret (HS256) or a PEM public key (ES256, EdDSA), in a file of its own; or a
 /// JSON Web Key Set, as a file or at an https address, alone in its entry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TokenKey {
+    /// As RFC 7518 §3.1 and RFC 8037 spell it.
     #[serde(default)]
     pub(crate) algorithm: Option<TokenAlgorithm>,
+    /// Where the secret or the PEM public key is.
     #[serde(default)]
     pub(crate) file: Option<PathBuf>,
+    /// A JSON Web Key Set, as a file or at an https address.
     #[serde(default)]
     pub(crate) jwks: Option<String>,
     /// Only for tokens whose header names it.
@@ -178,7 +200,7 @@ pub(crate) struct TokenKey {
 }
 
 /// As RFC 7518 §3.1 and RFC 8037 spell them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) enum TokenAlgorithm {
     HS256,
     ES256,
@@ -186,15 +208,18 @@ pub(crate) enum TokenAlgorithm {
 }
 
 /// What to log and how.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Log {
-    /// In the manner of `RUST_LOG`.
-    pub(crate) filter: String,
+    /// `error`, `warn`, `info`, `debug` or `trace`, or parts apart as in `RUST_LOG`: `unisono_gateway_webrtc=debug,info`.
+    pub(crate) level: String,
+    /// `text` is one readable line per record, `json` one JSON object.
     pub(crate) format: LogFormat,
+    /// Whole addresses of publishers and viewers in log and API; otherwise their network, IPv4 /24 or IPv6 /48.
+    pub(crate) full_addresses: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
     /// One readable line per record.
@@ -206,6 +231,7 @@ pub(crate) enum LogFormat {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            config_version: migrate::VERSION,
             data_dir: "./unisono-data".into(),
             http: Http {
                 listen: Door::any(8080),
@@ -220,7 +246,7 @@ impl Default for Config {
             webrtc: WebRtc { listen: Door::any(8189), tcp: true, advertise: Vec::new(), workers: 0 },
             access: AccessRules { view: View::Open, token_keys: Vec::new() },
             limits: Limits::default(),
-            log: Log { filter: "info".to_owned(), format: LogFormat::Text },
+            log: Log { level: "info".to_owned(), format: LogFormat::Text, full_addresses: false },
         }
     }
 }
@@ -274,6 +300,16 @@ impl Serialize for Door {
     }
 }
 
+impl JsonSchema for Door {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Door".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "examples": ["0.0.0.0:8080", "[::]:8080", "off"] })
+    }
+}
+
 impl<'de> Deserialize<'de> for Door {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
@@ -318,22 +354,32 @@ impl Overrides {
         set(self.advertise, &mut config.webrtc.advertise);
         set(self.workers, &mut config.webrtc.workers);
         set(self.view, &mut config.access.view);
-        set(self.log, &mut config.log.filter);
+        set(self.log, &mut config.log.level);
         set(self.log_format, &mut config.log.format);
     }
 }
 
-/// Reads the configuration. `file` must exist when it is named; every refusal says which key and where it stood.
+/// As [`read`]; what is outdated is said on standard error.
 pub(crate) fn load(file: Option<&Path>, flags: Overrides) -> anyhow::Result<Config> {
+    let (config, warnings) = read(file, flags)?;
+    for warning in warnings {
+        eprintln!("unisono: warning: {warning}");
+    }
+    Ok(config)
+}
+
+/// Reads the configuration, and says what in it is outdated. `file` must exist when it is named; every refusal says which key and where it stood.
+pub(crate) fn read(file: Option<&Path>, flags: Overrides) -> anyhow::Result<(Config, Vec<String>)> {
     if let Some(file) = file.filter(|file| !file.is_file()) {
         bail!("there is no configuration file {}", file.display());
     }
+    let mut warnings = Vec::new();
     let mut layers = Figment::from(Serialized::defaults(Config::default()));
     if let Some(file) = file.or(Some(Path::new(DEFAULT_FILE)).filter(|file| file.is_file())) {
-        layers = layers.merge(Toml::file_exact(file));
+        layers = layers.merge(Upgraded::read(&Toml::file_exact(file), &mut warnings));
     }
     let mut config: Config = layers
-        .merge(environment())
+        .merge(Upgraded::read(&environment(), &mut warnings))
         .extract()
         .map_err(|error| anyhow::anyhow!("{}", words(&error)))
         .context("the configuration cannot be used")?;
@@ -359,7 +405,7 @@ pub(crate) fn load(file: Option<&Path>, flags: Overrides) -> anyhow::Result<Conf
     if config.https.certificate.is_some() != config.https.key.is_some() {
         bail!("https.certificate and https.key belong together: name both files, or neither");
     }
-    Ok(config)
+    Ok((config, warnings))
 }
 
 /// `UNISONO_DATA_DIR` and everything of the form `UNISONO_SECTION__KEY`; other `UNISONO_*` variables belong to
@@ -383,10 +429,18 @@ fn words(error: &figment::Error) -> String {
                 None => String::new(),
             };
             let key = if one.path.is_empty() { String::new() } else { format!("{}: ", one.path.join(".")) };
-            format!("{place}{key}{}", one.kind)
+            format!("{place}{key}{}{}", one.kind, suggestion(&one.kind))
         })
         .collect::<Vec<_>>()
         .join("; ")
+}
+
+/// The key that was probably meant.
+fn suggestion(kind: &figment::error::Kind) -> String {
+    let figment::error::Kind::UnknownField(found, known) = kind else { return String::new() };
+    let distance = |name: &&&str| strsim::damerau_levenshtein(found, name);
+    let nearest = known.iter().min_by_key(distance).filter(|name| distance(name) <= 1 + found.len() / 3);
+    nearest.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -428,6 +482,42 @@ mod tests {
             assert!(error.contains(key) && error.contains("expected"), "{error}");
             assert!(error.contains("unisono-config-"), "names the file: {error}");
         }
+    }
+
+    #[test]
+    fn the_key_that_was_meant_is_suggested() {
+        let words = |toml: &str| {
+            format!("{:#}", load_text("meant", toml, Overrides::default()).expect_err("misspelt"))
+        };
+        assert!(words("[rtmp]\nlisen = \"off\"").contains("did you mean `listen`?"));
+        assert!(words("[webrct]\nworkers = 1").contains("did you mean `webrtc`?"));
+        assert!(!words("[http]\nsomething = 1").contains("did you mean"));
+    }
+
+    #[test]
+    fn a_file_of_the_version_before_is_read_with_a_warning() {
+        let file = std::env::temp_dir().join(format!("unisono-config-{}-old.toml", std::process::id()));
+        let read_text = |toml: &str| {
+            fs::write(&file, toml).expect("temporary file");
+            read(Some(&file), Overrides::default())
+        };
+        let (config, warnings) = read_text("config_version = 1\n[log]\nfilter = \"debug\"").expect("read");
+        assert_eq!((config.log.level.as_str(), config.config_version), ("debug", 2));
+        assert!(
+            warnings.len() == 1 && warnings[0].contains("log.filter is called log.level now"),
+            "{warnings:?}"
+        );
+        let (config, warnings) = read_text("[log]\nlevel = \"warn\"").expect("read");
+        assert!(config.log.level == "warn" && warnings.is_empty(), "{warnings:?}");
+        for (toml, words) in [
+            ("[log]\nfilter = \"a\"\nlevel = \"b\"", "keep log.level"),
+            ("config_version = 3", "written for a newer version"),
+            ("config_version = 2\n[log]\nfilter = \"a\"", "unknown field"),
+        ] {
+            let error = format!("{:#}", read_text(toml).expect_err("refused"));
+            assert!(error.contains(words), "{error}");
+        }
+        fs::remove_file(&file).expect("it was written");
     }
 
     #[test]

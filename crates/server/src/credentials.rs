@@ -9,14 +9,20 @@ use crate::{
 use anyhow::Context;
 use std::time::{SystemTime, UNIX_EPOCH};
 use unisono_auth::{Claims, Grant, Role, random_hex};
+use unisono_base::Quota;
 
 /// Runs `unisono keys …`.
 pub(crate) fn keys(command: KeysCommand) -> anyhow::Result<()> {
     match command {
-        KeysCommand::New { role, place } => {
-            let key = with(place, async |keys| keys.make(role.into(), "unisono keys new").await)?;
+        KeysCommand::New { role, limits, place } => {
+            let make = async |keys: &Keys| keys.make(role.into(), "unisono keys new", limits.into()).await;
+            let key = with(place, make)?;
             println!("{key}");
             eprintln!("Shown this once; only its hash is kept. A running server knows it within seconds.");
+        }
+        KeysCommand::Limit { id, limits, place } => {
+            with(place, async |keys| keys.limit(&id, limits.into()).await)?;
+            eprintln!("Key {id}: {}. A running server knows it within seconds.", limits_words(limits.into()));
         }
         KeysCommand::List { place } => {
             for key in with(place, async |keys| Ok(keys.access().keyring().list()))? {
@@ -24,7 +30,8 @@ pub(crate) fn keys(command: KeysCommand) -> anyhow::Result<()> {
                     Role::Publish => "publish",
                     Role::Admin => "admin",
                 };
-                println!("{}  {role:7}  {}", key.id, key.name);
+                let limits = if key.quota.is_unlimited() { String::new() } else { limits_words(key.quota) };
+                println!("{}  {role:7}  {}  {limits}", key.id, key.name);
             }
         }
         KeysCommand::Revoke { id, place } => {
@@ -33,6 +40,17 @@ pub(crate) fn keys(command: KeysCommand) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+fn limits_words(quota: Quota) -> String {
+    let limit = |what: &str, max: Option<u32>, unit: &str| max.map(|max| format!("{what} {max}{unit}"));
+    let limits = [
+        limit("streams", quota.streams_max, ""),
+        limit("bitrate", quota.bitrate_max_kbps, " kbit/s"),
+        limit("viewers", quota.viewers_max, ""),
+    ];
+    let limits: Vec<_> = limits.into_iter().flatten().collect();
+    if limits.is_empty() { "no limits".to_owned() } else { format!("at most {}", limits.join(", ")) }
 }
 
 /// Runs `unisono token …`.

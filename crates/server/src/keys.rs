@@ -12,13 +12,14 @@ use std::{
     fs::{self, DirBuilder},
     os::unix::fs::DirBuilderExt,
     path::Path,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 use unisono_auth::{
     Access, Claims, Keyring, NewKey, Role, StoredKey, VerifyKey, ViewPolicy, is_token, random_hex,
 };
-use unisono_base::KeyId;
+use unisono_base::{KeyId, Quota};
+use unisono_hub::Hub;
 use unisono_store::{Kv, KvError, SqliteKv};
 
 /// The store's file below the data directory.
@@ -49,6 +50,8 @@ pub(crate) struct Keys {
     access: Arc<Access>,
     secret: String,
     store: SqliteKv,
+    /// Who is told what keys may use; nobody beside a command line tool.
+    hub: OnceLock<Arc<Hub>>,
     /// Of others who sign tokens.
     sets: Vec<KeySet>,
 }
@@ -60,20 +63,13 @@ impl Keys {
         made.with_context(|| format!("the data directory {} cannot be made", data_dir.display()))?;
         let store = SqliteKv::open(&data_dir.join(FILE)).await?;
         let secret = own_secret(&store).await?;
-        let mut verify = vec![VerifyKey::hs256(Some(OWN_KID), secret.as_bytes())?];
-        for key in rules.token_keys.iter().filter(|key| key.jwks.is_none()) {
-            verify.push(verify_key(key)?);
-        }
-        let view = match rules.view {
-            View::Open => ViewPolicy::Open,
-            View::Token => ViewPolicy::Token,
-        };
+        let (verify, view) = rules_of(&secret, rules)?;
         let access = Arc::new(Access::new(Arc::new(Keyring::new()), verify, view));
         let mut sets = Vec::new();
         for location in rules.token_keys.iter().filter_map(|key| key.jwks.as_deref()) {
             sets.push(KeySet::open(location, access.clone())?);
         }
-        let keys = Self { access, secret, store, sets };
+        let keys = Self { access, secret, store, hub: OnceLock::new(), sets };
         keys.refresh(0).await?;
         Ok(keys)
     }
@@ -87,6 +83,7 @@ impl Keys {
             known.push(key);
         }
         self.access.keyring().replace(known);
+        self.tell_quotas();
         for (jti, expires) in self.named(REVOKED, now).await? {
             self.access.revoke(&jti, expires, now)?;
         }
@@ -113,6 +110,39 @@ impl Keys {
     /// For other things the node keeps.
     pub(crate) fn store(&self) -> &SqliteKv {
         &self.store
+    }
+
+    /// From now on `hub` knows what keys may use.
+    pub(crate) fn govern(&self, hub: Arc<Hub>) {
+        let _ = self.hub.set(hub);
+        self.tell_quotas();
+    }
+
+    fn tell_quotas(&self) {
+        if let Some(hub) = self.hub.get() {
+            let keys = self.access.keyring().list().into_iter();
+            hub.set_quotas(keys.map(|key| (key.key_id(), key.quota)));
+        }
+    }
+
+    /// Reads the rules' key files; nothing changes before [`NewRules::apply`].
+    pub(crate) fn prepare_rules(&self, rules: &AccessRules) -> anyhow::Result<NewRules> {
+        let (verify, view) = rules_of(&self.secret, rules)?;
+        Ok(NewRules { verify, view })
+    }
+
+    /// Sets what a key may use.
+    pub(crate) async fn limit(&self, id: &str, quota: Quota) -> anyhow::Result<()> {
+        let name = format!("{PREFIX}{id}");
+        let Some(entry) = self.store.get(&name).await? else {
+            bail!("there is no key with id {id}; `unisono keys list` shows all");
+        };
+        let mut key: StoredKey =
+            serde_json::from_str(&entry.value).with_context(|| format!("{name} in the store is damaged"))?;
+        key.quota = quota;
+        let value = serde_json::to_string(&key).context("a key is plain data")?;
+        self.store.put_if(&name, Some(entry.version), value).await?;
+        self.refresh(0).await
     }
 
     /// Signs a token of the node's own.
@@ -165,17 +195,18 @@ impl Keys {
         if !self.access.keyring().list().is_empty() {
             return Ok(None);
         }
-        let publish = self.make(Role::Publish, "first start").await?;
-        let admin = self.make(Role::Admin, "first start").await?;
+        let publish = self.make(Role::Publish, "first start", Quota::default()).await?;
+        let admin = self.make(Role::Admin, "first start", Quota::default()).await?;
         Ok(Some(FirstKeys { publish, admin }))
     }
 
     /// Makes a key, stores it, and returns its text, which nobody can read again.
-    pub(crate) async fn make(&self, role: Role, name: &str) -> anyhow::Result<String> {
-        let key = NewKey::generate(role, name)?;
+    pub(crate) async fn make(&self, role: Role, name: &str, quota: Quota) -> anyhow::Result<String> {
+        let key = NewKey::generate(role, name)?.with_quota(quota);
         let id = self.access.keyring().add(&key)?;
         let value = serde_json::to_string(key.stored()).context("a key is plain data")?;
         self.store.put_if(&format!("{PREFIX}{id}"), None, value).await?;
+        self.tell_quotas();
         Ok(key.reveal().to_owned())
     }
 
@@ -201,6 +232,31 @@ impl Keys {
     pub(crate) async fn close(&self) {
         self.store.close().await;
     }
+}
+
+/// Rules read and found good.
+pub(crate) struct NewRules {
+    verify: Vec<VerifyKey>,
+    view: ViewPolicy,
+}
+
+impl NewRules {
+    /// Puts them in force.
+    pub(crate) fn apply(self, keys: &Keys) {
+        keys.access.set_rules(self.verify, self.view);
+    }
+}
+
+fn rules_of(secret: &str, rules: &AccessRules) -> anyhow::Result<(Vec<VerifyKey>, ViewPolicy)> {
+    let mut verify = vec![VerifyKey::hs256(Some(OWN_KID), secret.as_bytes())?];
+    for key in rules.token_keys.iter().filter(|key| key.jwks.is_none()) {
+        verify.push(verify_key(key)?);
+    }
+    let view = match rules.view {
+        View::Open => ViewPolicy::Open,
+        View::Token => ViewPolicy::Token,
+    };
+    Ok((verify, view))
 }
 
 /// The signing secret, made at the first start: 256 bits.

@@ -13,6 +13,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family},
     registry::Registry,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -24,20 +25,24 @@ use unisono_net::{Buckets, Exempt, Net, Patience, Rate, Wait, client_of};
 /// Addresses, and keys, that are told apart at once; the quietest makes room.
 const CLIENTS_MAX: usize = 16_384;
 
-/// `[limits]` of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How often one address and one key may knock; see docs/security.md.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Limits {
-    /// Networks that no limit per address applies to.
+    /// Networks that no limit per address applies to, such as that of a proxy.
+    #[schemars(with = "Vec<String>")]
     pub(crate) exempt: Vec<Network>,
-    /// POST requests of one IPv4 address or IPv6 /64, in the long run and at once.
+    /// POST requests of one IPv4 address or IPv6 /64, in the long run.
     pub(crate) posts_per_second: u32,
+    /// As many of them at once.
     pub(crate) posts_burst: u32,
     /// POST requests with one key or token, from wherever.
     pub(crate) posts_per_key_per_second: u32,
+    /// As many of them at once.
     pub(crate) posts_per_key_burst: u32,
-    /// WebRTC sessions whose peer has not connected yet, in all and of one address.
+    /// WebRTC sessions whose peer has not connected yet.
     pub(crate) unconnected_max: usize,
+    /// As many of them of one address.
     pub(crate) unconnected_per_address_max: usize,
 }
 

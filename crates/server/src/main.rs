@@ -8,11 +8,13 @@ mod check;
 mod cli;
 mod clock;
 mod config;
+mod control;
 mod credentials;
 mod demo;
 mod doors;
 mod embedding;
 mod gateways;
+mod health;
 mod jwks;
 mod keys;
 mod limits;
@@ -21,11 +23,12 @@ mod node;
 mod observe;
 mod pages;
 mod process;
+mod reload;
 mod welcome;
 
 use anyhow::Context;
 use clap::Parser;
-use cli::{BenchCommand, Cli, Command, Options};
+use cli::{BenchCommand, Cli, Command, ConfigCommand, Options};
 use config::Config;
 use demo::{Demo, TemporaryDir};
 use node::Node;
@@ -51,16 +54,19 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Serve(options) => serve(&load(&options)?, Show::Nothing),
-        Command::Demo { options, no_open } => {
+        Command::Serve(options) => serve(&load(&options)?, options, Show::Nothing),
+        Command::Demo { mut options, no_open } => {
+            options.is_demo = true;
             let temporary = TemporaryDir::new().context("no temporary directory for the demo")?;
             let mut config = load(&options)?;
             if options.data_dir.is_none() {
                 config.data_dir = temporary.path().to_owned();
             }
-            serve(&config, Show::TestStream { open_browser: !no_open })
+            serve(&config, options, Show::TestStream { open_browser: !no_open })
         }
         Command::Check(options) => check_here(&load(&options)?),
+        Command::Health(options) => health::health(&load(&options)?),
+        Command::Config(command) => config_text(command),
         Command::Keys(command) => credentials::keys(command),
         Command::Token(command) => credentials::token(command),
         Command::Testsource(source) => demo::write_raw(&source),
@@ -80,12 +86,12 @@ fn load(options: &Options) -> anyhow::Result<Config> {
 }
 
 /// Runs a node until it is asked to stop.
-fn serve(config: &Config, show: Show) -> anyhow::Result<()> {
-    logging::start(&config.log)?;
+fn serve(config: &Config, options: Options, show: Show) -> anyhow::Result<()> {
+    let log = logging::start(&config.log)?;
     let runtime = tokio::runtime::Runtime::new().context("the runtime does not start")?;
     runtime.block_on(async {
         let stop = stop_signal()?;
-        let node = Node::start(config).await?;
+        let node = Node::start(config, options, log).await?;
         let demo = match show {
             Show::TestStream { .. } => Some(Demo::start(&node.hub, node.clock.clone())?),
             Show::Nothing => None,
@@ -104,6 +110,15 @@ fn serve(config: &Config, show: Show) -> anyhow::Result<()> {
     })?;
     runtime.shutdown_timeout(Duration::from_secs(1));
     Ok(())
+}
+
+fn config_text(command: ConfigCommand) -> anyhow::Result<()> {
+    let text = match command {
+        ConfigCommand::Schema => format!("{:#}\n", config::schema()),
+        ConfigCommand::Default => config::default_toml(),
+        ConfigCommand::Show(options) => config::shown(&load(&options)?),
+    };
+    Ok(io::stdout().write_all(text.as_bytes())?)
 }
 
 /// Prints what a start would meet; fails where it would.

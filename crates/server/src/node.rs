@@ -3,6 +3,7 @@
 use crate::{
     admin::{self, Admin},
     advertise,
+    cli::Options,
     clock::{self, realtime},
     config::{Config, Door},
     doors::{self, HttpDoor, HttpMetrics, SecureDoors},
@@ -10,8 +11,10 @@ use crate::{
     gateways::{Gateways, Ground, Surroundings},
     keys::{FirstKeys, Keys, REFRESH_EVERY},
     limits::Gate,
+    logging,
     observe::{self, NodeMetrics, Observed},
     pages,
+    reload::{Reached, Reload},
 };
 use axum::{
     Router,
@@ -72,13 +75,18 @@ pub(crate) struct Node {
 
 impl Node {
     /// Opens the store, then every door; nothing is served before all of them are open.
-    pub(crate) async fn start(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        config: &Config,
+        options: Options,
+        log: logging::Switch,
+    ) -> anyhow::Result<Self> {
         if let Some(words) = clock::complaint() {
             tracing::warn!("{words}");
         }
         let clock = NodeClock::new(Instant::now(), realtime());
         let keys = Arc::new(Keys::open(&config.data_dir, &config.access).await?);
         let hub = Hub::new(Limits::default());
+        keys.govern(hub.clone());
         let mut registry = Registry::default();
         let node = NodeMetrics::register(&mut registry);
 
@@ -101,6 +109,14 @@ impl Node {
 
         let Ground { rooms, stop, .. } = ground;
         let Gateways { rtmp, rtmps, webrtc, hls, events } = gateways;
+        let reached = Reached {
+            keys: keys.clone(),
+            http: admission,
+            rtmp: rtmp.as_ref().map(|rtmp| rtmp.admission().clone()),
+            certificate: secure.certificate.clone(),
+            log,
+        };
+        let reload = Reload::new(options, config.clone(), reached);
         let observed = Observed {
             registry,
             node,
@@ -110,7 +126,12 @@ impl Node {
             since: Instant::now(),
         };
         let mut router = observe::router(Arc::new(observed))
-            .merge(admin::router(Arc::new(Admin { keys: keys.clone(), clock: clock.clone() })))
+            .merge(admin::router(Arc::new(Admin {
+                keys: keys.clone(),
+                clock: clock.clone(),
+                hub: hub.clone(),
+                reload: reload.clone(),
+            })))
             .merge(pages::router())
             .merge(events.router())
             .merge(hls.router());
@@ -138,6 +159,7 @@ impl Node {
         for rtmp in [rtmp, rtmps].into_iter().flatten() {
             tasks.spawn(rtmp.run(stop.clone()));
         }
+        tasks.spawn(reload.follow(stop.clone()));
         tasks.spawn(follow_store(keys.clone(), clock.clone(), stop.clone()));
         for set in keys.key_sets() {
             tasks.spawn(set.follow(stop.clone()));
@@ -240,6 +262,7 @@ async fn tick(clock: NodeClock, hub: Arc<Hub>, rooms: Arc<Rooms>, stop: Cancella
             tracing::warn!(%gap, "the system's clock was stepped; the timeline follows at 500 ppm");
         }
         has_warned = is_stepped;
+        hub.measure(now);
         hub.sweep(now);
         rooms.sweep(now);
     }

@@ -54,6 +54,8 @@ struct StateLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ProtocolLabel {
     protocol: &'static str,
+    /// `true` for HLS, whose players are told by their requests.
+    approximate: &'static str,
 }
 
 impl NodeMetrics {
@@ -62,7 +64,11 @@ impl NodeMetrics {
         registry.register("unisono_build", "The program that runs", build);
         let metrics = Self::default();
         registry.register("unisono_streams", "Streams by state", metrics.streams.clone());
-        registry.register("unisono_viewers", "Viewers by protocol", metrics.viewers.clone());
+        registry.register(
+            "unisono_viewers",
+            "Viewers by protocol; HLS by requests of the last 10 s, approximately",
+            metrics.viewers.clone(),
+        );
         let help = "Resident memory of the process";
         registry.register_with_unit("process_resident_memory", help, Unit::Bytes, metrics.resident.clone());
         let help = "User and system CPU time of the process since it started";
@@ -75,9 +81,11 @@ impl NodeMetrics {
         let live = streams.iter().filter(|s| matches!(s.state(), StreamState::Live { .. })).count();
         self.streams.get_or_create(&StateLabel { state: "live" }).set(live as i64);
         self.streams.get_or_create(&StateLabel { state: "lost" }).set((streams.len() - live) as i64);
-        for (protocol, viewer) in [("webrtc", Viewer::WebRtc), ("hls", Viewer::Hls)] {
+        for (protocol, approximate, viewer) in
+            [("webrtc", "false", Viewer::WebRtc), ("hls", "true", Viewer::Hls)]
+        {
             let viewers: usize = streams.iter().map(|s| s.viewers(viewer)).sum();
-            self.viewers.get_or_create(&ProtocolLabel { protocol }).set(viewers as i64);
+            self.viewers.get_or_create(&ProtocolLabel { protocol, approximate }).set(viewers as i64);
         }
         if let Some(usage) = process::usage(std::process::id()) {
             self.resident.set(usage.resident_bytes as i64);
@@ -93,6 +101,8 @@ pub(crate) fn router(observed: Arc<Observed>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/api/v1/server", get(server))
+        .route("/version", get(|| async { concat!(env!("CARGO_PKG_VERSION"), "\n") }))
+        .route("/api/openapi.json", get(openapi))
         .with_state(observed)
 }
 
@@ -103,6 +113,12 @@ async fn server(State(observed): State<Arc<Observed>>) -> Json<ServerView> {
         t: observed.clock.at(Instant::now()).as_micros(),
         uptime_seconds: observed.since.elapsed().as_secs(),
     })
+}
+
+/// Described once; it does not change while the server runs.
+async fn openapi() -> impl IntoResponse {
+    static DESCRIPTION: std::sync::LazyLock<String> = std::sync::LazyLock::new(unisono_api::openapi_json);
+    ([(header::CONTENT_TYPE, "application/json")], DESCRIPTION.as_str())
 }
 
 async fn ready(State(observed): State<Arc<Observed>>) -> Response {

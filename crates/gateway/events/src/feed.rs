@@ -2,9 +2,9 @@
 
 use crate::{Context, access, post::parse_room, sse, websocket};
 use axum::{
-    Json,
+    Extension, Json,
     extract::{
-        Path, Query, State,
+        ConnectInfo, Path, Query, State,
         rejection::QueryRejection,
         ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection},
     },
@@ -12,9 +12,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 use unisono_api::{Presented, Problem, RoomView};
 use unisono_base::RoomId;
+use unisono_hub::{Entrance, Role};
 use unisono_room::{Feed, SubscribeError};
 
 /// Query of a feed.
@@ -70,6 +71,7 @@ pub(crate) async fn get(
     State(context): State<Arc<Context>>,
     Path(room): Path<String>,
     query: Result<Query<From>, QueryRejection>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     presented: Presented,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -78,10 +80,26 @@ pub(crate) async fn get(
     let pass = access::view(&context, &presented, room.stream())?;
     let Query(From { from_seq }) =
         query.map_err(|_| Problem::bad_request("from_seq must be a whole number, the first seq wanted"))?;
+    let enter = |protocol| {
+        let entrance = Entrance {
+            role: Role::Reader,
+            protocol,
+            stream: room.stream().clone(),
+            address: peer.map(|Extension(ConnectInfo(peer))| peer.ip()),
+            who: pass.id(),
+            token: pass.token().map(str::to_owned),
+            since: Instant::now(),
+        };
+        context
+            .hub
+            .enter(entrance)
+            .map_err(|refused| Problem::unavailable(refused.to_string()).retry_after(10))
+    };
     if let Ok(upgrade) = upgrade {
+        let ticket = enter("websocket")?;
         let pass = access::enter(&context, pass)?;
         let feed = open(&context, room.clone(), from_seq).await?;
-        return Ok(websocket::answer(context, upgrade, room, pass, feed));
+        return Ok(websocket::answer(context, upgrade, room, (pass, ticket), feed));
     }
     let accepts_sse = headers
         .get_all(header::ACCEPT)
@@ -96,9 +114,10 @@ pub(crate) async fn get(
     // A browser that lost its connection says what it had last; that counts more than how it began.
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<u64>().ok());
     let from_seq = last.map(|last| last.saturating_add(1)).or(from_seq);
+    let ticket = enter("sse")?;
     let pass = access::enter(&context, pass)?;
     let feed = open(&context, room.clone(), from_seq).await?;
-    Ok(sse::answer(context, &room, pass, feed))
+    Ok(sse::answer(context, &room, (pass, ticket), feed))
 }
 
 async fn open(context: &Context, room: RoomId, from_seq: Option<u64>) -> Result<Feed, Problem> {

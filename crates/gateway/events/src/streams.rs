@@ -1,14 +1,18 @@
 //! `GET /api/v1/streams`: what is live, and what a viewer should know about it.
 
+mod detail;
+mod page;
+
 use crate::{Context, access};
 use axum::{
     Extension, Json,
-    extract::{ConnectInfo, Path, State},
+    extract::{ConnectInfo, Path, Query, State, rejection::QueryRejection},
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
+use page::Page;
 use std::{net::SocketAddr, sync::Arc};
-use unisono_api::{Presented, Problem, StreamList, StreamState, StreamView, TrackKind, TrackView, Viewers};
+use unisono_api::{Presented, Problem, StreamState, StreamView, TrackKind, TrackView, Viewers};
 use unisono_auth::ViewPolicy;
 use unisono_base::{Span, StreamId, StreamName};
 use unisono_hub::{Ring, State as Publishing, Stream, Viewer};
@@ -21,6 +25,7 @@ const LONG_GOP: Span = Span::from_secs(4);
 pub(crate) async fn list(
     State(context): State<Arc<Context>>,
     peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    query: Result<Query<Page>, QueryRejection>,
     presented: Presented,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -28,9 +33,10 @@ pub(crate) async fn list(
         let peer = peer.map(|Extension(ConnectInfo(peer))| peer);
         access::admin(&context, &presented, peer, &headers)?;
     }
-    let mut streams: Vec<_> = context.hub.streams().iter().filter_map(view).collect();
-    streams.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(StreamList { streams })).into_response())
+    let streams: Vec<_> = context.hub.streams().iter().filter_map(view).collect();
+    let Query(page) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let list = page.cut(streams)?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(list)).into_response())
 }
 
 /// One stream; 404 while nobody has published it.
@@ -44,13 +50,18 @@ pub(crate) async fn one(
     let name = StreamName::new(&app, &name).map_err(|error| Problem::bad_request(error.to_string()))?;
     let id = StreamId::local(name.clone());
     let peer = peer.map(|Extension(ConnectInfo(peer))| peer);
-    access::admin(&context, &presented, peer, &headers)
-        .map(drop)
-        .or_else(|_| access::view(&context, &presented, &id).map(drop))?;
-    let found = context.hub.stream(&id);
-    let Some(view) = found.and_then(|stream| view(&stream)) else {
+    let is_admin = access::admin(&context, &presented, peer, &headers).is_ok();
+    if !is_admin {
+        access::view(&context, &presented, &id)?;
+    }
+    let found = context.hub.stream(&id).and_then(|stream| Some((view(&stream)?, stream)));
+    let Some((view, stream)) = found else {
         return Err(Problem::not_found(format!("nobody publishes {name} at the moment")).retry_after(1));
     };
+    if is_admin {
+        let detail = detail::of(&context, view, &stream);
+        return Ok(([(header::CACHE_CONTROL, "no-store")], Json(detail)).into_response());
+    }
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(view)).into_response())
 }
 

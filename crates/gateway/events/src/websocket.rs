@@ -13,6 +13,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use unisono_auth::Pass;
 use unisono_base::RoomId;
+use unisono_hub::Ticket;
 use unisono_room::{Feed, FeedItem};
 
 /// How often a reader's token is asked whether it still holds.
@@ -32,13 +33,13 @@ pub(crate) fn answer(
     context: Arc<Context>,
     upgrade: WebSocketUpgrade,
     room: RoomId,
-    pass: Pass,
+    (pass, ticket): (Pass, Ticket),
     feed: Feed,
 ) -> Response {
     let upgrade = upgrade.max_message_size(MESSAGE_MAX).max_frame_size(MESSAGE_MAX).write_buffer_size(0);
     upgrade.on_upgrade(move |socket| async move {
         let _open = context.metrics.feed(Transport::WebSocket);
-        let mut session = Session { context: &context, pass, socket };
+        let mut session = Session { context: &context, pass, ticket, socket };
         let ended = session.run(&room, feed).await;
         tracing::debug!(%room, ?ended, "feed ended");
         if let Ended::Dropped(reason) = ended {
@@ -50,6 +51,7 @@ pub(crate) fn answer(
 struct Session<'a> {
     context: &'a Context,
     pass: Pass,
+    ticket: Ticket,
     socket: WebSocket,
 }
 
@@ -91,7 +93,9 @@ impl Session<'_> {
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(Ended::ByClient),
                     Some(Ok(_)) => heard = Instant::now(),
                 },
-                _ = rechecks.tick() => if !access::holds(self.context, &self.pass) {
+                _ = rechecks.tick() => if self.ticket.session().stop_words().is_some() {
+                    return self.close(close_code::POLICY, "closed by the server's operator").await;
+                } else if !access::holds(self.context, &self.pass) {
                     return self.close(close_code::POLICY, "the token was revoked or has expired").await;
                 },
                 _ = pings.tick() => {
@@ -109,6 +113,7 @@ impl Session<'_> {
             FeedItem::Event(event) => {
                 let message = event.message();
                 self.context.metrics.sent(message.len());
+                self.ticket.session().add_bytes(message.len() as u64);
                 // Ours is UTF-8 by construction; checked again because the type asks for it.
                 let Ok(text) = Utf8Bytes::try_from(message) else { return Ok(()) };
                 text

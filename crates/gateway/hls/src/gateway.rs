@@ -33,7 +33,7 @@ pub(crate) struct Node {
     pub(crate) clock: NodeClock,
     /// Tells clients apart where a token counts them.
     pub(crate) identities: RandomState,
-    hub: Arc<Hub>,
+    pub(crate) hub: Arc<Hub>,
     packagings: Mutex<HashMap<StreamId, Arc<Packaging>>>,
     tasks: TaskTracker,
     stop: CancellationToken,

@@ -1,6 +1,7 @@
 //! The routes, and what each request waits for.
 
 use crate::{
+    audience::NotServed,
     gateway::{NoPackaging, Node},
     packaging::{NoView, Packaging},
     reply::{self, Fresh},
@@ -25,8 +26,9 @@ use tower_http::{
     cors::{Any, CorsLayer},
 };
 use unisono_api::{Presented, Problem};
-use unisono_auth::Action;
+use unisono_auth::{Action, Pass};
 use unisono_base::{StreamId, StreamName};
+use unisono_hub::{Entrance, Role, Session};
 use unisono_media::Kind;
 use unisono_proto_hls::{BadRequest, Decision, File, FileName, Request, View};
 
@@ -74,11 +76,11 @@ async fn multivariant(
     headers: HeaderMap,
 ) -> Answer {
     node.metrics.request("multivariant");
-    let packaging = find(&node, &app, &name, &client)?;
+    let (packaging, player) = find(&node, &app, &name, &client)?;
     let view = first_view(&node, &packaging).await?;
     let target_s = view.video.as_ref().or(view.audio.as_ref()).map_or(1, |p| p.target_s());
     let text = Bytes::from(view.multivariant());
-    node.metrics.bytes.inc_by(text.len() as u64);
+    served(&node, player.as_deref(), text.len() as u64);
     Ok(reply::playlist(text, target_s, Fresh::Plain, &headers))
 }
 
@@ -96,7 +98,7 @@ async fn media_playlist(
         _ => return Err(Problem::not_found("the playlists here are video.m3u8 and audio.m3u8")),
     };
     let request = Request::parse(query.as_deref().unwrap_or_default()).map_err(refused)?;
-    let packaging = find(&node, &app, &name, &client)?;
+    let (packaging, player) = find(&node, &app, &name, &client)?;
     let view = first_view(&node, &packaging).await?;
     let Some(playlist) = view.playlist(kind) else {
         return Err(Problem::not_found(format!("stream {app}/{name} has no {}", kind.as_str())));
@@ -118,7 +120,7 @@ async fn media_playlist(
     };
     let fresh = if request.wait.is_some() { Fresh::Blocking } else { Fresh::Plain };
     let text = text(&view).ok_or_else(|| reply::no_stream(format_args!("{app}/{name}")))?;
-    node.metrics.bytes.inc_by(text.len() as u64);
+    served(&node, player.as_deref(), text.len() as u64);
     Ok(reply::playlist(text, target_s, fresh, &headers))
 }
 
@@ -132,7 +134,7 @@ async fn file(
     let unknown =
         || Problem::not_found(format!("{epoch}/{kind}/{file} is not in the playlist of {app}/{name}"));
     let wanted = FileName::parse(&epoch, &kind, &file).ok_or_else(unknown)?;
-    let packaging = find(&node, &app, &name, &client)?;
+    let (packaging, player) = find(&node, &app, &name, &client)?;
     let view = first_view(&node, &packaging).await?;
     let found = match view.file(&wanted) {
         File::Bytes(chunks) => Some(chunks),
@@ -149,14 +151,24 @@ async fn file(
     };
     // A hint that came to nothing: its segment ended, or its epoch did.
     let chunks = found.ok_or_else(unknown)?;
-    node.metrics.bytes.inc_by(chunks.iter().map(|c| c.len() as u64).sum());
+    served(&node, player.as_deref(), chunks.iter().map(|c| c.len() as u64).sum());
     Ok(reply::file(&wanted, chunks, &headers))
 }
 
-fn find(node: &Arc<Node>, app: &str, name: &str, client: &Client) -> Result<Arc<Packaging>, Problem> {
+/// Body bytes, in the figures of the door and of the player.
+fn served(node: &Node, player: Option<&Session>, bytes: u64) {
+    node.metrics.bytes.inc_by(bytes);
+    if let Some(player) = player {
+        player.add_bytes(bytes);
+    }
+}
+
+type Found = (Arc<Packaging>, Option<Arc<Session>>);
+
+fn find(node: &Arc<Node>, app: &str, name: &str, client: &Client) -> Result<Found, Problem> {
     let stream = StreamName::new(app, name).map_err(|e| Problem::not_found(e.to_string()))?;
     let id = StreamId::local(stream.clone());
-    let_in(node, client, &id)?;
+    let pass = let_in(node, client, &id)?;
     let packaging = node.packaging(&id).map_err(|why| match why {
         NoPackaging::NoStream => reply::no_stream(&stream),
         NoPackaging::Full => {
@@ -166,17 +178,32 @@ fn find(node: &Arc<Node>, app: &str, name: &str, client: &Client) -> Result<Arc<
                 .retry_after(5)
         }
     })?;
-    packaging.audience.saw(&client.seen, Instant::now());
-    Ok(packaging)
+    let now = Instant::now();
+    let enter = || {
+        node.hub.enter(Entrance {
+            role: Role::Viewer,
+            protocol: "hls",
+            stream: id.clone(),
+            address: client.seen.0,
+            who: pass.id(),
+            token: pass.token().map(str::to_owned),
+            since: now,
+        })
+    };
+    let player = packaging.audience.saw(&client.seen, now, enter).map_err(|why| match why {
+        NotServed::Refused(refused) => Problem::unavailable(refused.to_string()).retry_after(10),
+        NotServed::SentAway(words) => Problem::forbidden(words),
+    })?;
+    Ok((packaging, player))
 }
 
 /// Each request is asked: a token that expires or is revoked ends playback at the next part.
-fn let_in(node: &Node, client: &Client, stream: &StreamId) -> Result<(), Problem> {
+fn let_in(node: &Node, client: &Client, stream: &StreamId) -> Result<Pass, Problem> {
     let now = node.clock.at(Instant::now()).unix_seconds();
     // Who polls is told apart as in the viewers' number: by address and player.
     let identity = node.identities.hash_one(&client.seen);
     let allowed = node.access.allow_polling(client.presented.as_str(), Action::View, stream, identity, now);
-    allowed.map(drop).map_err(|denied| {
+    allowed.map_err(|denied| {
         let status =
             if denied.is_unauthenticated() { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
         let problem = Problem::new(status, denied.to_string());

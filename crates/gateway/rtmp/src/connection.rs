@@ -20,8 +20,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use unisono_auth::Pass;
-use unisono_base::{Doorbell, Span};
-use unisono_hub::Source;
+use unisono_base::{Doorbell, Shown, Span};
+use unisono_hub::{Entrance, Role, Source, Ticket};
 use unisono_mux::flv::FlvError;
 use unisono_net::Wait;
 use unisono_proto_rtmp::{Event, Limits, Session, StreamKey};
@@ -60,6 +60,8 @@ enum End {
     Media(#[from] FlvError),
     #[error("another connection publishes this stream with the same key now")]
     Replaced,
+    #[error("{0}")]
+    Stopped(String),
     #[error("the server shuts down")]
     Shutdown,
 }
@@ -78,6 +80,7 @@ impl End {
             Self::Refused(_) => "refused",
             Self::Media(_) => "media",
             Self::Replaced => "replaced",
+            Self::Stopped(_) => "stopped",
             Self::Shutdown => "shutdown",
         }
     }
@@ -87,7 +90,7 @@ impl End {
         match self {
             Self::Refused(refusal) => Some(refusal.to_string()),
             Self::Media(error) => Some(error.to_string()),
-            Self::Replaced | Self::Shutdown | Self::Protocol(_) => Some(self.to_string()),
+            Self::Replaced | Self::Stopped(_) | Self::Shutdown | Self::Protocol(_) => Some(self.to_string()),
             Self::Unpublished | Self::Closed | Self::Io(_) => None,
             Self::Slow(_) | Self::Silent(_) | Self::Deaf => None,
         }
@@ -130,8 +133,10 @@ pub(crate) async fn serve(
     let stream = connection.live.take().map(|live| live.ingest.stream_id().to_string());
     context.metrics.ended(end.reason());
     match (&end, stream) {
-        (End::Unpublished | End::Closed | End::Shutdown, stream) => info!(%peer, stream, "RTMP: {end}"),
-        (_, stream) => warn!(%peer, stream, "RTMP: {end}"),
+        (End::Unpublished | End::Closed | End::Shutdown, stream) => {
+            info!(peer = %Shown::from(peer), stream, "RTMP: {end}")
+        }
+        (_, stream) => warn!(peer = %Shown::from(peer), stream, "RTMP: {end}"),
     }
     if let Some(words) = end.words() {
         connection.farewell(&words).await;
@@ -158,6 +163,8 @@ struct Live {
     pass: Pass,
     /// When the pass is asked again whether it holds.
     recheck: Instant,
+    /// Its place among the node's sessions.
+    ticket: Ticket,
     _counted: Counted,
 }
 
@@ -170,9 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             let length = tokio::select! {
                 () = shutdown.cancelled() => return Err(End::Shutdown),
                 () = bell.0.notified() => {
-                    if self.live.as_ref().is_some_and(|live| live.ingest.is_replaced()) {
-                        return Err(End::Replaced);
-                    }
+                    self.check_stop()?;
                     continue;
                 }
                 read = timeout_at(deadline, self.stream.read(&mut buffer)) => match read {
@@ -198,7 +203,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             fed?;
             self.recheck(now)?;
             self.flush().await?;
-            if self.live.is_some() {
+            if let Some(live) = &self.live {
+                live.ticket.session().add_bytes(length as u64);
                 deadline = tokio::time::Instant::now() + self.config.silence_max;
             }
         }
@@ -235,20 +241,45 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         let begun = let_in.and_then(|(id, pass)| {
             let source = Source { protocol: "rtmp", accepts_pli: false };
             let publication = hub.publish(&id, pass.id(), source, seconds, self.bell.clone())?;
-            Ok((id, pass, publication))
+            let ticket = hub.enter(Entrance {
+                role: Role::Publisher,
+                protocol: "rtmp",
+                stream: id.clone(),
+                address: Some(self.peer.ip()),
+                who: pass.id(),
+                token: pass.token().map(str::to_owned),
+                since: now,
+            })?;
+            Ok((id, pass, publication, ticket))
         });
-        let (id, pass, publication) = begun.inspect_err(|refusal| metrics.refused(refusal.reason()))?;
+        let (id, pass, publication, ticket) =
+            begun.inspect_err(|refusal| metrics.refused(refusal.reason()))?;
         let rtt = self.rtt.map_or(Span::ZERO, |rtt| Span::from_micros(rtt.as_micros() as i64));
-        info!(peer = %self.peer, stream = %id, key = %pass.id(), encoder, epoch = %publication.epoch(), %rtt, "RTMP: publishing");
+        info!(peer = %Shown::from(self.peer), stream = %id, key = %pass.id(), encoder, epoch = %publication.epoch(), %rtt, "RTMP: publishing");
+        ticket.session().set_bell(self.bell.clone());
+        if let Some(rtt) = self.rtt {
+            ticket.session().set_rtt(rtt);
+        }
         let ingest = Ingest::new(publication, clock.clone(), metrics.clone(), rtt);
         self.live = Some(Live {
             ingest,
             pass,
             recheck: now + RECHECK_EVERY,
+            ticket,
             _counted: Counted::new(&metrics.publishers),
         });
         self.session.accept_publish();
         Ok(())
+    }
+
+    /// Replaced by the same key, or ended by the node, in its words.
+    fn check_stop(&self) -> Result<(), End> {
+        let Some(live) = &self.live else { return Ok(()) };
+        let words = live.ticket.session().stop_words().map(str::to_owned);
+        if let Some(words) = words.or_else(|| live.ingest.stop_words().map(|words| words.to_string())) {
+            return Err(End::Stopped(words));
+        }
+        if live.ingest.is_replaced() { Err(End::Replaced) } else { Ok(()) }
     }
 
     /// A key or token that was taken back ends what it let in.

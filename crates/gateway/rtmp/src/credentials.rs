@@ -27,6 +27,8 @@ pub(crate) enum Refusal {
     Impatient(u64),
     #[error(transparent)]
     Publish(#[from] PublishError),
+    #[error(transparent)]
+    Refused(#[from] unisono_hub::Refused),
 }
 
 impl Refusal {
@@ -41,6 +43,8 @@ impl Refusal {
             Self::Name(_) | Self::KeyAsName => "name",
             Self::NoKey => "no_key",
             Self::Denied(_) => "wrong_key",
+            Self::Publish(PublishError::OverQuota(_)) | Self::Refused(_) => "quota",
+            Self::Publish(PublishError::Blocked { .. }) => "blocked",
             Self::Impatient(_) => "impatient",
             Self::Publish(_) => "taken",
         }

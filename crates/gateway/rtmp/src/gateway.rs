@@ -12,7 +12,7 @@ use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use unisono_auth::Access;
-use unisono_base::NodeClock;
+use unisono_base::{NodeClock, Shown};
 use unisono_hub::Hub;
 use unisono_net::{Admission, Exempt, Patience};
 
@@ -77,13 +77,21 @@ pub struct Gateway {
     listener: TcpListener,
     config: Config,
     context: Context,
+    admission: Admission,
 }
 
 impl Gateway {
     /// Takes the port. Port 0 takes a free one.
     pub async fn bind(config: Config, context: Context) -> io::Result<Self> {
         let listener = TcpListener::bind(config.bind).await?;
-        Ok(Self { listener, config, context })
+        let admission = Admission::new(config.connections_max, config.connections_per_address_max)
+            .exempting(config.exempt.clone());
+        Ok(Self { listener, config, context, admission })
+    }
+
+    /// How many connections it holds; its limits can change while it runs.
+    pub fn admission(&self) -> &Admission {
+        &self.admission
     }
 
     /// Where it listens.
@@ -93,9 +101,7 @@ impl Gateway {
 
     /// Serves until `shutdown`, then ends every connection in words and waits for them, a few seconds at most.
     pub async fn run(self, shutdown: CancellationToken) {
-        let Self { listener, config, context } = self;
-        let admission = Admission::new(config.connections_max, config.connections_per_address_max)
-            .exempting(config.exempt.clone());
+        let Self { listener, config, context, admission } = self;
         let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
@@ -117,13 +123,13 @@ impl Gateway {
             let place = match admission.admit(peer.ip()) {
                 Ok(place) => place,
                 Err(full) => {
-                    warn!(%peer, "RTMP connection closed: {full}");
+                    warn!(peer = %Shown::from(peer), "RTMP connection closed: {full}");
                     context.metrics.ended("too_many");
                     continue;
                 }
             };
             if let Err(error) = tune(&stream) {
-                info!(%peer, %error, "RTMP connection gone before it began");
+                info!(peer = %Shown::from(peer), %error, "RTMP connection gone before it began");
                 continue;
             }
             let (config, context, shutdown) = (config.clone(), context.clone(), shutdown.clone());

@@ -84,6 +84,11 @@ impl Ingest {
         self.publication.is_replaced()
     }
 
+    /// Why the node ended it.
+    pub(crate) fn stop_words(&self) -> Option<Arc<str>> {
+        self.publication.stop_words()
+    }
+
     pub(crate) fn metadata(&self, metadata: &Metadata) {
         debug!(stream = %self.stream_id(), ?metadata, "RTMP: onMetaData");
     }
@@ -180,8 +185,13 @@ impl Ingest {
             Line::Audio => (&mut self.audio.writer, &self.metrics.audio_frames),
         };
         let Some(writer) = writer else { return };
+        let arrived = frame.arrived;
         match writer.append(self.publication.epoch(), frame) {
-            Written::Stored => drop(taken.inc()),
+            Written::Stored => {
+                taken.inc();
+                let dwelt = (self.clock.at(Instant::now()) - arrived).as_secs_f64();
+                self.metrics.dwell.observe(dwelt.max(0.0));
+            }
             Written::BeforeKeyframe => self.metrics.dropped("before_keyframe"),
             Written::Replaced => self.metrics.dropped("replaced"),
         }

@@ -20,8 +20,8 @@ pub(crate) type AudienceKey = u64;
 #[derive(Default)]
 pub(crate) struct Audiences {
     all: HashMap<AudienceKey, Audience>,
-    /// When the frames of this turn had arrived.
-    arrivals: Vec<MediaTime>,
+    /// When each frame of this turn had arrived, and when it was taken up.
+    arrivals: Vec<(MediaTime, MediaTime)>,
 }
 
 struct Audience {
@@ -70,11 +70,11 @@ impl Audiences {
     }
 
     /// Copies the viewers to look after into `viewers`, and notes which frames are new.
-    pub(crate) fn begin(&mut self, key: AudienceKey, viewers: &mut Vec<SessionId>) {
+    pub(crate) fn begin(&mut self, key: AudienceKey, viewers: &mut Vec<SessionId>, now: MediaTime) {
         viewers.clear();
         let Some(audience) = self.all.get_mut(&key) else { return };
         viewers.extend_from_slice(&audience.viewers);
-        audience.note_arrivals(&mut self.arrivals);
+        audience.note_arrivals(&mut self.arrivals, now);
     }
 
     /// Records the latency of the frames that this turn has sent.
@@ -83,14 +83,17 @@ impl Audiences {
             return;
         }
         let now = shared.clock.at(Instant::now());
-        for arrived in self.arrivals.drain(..) {
+        for (arrived, taken_up) in self.arrivals.drain(..) {
+            let dwell = &shared.metrics.dwell;
+            dwell.wake.observe((taken_up - arrived).as_secs_f64().max(0.0));
+            dwell.send.observe((now - taken_up).as_secs_f64().max(0.0));
             shared.metrics.frame_latency.observe((now - arrived).as_secs_f64().max(0.0));
         }
     }
 }
 
 impl Audience {
-    fn note_arrivals(&mut self, arrivals: &mut Vec<MediaTime>) {
+    fn note_arrivals(&mut self, arrivals: &mut Vec<(MediaTime, MediaTime)>, now: MediaTime) {
         if self.probe.is_none() {
             let lead = self.stream.source(Kind::Video).or_else(|| self.stream.source(Kind::Audio));
             self.probe = lead.map(|ring| {
@@ -101,7 +104,9 @@ impl Audience {
         let Some((ring, cursor)) = &mut self.probe else { return };
         loop {
             match ring.read(cursor) {
-                Read::Frame { frame, .. } if arrivals.len() < ARRIVALS_MAX => arrivals.push(frame.arrived),
+                Read::Frame { frame, .. } if arrivals.len() < ARRIVALS_MAX => {
+                    arrivals.push((frame.arrived, now));
+                }
                 Read::Frame { .. } | Read::Skipped { .. } => {}
                 Read::Pending => return,
                 Read::Ended(_) => break,

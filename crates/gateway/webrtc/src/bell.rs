@@ -14,8 +14,8 @@ use unisono_base::Doorbell;
 pub(crate) enum Target {
     /// The viewers of one stream on this worker.
     Audience(u64),
-    /// A publisher: keyframe wanted, or replaced.
-    Publisher(SessionId),
+    /// One session: a publisher's keyframe wanted, or replaced; anybody sent away.
+    Session(SessionId),
 }
 
 /// All doorbells of one worker. A target is listed at most once, so the list is bounded by the targets.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use tokio::sync::oneshot;
 use unisono_auth::Pass;
 use unisono_base::StreamId;
-use unisono_hub::{PublishError, Stream};
+use unisono_hub::{PublishError, Refused, Stream, Ticket};
 use unisono_net::Place;
 use unisono_proto_webrtc::{OfferError, PatchError};
 
@@ -28,6 +28,7 @@ pub(crate) struct Publish {
     /// Its place among those that have not connected yet.
     pub(crate) unconnected: Place,
     pub(crate) stream: StreamId,
+    pub(crate) ticket: Ticket,
     pub(crate) pass: Pass,
     pub(crate) offer: String,
     pub(crate) posted: Instant,
@@ -41,6 +42,7 @@ pub(crate) struct Watch {
     /// As for [`Publish`].
     pub(crate) unconnected: Place,
     pub(crate) stream: Arc<Stream>,
+    pub(crate) ticket: Ticket,
     pub(crate) pass: Pass,
     pub(crate) offer: String,
     pub(crate) posted: Instant,
@@ -93,6 +95,9 @@ pub(crate) enum Refusal {
     /// The hub's word.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// The list of sessions has no place for it.
+    #[error(transparent)]
+    Refused(#[from] Refused),
     /// B-frames (decisions 17).
     #[error(
         "stream {0} has B-frames, which browsers cannot play by WebRTC; set the encoder's B-frames to 0 (OBS: \

@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 use unisono_api::{Peer, Presented, Problem};
 use unisono_auth::{Action, Denied, Pass};
 use unisono_base::{StreamId, StreamName};
-use unisono_hub::PublishError;
+use unisono_hub::{Entrance, PublishError, Role, Ticket};
 use unisono_net::{Full, Place};
 use unisono_proto_webrtc::OfferError;
 
@@ -117,6 +117,26 @@ fn unconnected(shared: &Shared, peer: Peer) -> Result<Place, Problem> {
     })
 }
 
+/// A place among the node's sessions, for whoever `pass` lets in.
+fn listed(
+    shared: &Shared,
+    (role, protocol): (Role, &'static str),
+    stream: &StreamId,
+    pass: &Pass,
+    Peer(peer): Peer,
+) -> Result<Ticket, Refusal> {
+    let entrance = Entrance {
+        role,
+        protocol,
+        stream: stream.clone(),
+        address: Some(peer),
+        who: pass.id(),
+        token: pass.token().map(str::to_owned),
+        since: std::time::Instant::now(),
+    };
+    Ok(shared.hub.enter(entrance)?)
+}
+
 /// 415 unless the Content-Type is `wanted`; parameters after a semicolon are ignored.
 fn expect_type(headers: &HeaderMap, wanted: &str) -> Result<(), Problem> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
@@ -178,6 +198,11 @@ impl From<Refusal> for Problem {
             Refusal::Gone => Self::not_found(detail),
             Refusal::Stale => Self::new(StatusCode::PRECONDITION_FAILED, detail),
             Refusal::Crowded(_) => Self::unavailable(detail).retry_after(5),
+            Refusal::Publish(PublishError::OverQuota(_)) => Self::forbidden(detail),
+            Refusal::Publish(PublishError::Blocked { seconds, .. }) => {
+                Self::unavailable(detail).retry_after(seconds)
+            }
+            Refusal::Refused(_) => Self::unavailable(detail).retry_after(10),
             Refusal::Publish(PublishError::Taken { .. }) => Self::new(StatusCode::CONFLICT, detail),
             Refusal::Publish(_) => Self::unavailable(detail).retry_after(5),
         }

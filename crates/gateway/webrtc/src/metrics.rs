@@ -75,6 +75,8 @@ pub struct Metrics {
     pub(crate) lost: Counter,
     /// Seconds from a frame's arrival to the end of its sending, once per frame and worker.
     pub(crate) frame_latency: Histogram,
+    /// Seconds that frames spend in each stage.
+    pub(crate) dwell: Dwell,
     /// Seconds from POST to connected.
     pub(crate) connect_time: Histogram,
     /// Seconds from POST to the first keyframe sent whole.
@@ -113,6 +115,7 @@ impl Metrics {
                 frames: frames.get_or_create_owned(&label),
             }
         };
+        let stages = Family::new_with_constructor(histogram as fn() -> Histogram);
         let count = |family: &Family<DirectionLabel, Counter>, direction| {
             family.get_or_create_owned(&DirectionLabel { direction })
         };
@@ -125,6 +128,7 @@ impl Metrics {
             plis_out: count(&plis, Direction::outbound),
             lost: Counter::default(),
             frame_latency: Histogram::new(LATENCY_BUCKETS),
+            dwell: Dwell::new(&stages),
             connect_time: Histogram::new(JOIN_BUCKETS),
             first_keyframe_time: Histogram::new(JOIN_BUCKETS),
             transcoders: Gauge::default(),
@@ -144,6 +148,7 @@ impl Metrics {
         registry.register("plis", "Keyframes asked for: by viewers (in), of publishers (out)", plis);
         registry.register("lost", "Publishers' packets given up", metrics.lost.clone());
         registry.register("frame_latency_seconds", "Frame arrival to sent", metrics.frame_latency.clone());
+        registry.register("dwell_seconds", "Time that frames spend in each stage on their way", stages);
         registry.register("connect_seconds", "POST to connected", metrics.connect_time.clone());
         registry.register(
             "first_keyframe_seconds",
@@ -190,6 +195,53 @@ impl Metrics {
     }
 }
 
+/// Where a frame's time goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(non_camel_case_types, reason = "the label values as they are printed")]
+enum Stage {
+    ingest,
+    wake,
+    packetize,
+    send,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabel {
+    stage: Stage,
+}
+
+/// One histogram per stage. Each frame counts once per worker, a publisher's once.
+#[derive(Clone, Debug)]
+pub(crate) struct Dwell {
+    /// WHIP: last packet received to stored in the ring.
+    pub(crate) ingest: Histogram,
+    /// Arrival to taken up by a worker with viewers.
+    pub(crate) wake: Histogram,
+    /// Making the RTP payloads, once for all viewers.
+    pub(crate) packetize: Histogram,
+    /// Taken up to handed to the kernel for every viewer of the worker.
+    pub(crate) send: Histogram,
+}
+
+impl Dwell {
+    fn new(stages: &Family<StageLabel, Histogram, fn() -> Histogram>) -> Self {
+        let of = |stage| stages.get_or_create_owned(&StageLabel { stage });
+        Self {
+            ingest: of(Stage::ingest),
+            wake: of(Stage::wake),
+            packetize: of(Stage::packetize),
+            send: of(Stage::send),
+        }
+    }
+}
+
+fn histogram() -> Histogram {
+    Histogram::new(DWELL_BUCKETS)
+}
+
+/// Making payloads takes tens of microseconds, a jitter buffer tens of milliseconds.
+const DWELL_BUCKETS: [f64; 13] =
+    [0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5];
 const LATENCY_BUCKETS: [f64; 13] =
     [0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0];
 const JOIN_BUCKETS: [f64; 11] = [0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0];

@@ -108,6 +108,10 @@ impl Publisher {
         }
         if self.publication.is_replaced() {
             self.ingress.close(now);
+            if let Some(words) = self.publication.stop_words() {
+                tracing::warn!(session = ?link.id, %words, "WHIP publisher stopped");
+                return Some("stopped by the server");
+            }
             return Some("its key publishes elsewhere now");
         }
         if self.publication.take_keyframe_request() {
@@ -116,6 +120,12 @@ impl Publisher {
         if now >= self.report.next {
             self.report.next = now + REPORT_EVERY;
             self.report.totals(self.ingress.stats());
+            let (stats, session) = (self.ingress.stats(), link.ticket.session());
+            session.set_figures(stats.bytes, stats.packets);
+            session.set_loss(stats.lost as f64 / (stats.packets + stats.lost).max(1) as f64);
+            if let Some(rtt) = self.ingress.rtt() {
+                session.set_rtt(Duration::from_micros(rtt.as_micros().max(0) as u64));
+            }
         }
         None
     }
@@ -154,7 +164,10 @@ impl Publisher {
         let slot = if kind == Kind::Video { &mut self.video } else { &mut self.audio };
         let Some(writer) = slot else { return };
         match writer.append(epoch, stored) {
-            Written::Stored => {}
+            Written::Stored => {
+                let dwelt = (shared.clock.at(Instant::now()) - arrived).as_secs_f64();
+                shared.metrics.dwell.ingest.observe(dwelt.max(0.0));
+            }
             Written::BeforeKeyframe => {
                 self.before_keyframe.inc();
                 self.ingress.request_keyframe(now);

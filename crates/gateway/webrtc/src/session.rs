@@ -17,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 use unisono_auth::Pass;
+use unisono_hub::Ticket;
 use unisono_net::{Place, SendStats, Socket, TrainBatch};
 use unisono_proto_webrtc::{HostCandidate, PatchOutcome, Path, Session as _, Transport};
 
@@ -63,6 +64,7 @@ impl Out {
 
 /// Said to the peer and in the log.
 const ACCESS_ENDED: &str = "the key or token was revoked or has expired";
+const STOPPED: &str = "closed by the server's operator";
 
 /// One session of a worker.
 pub(crate) struct Session {
@@ -96,6 +98,8 @@ pub(crate) struct Link {
     /// Until when its peer's first packet is awaited; `None` once that has been judged.
     reached_by: Option<Instant>,
     is_connected: bool,
+    /// Its place among the node's sessions.
+    pub(crate) ticket: Ticket,
     /// Its place among those without a valid check, until one comes.
     unconnected: Option<Place>,
     _seat: Seat,
@@ -114,6 +118,7 @@ impl Link {
         id: SessionId,
         direction: Direction,
         (seat, unconnected): (Seat, Place),
+        ticket: Ticket,
         pass: Pass,
         posted: Instant,
         ufrag: &str,
@@ -130,6 +135,7 @@ impl Link {
             posted,
             reached_by: Some(posted + REACHED_WITHIN),
             is_connected: false,
+            ticket,
             unconnected: Some(unconnected),
             _seat: seat,
         }
@@ -184,6 +190,15 @@ impl Link {
         }
     }
 
+    /// Why it may not go on: somebody sent it away, or what let it in holds no more.
+    fn ended(&mut self, now: Instant, shared: &Shared) -> Option<&'static str> {
+        if let Some(words) = self.ticket.session().stop_words() {
+            tracing::info!(session = ?self.id, words, "WebRTC session sent away");
+            return Some(STOPPED);
+        }
+        (!self.holds(now, shared)).then_some(ACCESS_ENDED)
+    }
+
     /// False from the moment its key or token was taken back or has expired. Looked up once a second.
     fn holds(&mut self, now: Instant, shared: &Shared) -> bool {
         if now < self.recheck {
@@ -228,9 +243,9 @@ impl Session {
 
     /// Does all that can be done now and hands its packets to `out`.
     pub(crate) fn settle(&mut self, now: Instant, out: &mut Out, shared: &Shared) -> Settled {
-        let is_let_in = self.link.holds(now, shared);
-        if !is_let_in {
-            self.close(now, ACCESS_ENDED);
+        let ended = self.link.ended(now, shared);
+        if let Some(words) = ended {
+            self.close(now, words);
         }
         let over = match &mut self.role {
             Role::Publisher(publisher) => publisher.settle(now, &mut self.link, shared),
@@ -242,8 +257,8 @@ impl Session {
         };
         drain(core, &self.link, out);
         self.link.judge_reach(now, core.is_reached(), shared);
-        if !is_let_in {
-            return Settled::Over(ACCESS_ENDED);
+        if let Some(words) = ended {
+            return Settled::Over(words);
         }
         if let Some(reason) = core.closed() {
             return Settled::Over(reason.as_str());

@@ -141,8 +141,20 @@ impl Viewer {
         if now >= self.report.next {
             self.report.next = now + REPORT_EVERY;
             self.report.totals(self.egress.stats());
+            self.note_figures(link);
         }
         self.ended
+    }
+
+    fn note_figures(&self, link: &Link) {
+        let (stats, session) = (self.egress.stats(), link.ticket.session());
+        session.set_figures(stats.bytes, stats.packets);
+        if let Some(loss) = self.egress.loss() {
+            session.set_loss(loss.into());
+        }
+        if let Some(rtt) = self.egress.rtt() {
+            session.set_rtt(Duration::from_micros(rtt.as_micros().max(0) as u64));
+        }
     }
 
     fn take_events(&mut self, now: Instant, link: &mut Link, shared: &Shared) {

@@ -318,7 +318,7 @@ impl Driver {
         if self.connected || std::mem::replace(&mut self.told, true) {
             tracing::debug!(%error, %from, "datagram refused");
         } else {
-            tracing::warn!(%error, %from, "a peer's handshake was refused; the session stays unconnected");
+            tracing::warn!(%error, from = %unisono_base::Shown::from(from), "a peer's handshake was refused; the session stays unconnected");
         }
     }
 

@@ -22,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 use unisono_api::PathToken;
+use unisono_base::Shown;
 use unisono_gateway_webrtc::IceTcp;
 use unisono_net::Admission;
 
@@ -91,7 +92,7 @@ impl HttpDoor {
                 Ok(place) => place,
                 Err(full) => {
                     self.metrics.refused.inc();
-                    tracing::debug!(%peer, "HTTP connection closed: {full}");
+                    tracing::debug!(peer = %Shown::from(peer), "HTTP connection closed: {full}");
                     continue;
                 }
             };
@@ -112,8 +113,10 @@ impl HttpDoor {
                     None => connection(stream, peer, router, stop).await,
                     Some(tls) => match timeout(HANDSHAKE_PATIENCE, tls.accept(stream)).await {
                         Ok(Ok(stream)) => connection(stream, peer, router, stop).await,
-                        Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
-                        Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+                        Ok(Err(error)) => {
+                            tracing::debug!(peer = %Shown::from(peer), %error, "TLS handshake failed")
+                        }
+                        Err(_) => tracing::debug!(peer = %Shown::from(peer), "TLS handshake took too long"),
                     },
                 }
                 open.dec();
@@ -165,7 +168,7 @@ async fn connection(
         }
     };
     if let Err(error) = result {
-        tracing::debug!(%peer, error, "HTTP connection ended");
+        tracing::debug!(peer = %Shown::from(peer), error, "HTTP connection ended");
     }
 }
 

@@ -32,7 +32,7 @@ const OWN_AGE_MAX: Duration = Duration::from_secs(180 * 86_400);
 /// The certificate in use and where it comes from.
 #[derive(Debug)]
 pub(crate) struct Certificate {
-    files: [PathBuf; 2],
+    files: RwLock<[PathBuf; 2]>,
     /// Signed by the node itself: browsers warn.
     pub(crate) is_own: bool,
     current: RwLock<Arc<CertifiedKey>>,
@@ -50,7 +50,21 @@ impl Certificate {
             make_own(&files, addresses).context("the node's own certificate cannot be made")?;
         }
         let current = RwLock::new(Arc::new(read(&files)?));
-        Ok(Arc::new(Self { files, is_own, current, challenges: Challenges::default() }))
+        Ok(Arc::new(Self { files: RwLock::new(files), is_own, current, challenges: Challenges::default() }))
+    }
+
+    /// From now on the files that `https` names, if it names any; a pair that cannot be used changes nothing.
+    pub(crate) fn reopen(&self, https: &Https) -> anyhow::Result<()> {
+        let (Some(certificate), Some(key)) = (&https.certificate, &https.key) else { return Ok(()) };
+        let files = [certificate.clone(), key.clone()];
+        let read = read(&files)?;
+        *self.files.write().unwrap_or_else(PoisonError::into_inner) = files;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(read);
+        Ok(())
+    }
+
+    fn files(&self) -> [PathBuf; 2] {
+        self.files.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// One that ACME will replace: until then, of the node's own.
@@ -103,10 +117,11 @@ impl Certificate {
                 continue;
             }
             seen = now;
-            match read(&self.files) {
+            let files = self.files();
+            match read(&files) {
                 Ok(read) => {
                     *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(read);
-                    tracing::info!(file = %self.files[0].display(), "the new certificate is in force");
+                    tracing::info!(file = %files[0].display(), "the new certificate is in force");
                 }
                 Err(error) => {
                     let error = format!("{error:#}");
@@ -117,7 +132,7 @@ impl Certificate {
     }
 
     fn written(&self) -> [Option<SystemTime>; 2] {
-        self.files.each_ref().map(|file| fs::metadata(file).and_then(|data| data.modified()).ok())
+        self.files().each_ref().map(|file| fs::metadata(file).and_then(|data| data.modified()).ok())
     }
 }
 

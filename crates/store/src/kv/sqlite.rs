@@ -8,9 +8,12 @@ use sqlx::{
 };
 use std::path::Path;
 
-/// Each step brings a file from the schema version of its index to the next.
-const MIGRATIONS: [&str; 1] = [
+/// Each step brings a file from the schema version of its index to the next. A step is also what values need that a
+/// program of before could not read: it then says that the file is of a newer version, not that it is damaged.
+const MIGRATIONS: [&str; 2] = [
     "CREATE TABLE kv (key TEXT PRIMARY KEY, version INTEGER NOT NULL, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    // Keys may have quotas. Nothing is converted: a key without one has no limits.
+    "SELECT 1",
 ];
 
 /// Values in one SQLite file. Writes are few and small, so one connection is enough, and none waits long.

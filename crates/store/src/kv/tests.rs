@@ -67,6 +67,35 @@ async fn the_file_is_its_owners_only() {
     kv.close().await;
 }
 
+/// The file as version 1 of the schema made it.
+#[tokio::test]
+async fn a_file_of_an_older_program_is_brought_up_to_date_and_keeps_its_values() {
+    let folder = Folder::new("older");
+    std::fs::create_dir_all(&folder.0).expect("a folder");
+    let path = folder.0.join("node.sqlite");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let pool = sqlx::SqlitePool::connect_with(options).await.expect("opens");
+    for statement in [
+        "CREATE TABLE kv (key TEXT PRIMARY KEY, version INTEGER NOT NULL, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+        "INSERT INTO kv VALUES ('keys/01020304', 7, '{}')",
+        "PRAGMA user_version = 1",
+    ] {
+        sqlx::query(statement).execute(&pool).await.expect("writes");
+    }
+    pool.close().await;
+    for _ in 0..2 {
+        let kv = SqliteKv::open(&path).await.expect("brought up to date, once");
+        let kept = kv.get("keys/01020304").await.expect("reads");
+        assert_eq!(kept, Some(Versioned { version: 7, value: "{}".into() }));
+        kv.close().await;
+    }
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let pool = sqlx::SqlitePool::connect_with(options).await.expect("opens");
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&pool).await.expect("reads");
+    assert_eq!(version, 2);
+    pool.close().await;
+}
+
 #[tokio::test]
 async fn a_file_of_a_newer_program_is_refused_in_words() {
     let folder = Folder::new("newer");

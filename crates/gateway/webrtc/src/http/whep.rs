@@ -1,6 +1,6 @@
 //! `POST /{app}/{name}/whep`: watch.
 
-use super::{SDP, ask, created, enter, expect_type, let_in, stream_id, text, unconnected};
+use super::{SDP, ask, created, enter, expect_type, let_in, listed, stream_id, text, unconnected};
 use crate::{
     SessionId,
     command::{Command, Refusal, Watch},
@@ -16,7 +16,7 @@ use std::{sync::Arc, time::Instant};
 use unisono_api::{Peer, Presented, Problem};
 use unisono_auth::Action;
 use unisono_base::{Span, StreamId};
-use unisono_hub::{Read, Ring, State as StreamState, Stream};
+use unisono_hub::{Read, Ring, Role, State as StreamState, Stream};
 use unisono_media::Kind;
 
 /// 201 with the answer; 401 or 403 without a token where one is needed; 404 with Retry-After while nobody publishes; 406 for a stream that WebRTC cannot carry.
@@ -35,6 +35,7 @@ pub(super) async fn watch(
     let offer = text(body, shared.config.limits.sdp_bytes_max).await?;
     let stream = playable(&shared, &id)?;
     let unconnected = unconnected(&shared, peer)?;
+    let ticket = listed(&shared, (Role::Viewer, "whep"), &id, &pass, peer)?;
     let pass = enter(&shared, pass)?;
     let worker = shared.least_loaded();
     let seat = shared.viewers.take(&shared.mailboxes[worker].load).ok_or_else(|| {
@@ -43,8 +44,9 @@ pub(super) async fn watch(
             .retry_after(10)
     })?;
     let session = SessionId::random().map_err(|error| Problem::unavailable(error.to_string()))?;
-    let command =
-        |reply| Command::Watch(Watch { id: session, seat, unconnected, stream, pass, offer, posted, reply });
+    let command = |reply| {
+        Command::Watch(Watch { id: session, seat, unconnected, stream, ticket, pass, offer, posted, reply })
+    };
     let opened = ask(&shared, worker, command).await??;
     Ok(created(format!("/{app}/{name}/whep/{session}"), opened))
 }

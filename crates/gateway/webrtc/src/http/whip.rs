@@ -1,6 +1,6 @@
 //! `POST /{app}/{name}/whip`: publish.
 
-use super::{SDP, ask, created, enter, expect_type, let_in, stream_id, text, unconnected};
+use super::{SDP, ask, created, enter, expect_type, let_in, listed, stream_id, text, unconnected};
 use crate::{
     SessionId,
     command::{Command, Publish},
@@ -15,6 +15,7 @@ use axum::{
 use std::{collections::HashMap, sync::Arc, time::Instant};
 use unisono_api::{Peer, Presented, Problem};
 use unisono_auth::Action;
+use unisono_hub::Role;
 
 /// 201 with the answer, or a problem in words. The key or token comes as Bearer, in the path, or as `?key=` from simple tools.
 pub(super) async fn publish(
@@ -40,8 +41,10 @@ pub(super) async fn publish(
         Problem::unavailable(format!("the server has {max} WebRTC publishers, its limit")).retry_after(10)
     })?;
     let id = SessionId::random().map_err(|error| Problem::unavailable(error.to_string()))?;
-    let command =
-        |reply| Command::Publish(Publish { id, seat, unconnected, stream, pass, offer, posted, reply });
+    let ticket = listed(&shared, (Role::Publisher, "whip"), &stream, &pass, peer)?;
+    let command = |reply| {
+        Command::Publish(Publish { id, seat, unconnected, stream, ticket, pass, offer, posted, reply })
+    };
     let opened = ask(&shared, worker, command).await??;
     Ok(created(format!("/{app}/{name}/whip/{id}"), opened))
 }

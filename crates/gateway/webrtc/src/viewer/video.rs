@@ -127,8 +127,12 @@ impl Video {
                         continue;
                     }
                     let none = || Packets { list: Vec::new(), complete: true };
-                    let packets =
-                        frame.packets(|| packetize(&frame, &group.config, PAYLOAD_MAX).unwrap_or_else(none));
+                    let packets = frame.packets(|| {
+                        let begun = Instant::now();
+                        let packets = packetize(&frame, &group.config, PAYLOAD_MAX).unwrap_or_else(none);
+                        report.metrics.dwell.packetize.observe(begun.elapsed().as_secs_f64());
+                        packets
+                    });
                     egress.send_video(moment.now, moment.clock, group.epoch, &frame, packets);
                     if track.is_catching_up {
                         self.bucket.spend(frame.payload.len());

@@ -169,8 +169,8 @@ impl Worker {
     }
 
     fn publish(&mut self, now: Instant, publish: Publish) {
-        let Publish { id, seat, unconnected, stream, pass, offer, posted, reply } = publish;
-        let bell = self.shared.mailboxes[self.index].bells.bell(Target::Publisher(id));
+        let Publish { id, seat, unconnected, stream, ticket, pass, offer, posted, reply } = publish;
+        let bell = self.shared.mailboxes[self.index].bells.bell(Target::Session(id));
         let (publisher, answer) = match Publisher::open(now, &self.shared, &stream, pass.id(), &offer, bell) {
             Ok(made) => made,
             Err(refusal) => {
@@ -183,6 +183,7 @@ impl Worker {
             id,
             Direction::inbound,
             (seat, unconnected),
+            ticket,
             pass,
             posted,
             publisher.core().local_ufrag(),
@@ -195,7 +196,7 @@ impl Worker {
     }
 
     fn watch(&mut self, now: Instant, watch: Watch) {
-        let Watch { id, seat, unconnected, stream, pass, offer, posted, reply } = watch;
+        let Watch { id, seat, unconnected, stream, ticket, pass, offer, posted, reply } = watch;
         let (viewer, answer) = match Viewer::open(now, &self.shared, &stream, &offer) {
             Ok(made) => made,
             Err(refusal) => {
@@ -212,6 +213,7 @@ impl Worker {
             id,
             Direction::outbound,
             (seat, unconnected),
+            ticket,
             pass,
             posted,
             viewer.core().local_ufrag(),
@@ -225,6 +227,11 @@ impl Worker {
 
     fn enter(&mut self, session: Session, stream: StreamId) {
         let (id, ufrag) = (session.link.id, session.link.ufrag.clone());
+        session
+            .link
+            .ticket
+            .session()
+            .set_bell(self.shared.mailboxes[self.index].bells.bell(Target::Session(id)));
         let entry = Entry { worker: self.index, direction: session.link.direction, stream };
         self.shared.directory.enter(id, entry, &ufrag);
         self.ufrags.insert(ufrag, id);
@@ -270,9 +277,9 @@ impl Worker {
         let now = Instant::now();
         for target in &rung {
             match *target {
-                Target::Publisher(id) => self.settle(id, now),
+                Target::Session(id) => self.settle(id, now),
                 Target::Audience(audience) => {
-                    self.audiences.begin(audience, &mut viewers);
+                    self.audiences.begin(audience, &mut viewers, self.shared.clock.at(now));
                     for id in &viewers {
                         self.settle(*id, now);
                     }

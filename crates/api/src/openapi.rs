@@ -1,0 +1,182 @@
+//! The API described for programs: OpenAPI 3.1 from the types of this crate.
+//!
+//! Each function below stands for one operation and is never called; the server's tests see that each is served.
+
+// They exist for their attribute.
+#![expect(dead_code, reason = "each function stands for one documented operation")]
+
+use crate::{
+    EventRequest, KeyList, KeyRequest, MadeKey, MadeToken, Problem, ReloadView, RevokeRequest, RoomView,
+    ServerView, SessionList, SessionView, StopRequest, StreamDetail, StreamList, TokenRequest,
+};
+use axum::http::StatusCode;
+use serde_json::Value;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+};
+
+/// The whole description, as `GET /api/openapi.json` gives it: pretty JSON with a newline at the end, the same each time.
+pub fn openapi_json() -> String {
+    let mut description = serde_json::to_value(Described::openapi()).unwrap_or_default();
+    describe_responses(&mut description);
+    format!("{description:#}\n")
+}
+
+/// OpenAPI 3.1 §4.8.17 wants words for every response; where we have none of our own, those of its status.
+fn describe_responses(description: &mut Value) {
+    let objects = |value: &mut Value| value.as_object_mut().map(std::mem::take).unwrap_or_default();
+    let mut paths = objects(&mut description["paths"]);
+    for operation in paths.values_mut().filter_map(Value::as_object_mut).flat_map(|path| path.values_mut()) {
+        let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { continue };
+        for (status, response) in responses {
+            let status = status.parse::<StatusCode>().ok().and_then(|status| status.canonical_reason());
+            if response["description"].as_str().unwrap_or_default().is_empty() {
+                response["description"] = status.unwrap_or("Answer").into();
+            }
+        }
+    }
+    description["paths"] = Value::Object(paths);
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Unisono",
+        description = "Streams, sessions, rooms, keys and configuration of one node. Errors are problem documents \
+            (RFC 9457). Without a key the API answers requests made on the node's own machine; from elsewhere it wants \
+            an admin key as Bearer. WHIP, WHEP and HLS have specifications of their own and stand beside it under \
+            /{app}/{name}/.",
+        license(name = "MIT", identifier = "MIT")
+    ),
+    servers((url = "/")),
+    security(("admin_key" = [])),
+    modifiers(&Security),
+    paths(
+        server, version, streams, stream, stop, sessions, session, kick, keys, make_key, limit_key, revoke_key,
+        make_token, revoke_token, reload, room, post_event, feed, description
+    )
+)]
+struct Described;
+
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let mut http = Http::new(HttpAuthScheme::Bearer);
+        http.description = Some("An admin key, ak_…; where it says so, a token".to_owned());
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("admin_key", SecurityScheme::Http(http));
+    }
+}
+
+#[utoipa::path(get, path = "/api/v1/server", tag = "server", summary = "What runs, and its clock", security(()),
+    responses((status = 200, body = ServerView)))]
+fn server() {}
+
+#[utoipa::path(get, path = "/version", tag = "server", summary = "The version alone, as text", security(()),
+    responses((status = 200, body = String, content_type = "text/plain")))]
+fn version() {}
+
+#[utoipa::path(get, path = "/api/v1/streams", tag = "streams",
+    summary = "What is live; where watching needs a token, for admins",
+    params(
+        ("limit" = Option<u32>, Query, description = "1 to 1000; the default is 1000"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before")
+    ),
+    responses((status = 200, body = StreamList), (status = 400, body = Problem), (status = 401, body = Problem)))]
+fn streams() {}
+
+#[utoipa::path(get, path = "/api/v1/streams/{app}/{name}", tag = "streams",
+    summary = "One stream; publisher, health and renditions for admins",
+    params(("app" = String, Path), ("name" = String, Path)),
+    responses((status = 200, body = StreamDetail), (status = 401, body = Problem), (status = 404, body = Problem)))]
+fn stream() {}
+
+#[utoipa::path(post, path = "/api/v1/streams/{app}/{name}/stop", tag = "streams",
+    summary = "Ends the publisher in words, and keeps the name closed if asked to",
+    params(("app" = String, Path), ("name" = String, Path)),
+    request_body(content = Option<StopRequest>, description = "May be left out"),
+    responses((status = 204), (status = 401, body = Problem), (status = 404, body = Problem)))]
+fn stop() {}
+
+#[utoipa::path(get, path = "/api/v1/sessions", tag = "sessions", summary = "Publishers, viewers and readers",
+    params(
+        ("stream" = Option<String>, Query, description = "Of this stream, app/name"),
+        ("protocol" = Option<String>, Query, description = "rtmp, whip, whep, hls, websocket or sse"),
+        ("limit" = Option<u32>, Query, description = "1 to 1000; the default is 100"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before")
+    ),
+    responses((status = 200, body = SessionList), (status = 400, body = Problem), (status = 401, body = Problem)))]
+fn sessions() {}
+
+#[utoipa::path(get, path = "/api/v1/sessions/{id}", tag = "sessions", summary = "One session",
+    params(("id" = String, Path)),
+    responses((status = 200, body = SessionView), (status = 401, body = Problem), (status = 404, body = Problem)))]
+fn session() {}
+
+#[utoipa::path(delete, path = "/api/v1/sessions/{id}", tag = "sessions",
+    summary = "Sends it away; its key or token stays good",
+    params(("id" = String, Path)),
+    responses((status = 204), (status = 401, body = Problem), (status = 404, body = Problem)))]
+fn kick() {}
+
+#[utoipa::path(get, path = "/api/v1/keys", tag = "keys", summary = "All keys, without their secrets",
+    responses((status = 200, body = KeyList), (status = 401, body = Problem)))]
+fn keys() {}
+
+#[utoipa::path(post, path = "/api/v1/keys", tag = "keys", summary = "Makes a key, shown this once",
+    request_body = KeyRequest,
+    responses((status = 201, body = MadeKey), (status = 400, body = Problem), (status = 401, body = Problem)))]
+fn make_key() {}
+
+#[utoipa::path(put, path = "/api/v1/keys/{id}/quota", tag = "keys", summary = "Sets what a key may use at once",
+    params(("id" = String, Path)), request_body = crate::QuotaView,
+    responses((status = 200, body = crate::QuotaView), (status = 401, body = Problem), (status = 404, body = Problem)))]
+fn limit_key() {}
+
+#[utoipa::path(delete, path = "/api/v1/keys/{id}", tag = "keys",
+    summary = "Takes a key away; what it let in ends within seconds",
+    params(("id" = String, Path)),
+    responses((status = 204), (status = 401, body = Problem), (status = 404, body = Problem)))]
+fn revoke_key() {}
+
+#[utoipa::path(post, path = "/api/v1/tokens", tag = "keys", summary = "Signs a token with the node's own secret",
+    request_body = TokenRequest,
+    responses((status = 201, body = MadeToken), (status = 400, body = Problem), (status = 401, body = Problem)))]
+fn make_token() {}
+
+#[utoipa::path(post, path = "/api/v1/tokens/revoke", tag = "keys", summary = "Takes a token of the node's own back",
+    request_body = RevokeRequest,
+    responses((status = 204), (status = 400, body = Problem), (status = 401, body = Problem)))]
+fn revoke_token() {}
+
+#[utoipa::path(post, path = "/api/v1/config/reload", tag = "server",
+    summary = "Reads the configuration again; a broken one is refused and nothing changes",
+    responses((status = 200, body = ReloadView), (status = 401, body = Problem), (status = 422, body = Problem)))]
+fn reload() {}
+
+#[utoipa::path(get, path = "/api/v1/rooms/{room}", tag = "rooms", summary = "A room at a glance",
+    params(("room" = String, Path, description = "app:name")),
+    responses((status = 200, body = RoomView), (status = 401, body = Problem)))]
+fn room() {}
+
+#[utoipa::path(post, path = "/api/v1/rooms/{room}/events", tag = "rooms",
+    summary = "An event, bound to a moment of the stream; an admin key or a token that grants host",
+    params(("room" = String, Path, description = "app:name")), request_body = EventRequest,
+    responses((status = 201, description = "The event as it was ordered"), (status = 400, body = Problem),
+        (status = 401, body = Problem), (status = 429, body = Problem)))]
+fn post_event() {}
+
+#[utoipa::path(get, path = "/api/v1/rooms/{room}/events", tag = "rooms",
+    summary = "The feed: a WebSocket, or server-sent events by Accept",
+    params(("room" = String, Path, description = "app:name"),
+        ("from_seq" = Option<u64>, Query, description = "The first event wanted; without it the feed starts now")),
+    responses((status = 101, description = "WebSocket"),
+        (status = 200, content_type = "text/event-stream", body = String), (status = 401, body = Problem),
+        (status = 426, body = Problem)))]
+fn feed() {}
+
+#[utoipa::path(get, path = "/api/openapi.json", tag = "server", summary = "This description", security(()),
+    responses((status = 200, content_type = "application/json", body = String)))]
+fn description() {}

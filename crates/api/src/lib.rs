@@ -12,4 +12,4 @@ pub use peer::Peer;
 pub use presented::{PathToken, Presented};
 pub use problem::{Genuine, Problem};
 pub use server::ServerView;
-pub use stream::{StreamList, StreamState, StreamView, TrackKind, TrackView, Viewers};
+pub use stream::{Finding, Severity, StreamList, StreamState, StreamView, TrackKind, TrackView, Viewers};

@@ -1,13 +1,17 @@
 //! All streams of a node.
 
-use crate::{Publication, PublishError, RingLimits, Source, State, Stream, stream::Control};
+use crate::{
+    Code, Denial, Publication, PublishError, RingLimits, Severity, Source, State, Stream, Watcher,
+    stream::Control,
+    watcher::{Refusals, WatcherSlot},
+};
 use parking_lot::RwLock;
 use std::{
     collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
-use unisono_base::{Doorbell, Epoch, KeyId, Span, StreamId};
+use unisono_base::{Doorbell, Epoch, KeyId, MediaTime, Span, StreamId};
 
 /// Bounds of a node's media.
 #[derive(Clone, Copy, Debug)]
@@ -34,12 +38,48 @@ impl Default for Limits {
 pub struct Hub {
     limits: Limits,
     streams: RwLock<HashMap<StreamId, Arc<Stream>>>,
+    watcher: WatcherSlot,
+    refusals: Refusals,
 }
 
 impl Hub {
     /// An empty hub.
     pub fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self { limits, streams: RwLock::default() })
+        let (streams, watcher, refusals) = Default::default();
+        Arc::new(Self { limits, streams, watcher, refusals })
+    }
+
+    /// From now on `watcher` is told what happens. Only the first one is taken.
+    pub fn watch(&self, watcher: Arc<dyn Watcher>) {
+        if self.watcher.set(watcher).is_err() {
+            tracing::error!("the hub has a watcher already; the second one hears nothing");
+        }
+    }
+
+    /// A door sent a publisher away. Logged, shown on the stream and told to the watcher, each at most once in 10 s.
+    pub fn denied(
+        &self,
+        stream: &StreamId,
+        key: Option<KeyId>,
+        protocol: &'static str,
+        words: String,
+        now: MediaTime,
+    ) {
+        let Some(times) = self.refusals.count(stream, now) else { return };
+        let denial = Denial { stream: stream.clone(), key, protocol, words, times };
+        let who = denial.key.as_ref().map_or_else(|| "nobody known".to_owned(), |key| format!("key {key}"));
+        tracing::warn!(%stream, key = ?denial.key, protocol, times, "a publisher was refused: {}", denial.words);
+        if let Some(live) = self.stream(stream) {
+            let words = format!(
+                "A publisher was refused here ({protocol}, {who}): {}. If it is yours, give it the right key; `unisono \
+                 keys list` shows all.",
+                denial.words
+            );
+            live.happened(Code::KeyRefused, Severity::Warning, words, now);
+        }
+        if let Some(watcher) = self.watcher.get() {
+            watcher.publish_denied(&denial);
+        }
     }
 
     /// A stream that is live or waits for its publisher.
@@ -71,15 +111,16 @@ impl Hub {
             }
             let epoch = Epoch::next(None, unix_seconds);
             let control = Control {
-                state: State::Live { epoch, source },
-                key,
+                state: State::Live { epoch, source: source.clone() },
+                key: key.clone(),
                 generation: 1,
                 publisher: Some(doorbell),
                 last_epoch: Some(epoch),
                 lost_since: None,
             };
-            let stream = Stream::new(id.clone(), self.limits.ring, control);
+            let stream = Stream::new(id.clone(), self.limits.ring, control, self.watcher.clone());
             streams.insert(id.clone(), stream.clone());
+            self.is_up(id, &source, &key);
             return Ok(Publication::new(stream, 1, epoch));
         };
         let stream = stream.clone();
@@ -89,6 +130,9 @@ impl Hub {
         }
         let epoch = Epoch::next(control.last_epoch, unix_seconds);
         control.generation += 1;
+        if control.state == State::Lost {
+            self.is_up(id, &source, &key);
+        }
         control.state = State::Live { epoch, source };
         control.key = key;
         control.last_epoch = Some(epoch);
@@ -100,6 +144,12 @@ impl Hub {
             old.ring();
         }
         Ok(Publication::new(stream, generation, epoch))
+    }
+
+    fn is_up(&self, stream: &StreamId, source: &Source, key: &KeyId) {
+        if let Some(watcher) = self.watcher.get() {
+            watcher.stream_up(stream, source, key);
+        }
     }
 
     /// Ends streams whose publisher has been gone for the linger time. Call about once a second.

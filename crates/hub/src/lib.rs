@@ -8,13 +8,17 @@
 //! Nothing here reads a clock: time comes in with the frames, or as an argument.
 
 mod cuts;
+mod diagnosis;
 mod hub;
 mod publication;
 mod ring;
 mod stream;
+mod watcher;
 
 pub use cuts::{Cut, Cuts};
+pub use diagnosis::{Code, Finding, Severity};
 pub use hub::{Hub, Limits};
 pub use publication::{Publication, PublishError, Source, TrackWriter, Written};
 pub use ring::{Cursor, EndReason, GroupHeader, Read, Ring, RingLimits, SkipReason};
 pub use stream::{Rendition, State, Stream, Subscription, Viewer};
+pub use watcher::{Denial, Watcher};

@@ -8,10 +8,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use std::{net::SocketAddr, sync::Arc};
-use unisono_api::{Presented, Problem, StreamList, StreamState, StreamView, TrackKind, TrackView, Viewers};
-use unisono_auth::ViewPolicy;
-use unisono_base::{Span, StreamId, StreamName};
-use unisono_hub::{Ring, State as Publishing, Stream, Viewer};
+use unisono_api::{
+    Finding, Presented, Problem, Severity, StreamList, StreamState, StreamView, TrackKind, TrackView, Viewers,
+};
+use unisono_base::{MediaTime, Span, StreamId, StreamName};
+use unisono_hub::{self as hub, Ring, State as Publishing, Stream, Viewer};
 use unisono_media::Kind;
 
 /// Target duration that only a stream with long GOPs gets.
@@ -24,11 +25,12 @@ pub(crate) async fn list(
     presented: Presented,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    if context.access.view_policy() == ViewPolicy::Token {
+    if !context.access.is_open() {
         let peer = peer.map(|Extension(ConnectInfo(peer))| peer);
         access::admin(&context, &presented, peer, &headers)?;
     }
-    let mut streams: Vec<_> = context.hub.streams().iter().filter_map(view).collect();
+    let now = Some(MediaTime::from_micros(context.rooms.clock_micros()));
+    let mut streams: Vec<_> = context.hub.streams().iter().filter_map(|stream| view(stream, now)).collect();
     streams.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(StreamList { streams })).into_response())
 }
@@ -48,14 +50,15 @@ pub(crate) async fn one(
         .map(drop)
         .or_else(|_| access::view(&context, &presented, &id).map(drop))?;
     let found = context.hub.stream(&id);
-    let Some(view) = found.and_then(|stream| view(&stream)) else {
+    let now = Some(MediaTime::from_micros(context.rooms.clock_micros()));
+    let Some(view) = found.and_then(|stream| view(&stream, now)) else {
         return Err(Problem::not_found(format!("nobody publishes {name} at the moment")).retry_after(1));
     };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(view)).into_response())
 }
 
 /// `None` for a stream that has just ended.
-fn view(stream: &Arc<Stream>) -> Option<StreamView> {
+fn view(stream: &Arc<Stream>, now: Option<MediaTime>) -> Option<StreamView> {
     let (state, protocol, epoch) = match stream.state() {
         Publishing::Live { epoch, source } => {
             (StreamState::Live, Some(source.protocol.to_owned()), Some(epoch.0))
@@ -73,7 +76,21 @@ fn view(stream: &Arc<Stream>) -> Option<StreamView> {
         viewers: Viewers { webrtc: stream.viewers(Viewer::WebRtc), hls: stream.viewers(Viewer::Hls) },
         notes: notes(stream, state, &tracks),
         tracks,
+        diagnosis: stream.diagnosis(now).into_iter().map(finding).collect(),
     })
+}
+
+fn finding(found: hub::Finding) -> Finding {
+    Finding {
+        code: found.code.as_str().to_owned(),
+        severity: match found.severity {
+            hub::Severity::Error => Severity::Error,
+            hub::Severity::Warning => Severity::Warning,
+            hub::Severity::Info => Severity::Info,
+        },
+        words: found.words,
+        since: found.since.as_micros(),
+    }
 }
 
 /// `None` before its first frame.

@@ -127,7 +127,10 @@ pub(crate) async fn serve(
         Ok(never) => match never {},
         Err(end) => end,
     };
-    let stream = connection.live.take().map(|live| live.ingest.stream_id().to_string());
+    let stream = connection.live.take().map(|mut live| {
+        live.ingest.leaves_because(end.reason());
+        live.ingest.stream_id().to_string()
+    });
     context.metrics.ended(end.reason());
     match (&end, stream) {
         (End::Unpublished | End::Closed | End::Shutdown, stream) => info!(%peer, stream, "RTMP: {end}"),
@@ -237,7 +240,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             let publication = hub.publish(&id, pass.id(), source, seconds, self.bell.clone())?;
             Ok((id, pass, publication))
         });
-        let (id, pass, publication) = begun.inspect_err(|refusal| metrics.refused(refusal.reason()))?;
+        let (id, pass, publication) = begun.inspect_err(|refusal| {
+            metrics.refused(refusal.reason());
+            if let Some((id, key)) = credentials::asked_for(app, stream) {
+                hub.denied(&id, key, "rtmp", refusal.to_string(), clock.at(now));
+            }
+        })?;
         let rtt = self.rtt.map_or(Span::ZERO, |rtt| Span::from_micros(rtt.as_micros() as i64));
         info!(peer = %self.peer, stream = %id, key = %pass.id(), encoder, epoch = %publication.epoch(), %rtt, "RTMP: publishing");
         let ingest = Ingest::new(publication, clock.clone(), metrics.clone(), rtt);

@@ -2,6 +2,10 @@
 //!
 //! A key that does not exist is refused, wherever it stands: a misspelt door would otherwise stay open.
 
+mod webhook;
+
+pub(crate) use webhook::{Hidden, Webhook, WhenUnanswered};
+
 use crate::{advertise::Address, limits::Limits};
 use anyhow::{Context, bail};
 use figment::{
@@ -34,6 +38,7 @@ pub(crate) struct Config {
     pub(crate) webrtc: WebRtc,
     pub(crate) access: AccessRules,
     pub(crate) limits: Limits,
+    pub(crate) webhook: Vec<Webhook>,
     pub(crate) log: Log,
 }
 
@@ -149,6 +154,10 @@ pub(crate) struct AccessRules {
     pub(crate) view: View,
     /// Keys of others who sign tokens, beside the node's own.
     pub(crate) token_keys: Vec<TokenKey>,
+    /// Asked about each viewer.
+    pub(crate) webhook: Option<Hidden>,
+    pub(crate) webhook_secrets: Vec<Hidden>,
+    pub(crate) webhook_unanswered: WhenUnanswered,
 }
 
 /// Who may watch.
@@ -218,7 +227,14 @@ impl Default for Config {
             rtmp: Rtmp { listen: Door::any(1935), connections_max: 256, connections_per_address_max: 64 },
             rtmps: Rtmps::default(),
             webrtc: WebRtc { listen: Door::any(8189), tcp: true, advertise: Vec::new(), workers: 0 },
-            access: AccessRules { view: View::Open, token_keys: Vec::new() },
+            access: AccessRules {
+                view: View::Open,
+                token_keys: Vec::new(),
+                webhook: None,
+                webhook_secrets: Vec::new(),
+                webhook_unanswered: WhenUnanswered::Refuse,
+            },
+            webhook: Vec::new(),
             limits: Limits::default(),
             log: Log { filter: "info".to_owned(), format: LogFormat::Text },
         }

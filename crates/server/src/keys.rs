@@ -189,6 +189,11 @@ impl Keys {
         &self.access
     }
 
+    /// Where keys, and what else must not be lost, are kept.
+    pub(crate) fn store(&self) -> Arc<dyn Kv> {
+        Arc::new(self.store.clone())
+    }
+
     /// Reads the store, to see that it still can be read.
     pub(crate) async fn check_store(&self) -> anyhow::Result<()> {
         if self.store.list(PREFIX).await?.is_empty() {

@@ -21,6 +21,7 @@ mod node;
 mod observe;
 mod pages;
 mod process;
+mod webhooks;
 mod welcome;
 
 use anyhow::Context;

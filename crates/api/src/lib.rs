@@ -23,4 +23,4 @@ pub use presented::{PathToken, Presented};
 pub use problem::{Genuine, Problem};
 pub use server::ServerView;
 pub use session::{SessionList, SessionRole, SessionView};
-pub use stream::{StreamList, StreamState, StreamView, TrackKind, TrackView, Viewers};
+pub use stream::{Finding, Severity, StreamList, StreamState, StreamView, TrackKind, TrackView, Viewers};

@@ -32,6 +32,34 @@ pub struct StreamView {
     pub tracks: Vec<TrackView>,
     /// In words for whoever watches, for example why it plays by one protocol only.
     pub notes: Vec<String>,
+    /// What is wrong with it now, the worst first.
+    #[serde(default)]
+    pub diagnosis: Vec<Finding>,
+}
+
+/// Something wrong with a stream, in words (`docs/troubleshooting.md`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Finding {
+    /// What kind, for scripts: `b_frames`, `no_keyframe` and the like. Their meaning never changes; new ones may come.
+    pub code: String,
+    /// How bad.
+    pub severity: Severity,
+    /// What it is and what to do, for people.
+    pub words: String,
+    /// When it began: microseconds since the Unix epoch.
+    pub since: i64,
+}
+
+/// See [`Finding::severity`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Some viewers see or hear nothing.
+    Error,
+    /// It plays, worse than it could.
+    Warning,
+    /// Good to know; may be meant so.
+    Info,
 }
 
 /// See [`StreamView::state`].

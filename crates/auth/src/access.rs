@@ -8,8 +8,9 @@ use crate::{
 };
 use std::{
     collections::HashMap,
+    fmt,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, OnceLock, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -37,6 +38,30 @@ pub struct Pass {
     expires: Option<u64>,
     /// Set for a token that counts how often it lets in.
     counted: Option<Counted>,
+    /// What a [`Gate`] let in.
+    ticket: Option<Ticket>,
+}
+
+/// A viewer's token, to be asked about again. Never shown.
+#[derive(Clone, PartialEq, Eq)]
+struct Ticket {
+    token: Arc<str>,
+    stream: StreamId,
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ticket(…)")
+    }
+}
+
+/// A second opinion about viewers: the operator's own service. Answers from memory and never waits. Errors are words
+/// for the viewer.
+pub trait Gate: fmt::Debug + Send + Sync {
+    /// May whoever presented `token` begin to watch?
+    fn enter(&self, token: &str, stream: &StreamId) -> Result<(), String>;
+    /// May it go on?
+    fn stays(&self, token: &str, stream: &StreamId) -> Result<(), String>;
 }
 
 /// How far a counted token has let somebody in.
@@ -60,7 +85,7 @@ enum Who {
 impl Pass {
     /// For a door that is open to all.
     pub const fn anyone() -> Self {
-        Self { who: Who::Anyone, expires: None, counted: None }
+        Self { who: Who::Anyone, expires: None, counted: None, ticket: None }
     }
 
     /// The id for logs, events and takeover: a key's, or `~subject` of a token, which no key's id can be.
@@ -101,6 +126,7 @@ pub struct Access {
     revoked: RwLock<HashMap<String, u64>>,
     uses: Uses,
     view: RwLock<ViewPolicy>,
+    gate: OnceLock<Arc<dyn Gate>>,
 }
 
 impl Access {
@@ -132,6 +158,16 @@ impl Access {
     /// The keys.
     pub fn keyring(&self) -> &Arc<Keyring> {
         &self.keyring
+    }
+
+    /// From now on `gate` is asked about every viewer who shows no key of this node. Only the first one is taken.
+    pub fn set_gate(&self, gate: Arc<dyn Gate>) {
+        let _ = self.gate.set(gate);
+    }
+
+    /// Nobody is asked for anything to watch.
+    pub fn is_open(&self) -> bool {
+        self.view_policy() == ViewPolicy::Open && self.gate.get().is_none()
     }
 
     /// Who may watch.
@@ -194,6 +230,27 @@ impl Access {
         now: u64,
         count: impl FnOnce(String, Allowance) -> Result<Counted, Denied>,
     ) -> Result<Pass, Denied> {
+        let Some(gate) = self.gate.get().filter(|_| action == Action::View) else {
+            return self.by_keys(presented, action, stream, now, count);
+        };
+        // A key of this node is judged by this node alone.
+        if PresentedKey::parse(presented).is_some() {
+            let id = self.keyring.publish(presented, stream)?;
+            return Ok(Pass { who: Who::Key(id), expires: None, counted: None, ticket: None });
+        }
+        gate.enter(presented, stream).map_err(Denied::ByService)?;
+        let pass = self.by_keys(presented, action, stream, now, count)?;
+        Ok(Pass { ticket: Some(Ticket { token: presented.into(), stream: stream.clone() }), ..pass })
+    }
+
+    fn by_keys(
+        &self,
+        presented: &str,
+        action: Action,
+        stream: &StreamId,
+        now: u64,
+        count: impl FnOnce(String, Allowance) -> Result<Counted, Denied>,
+    ) -> Result<Pass, Denied> {
         if action == Action::View && self.view_policy() == ViewPolicy::Open {
             return Ok(Pass::anyone());
         }
@@ -207,7 +264,7 @@ impl Access {
             Action::View | Action::Publish => self.keyring.publish(presented, stream)?,
             _ => self.keyring.admin(presented)?,
         };
-        Ok(Pass { who: Who::Key(id), expires: None, counted: None })
+        Ok(Pass { who: Who::Key(id), expires: None, counted: None, ticket: None })
     }
 
     /// Is this an admin key?
@@ -219,6 +276,9 @@ impl Access {
     pub fn recheck(&self, pass: &Pass, now: u64) -> Result<(), Denied> {
         if let Some(expires) = pass.expires.filter(|expires| now >= *expires) {
             return Err(Denied::Token(TokenError::Expired(now - expires)));
+        }
+        if let (Some(ticket), Some(gate)) = (&pass.ticket, self.gate.get()) {
+            gate.stays(&ticket.token, &ticket.stream).map_err(Denied::ByService)?;
         }
         match &pass.who {
             Who::Token { jti: Some(jti), .. } if self.is_revoked(jti) => Err(Denied::Revoked),
@@ -285,7 +345,12 @@ impl Access {
             _ => None,
         };
         let subject = KeyId::new(&format!("~{}", claims.sub.or(claims.name).unwrap_or_default()));
-        Ok(Pass { who: Who::Token { subject, jti: claims.jti }, expires: Some(claims.exp), counted })
+        Ok(Pass {
+            who: Who::Token { subject, jti: claims.jti },
+            expires: Some(claims.exp),
+            counted,
+            ticket: None,
+        })
     }
 }
 

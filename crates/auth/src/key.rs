@@ -141,6 +141,11 @@ impl<'a> PresentedKey<'a> {
         let is_hex = |s: &str| s.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         (id.len() == 2 * ID_BYTES && is_hex(id) && is_hex(secret)).then_some(Self { role, id, secret })
     }
+
+    /// The public part, for logs. Whoever shows it need not know the secret.
+    pub fn id(&self) -> KeyId {
+        KeyId::new(self.id)
+    }
 }
 
 impl fmt::Debug for PresentedKey<'_> {

@@ -50,6 +50,9 @@ pub enum Denied {
         /// Where.
         stream: StreamId,
     },
+    /// The operator's own service said no, in these words.
+    #[error("{0}")]
+    ByService(String),
 }
 
 impl Denied {
@@ -65,7 +68,10 @@ impl Denied {
     pub const fn is_unauthenticated(&self) -> bool {
         !matches!(
             self,
-            Self::NotAdmin(_) | Self::NotGranted { .. } | Self::Spent(Spent::Sessions(_) | Spent::Full)
+            Self::NotAdmin(_)
+                | Self::NotGranted { .. }
+                | Self::ByService(_)
+                | Self::Spent(Spent::Sessions(_) | Spent::Full)
         )
     }
 }

@@ -1,8 +1,11 @@
 //! All streams of a node.
 
 use crate::{
-    Entrance, Publication, PublishError, Refused, RingLimits, Role, Sessions, Source, State, Stream, Ticket,
-    quota::Quotas, stream::Control,
+    Code, Denial, Entrance, Publication, PublishError, Refused, RingLimits, Role, Sessions, Severity, Source,
+    State, Stream, Ticket, Watcher,
+    quota::Quotas,
+    stream::Control,
+    watcher::{Refusals, WatcherSlot},
 };
 use parking_lot::{Mutex, RwLock};
 use std::{
@@ -10,7 +13,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use unisono_base::{Doorbell, Epoch, KeyId, Quota, Span, StreamId};
+use unisono_base::{Doorbell, Epoch, KeyId, MediaTime, Quota, Span, StreamId};
 
 /// Bounds of a node's media.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +44,8 @@ pub struct Hub {
     quotas: Quotas,
     /// Names kept closed, and until when in Unix seconds.
     blocked: Mutex<HashMap<StreamId, u32>>,
+    watcher: WatcherSlot,
+    refusals: Refusals,
 }
 
 /// Names kept closed at once; the one that opens first makes room.
@@ -55,7 +60,42 @@ impl Hub {
             sessions: Arc::default(),
             quotas: Quotas::default(),
             blocked: Mutex::default(),
+            watcher: WatcherSlot::default(),
+            refusals: Refusals::default(),
         })
+    }
+
+    /// From now on `watcher` is told what happens. Only the first one is taken.
+    pub fn watch(&self, watcher: Arc<dyn Watcher>) {
+        if self.watcher.set(watcher).is_err() {
+            tracing::error!("the hub has a watcher already; the second one hears nothing");
+        }
+    }
+
+    /// A door sent a publisher away. Logged, shown on the stream and told to the watcher, each at most once in 10 s.
+    pub fn denied(
+        &self,
+        stream: &StreamId,
+        key: Option<KeyId>,
+        protocol: &'static str,
+        words: String,
+        now: MediaTime,
+    ) {
+        let Some(times) = self.refusals.count(stream, now) else { return };
+        let denial = Denial { stream: stream.clone(), key, protocol, words, times };
+        let who = denial.key.as_ref().map_or_else(|| "nobody known".to_owned(), |key| format!("key {key}"));
+        tracing::warn!(%stream, key = ?denial.key, protocol, times, "a publisher was refused: {}", denial.words);
+        if let Some(live) = self.stream(stream) {
+            let words = format!(
+                "A publisher was refused here ({protocol}, {who}): {}. If it is yours, give it the right key; `unisono \
+                 keys list` shows all.",
+                denial.words
+            );
+            live.happened(Code::KeyRefused, Severity::Warning, words, now);
+        }
+        if let Some(watcher) = self.watcher.get() {
+            watcher.publish_denied(&denial);
+        }
     }
 
     /// A stream that is live or waits for its publisher.
@@ -89,16 +129,17 @@ impl Hub {
             }
             let epoch = Epoch::next(None, unix_seconds);
             let control = Control {
-                state: State::Live { epoch, source },
-                key,
+                state: State::Live { epoch, source: source.clone() },
+                key: key.clone(),
                 generation: 1,
                 publisher: Some(doorbell),
                 last_epoch: Some(epoch),
                 lost_since: None,
                 stopped: None,
             };
-            let stream = Stream::new(id.clone(), self.limits.ring, control);
+            let stream = Stream::new(id.clone(), self.limits.ring, control, self.watcher.clone());
             streams.insert(id.clone(), stream.clone());
+            self.is_up(id, &source, &key);
             return Ok(Publication::new(stream, 1, epoch));
         };
         let stream = stream.clone();
@@ -108,6 +149,9 @@ impl Hub {
         }
         let epoch = Epoch::next(control.last_epoch, unix_seconds);
         control.generation += 1;
+        if control.state == State::Lost {
+            self.is_up(id, &source, &key);
+        }
         control.state = State::Live { epoch, source };
         control.key = key;
         control.last_epoch = Some(epoch);
@@ -184,6 +228,12 @@ impl Hub {
             {
                 tracing::warn!(stream = %stream.id(), "the publisher is stopped: {over}");
             }
+        }
+    }
+
+    fn is_up(&self, stream: &StreamId, source: &Source, key: &KeyId) {
+        if let Some(watcher) = self.watcher.get() {
+            watcher.stream_up(stream, source, key);
         }
     }
 

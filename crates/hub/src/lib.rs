@@ -8,17 +8,21 @@
 //! Nothing here reads a clock: time comes in with the frames, or as an argument.
 
 mod cuts;
+mod diagnosis;
 mod hub;
 mod publication;
 mod quota;
 mod ring;
 mod sessions;
 mod stream;
+mod watcher;
 
 pub use cuts::{Cut, Cuts};
+pub use diagnosis::{Code, Finding, Severity};
 pub use hub::{Hub, Limits};
 pub use publication::{Publication, PublishError, Source, TrackWriter, Written};
 pub use quota::OverQuota;
 pub use ring::{Cursor, EndReason, GroupHeader, Read, Ring, RingLimits, SkipReason, TrackHealth};
 pub use sessions::{Entrance, Refused, Role, Session, SessionKey, Sessions, Ticket};
 pub use stream::{Rendition, State, Stream, Subscription, Viewer};
+pub use watcher::{Denial, Watcher};

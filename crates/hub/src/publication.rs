@@ -1,9 +1,12 @@
 //! The writing side of a stream: one publication at a time, taken over cleanly.
 
-use crate::{GroupHeader, OverQuota, Ring, State, Stream, cuts::Role};
+use crate::{Code, GroupHeader, OverQuota, Ring, Severity, State, Stream, cuts::Role, diagnosis::Seen};
 use std::sync::Arc;
 use unisono_base::{Epoch, KeyId, MediaTime};
 use unisono_media::{CodecConfig, Frame, Kind};
+
+/// The timeline follows a publisher's clock by so much (decisions 1).
+const CLOCK_PPM_MAX: i64 = 500;
 
 /// How a publisher arrives, for page, API, logs and decisions such as asking for keyframes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,13 +53,16 @@ pub struct Publication {
     stream: Arc<Stream>,
     generation: u64,
     epoch: Epoch,
+    /// Why it will have ended, for whoever is told.
+    leaves: &'static str,
 }
 
 impl Publication {
     pub(crate) fn new(stream: Arc<Stream>, generation: u64, epoch: Epoch) -> Self {
         stream.begin_epoch(epoch);
+        stream.diagnose(|diagnosis| diagnosis.begin_publication());
         stream.ring_doorbells();
-        Self { stream, generation, epoch }
+        Self { stream, generation, epoch, leaves: "lost" }
     }
 
     /// The stream written to.
@@ -85,6 +91,28 @@ impl Publication {
         self.stream.control.lock().generation != self.generation
     }
 
+    /// Why it is about to be dropped: a word for webhooks, such as `unpublished`. `lost` where nobody says it.
+    pub fn leaves_because(&mut self, reason: &'static str) {
+        self.leaves = reason;
+    }
+
+    /// The publisher's clock runs `ppm` millionths faster (or, below zero, slower) than the node's.
+    pub fn clock_drifts(&self, ppm: i64, now: MediaTime) {
+        let is_unsteady = ppm.abs() > CLOCK_PPM_MAX;
+        self.stream.diagnose(|diagnosis| {
+            diagnosis.judge(Code::ClockDrift, is_unsteady, now, || {
+                let way = if ppm > 0 { "fast" } else { "slow" };
+                let words = format!(
+                    "The publisher's clock runs {} ppm {way} against this server's, more than the timeline can follow \
+                     smoothly (500 ppm): sound and picture will jump now and then. Synchronise both machines' clocks \
+                     (NTP), and look whether the encoder keeps up in real time (FFmpeg: one -re, speed=1x).",
+                    ppm.abs()
+                );
+                (Severity::Warning, words)
+            });
+        });
+    }
+
     /// True once per batch of keyframe requests from viewers. The publisher's doorbell rang for it.
     pub fn take_keyframe_request(&self) -> bool {
         self.stream.take_keyframe_request()
@@ -102,6 +130,10 @@ impl Publication {
             }
             drop(control);
             self.stream.begin_epoch(self.epoch);
+            let words = "The publisher's timestamps jumped; a new epoch begins, and players may stutter once. It happens \
+                 when a source is looped or a capture device changes; if it repeats, look at the encoder's inputs.";
+            let now = MediaTime::from_micros(i64::from(unix_seconds) * 1_000_000);
+            self.stream.happened(Code::TimestampsJump, Severity::Warning, words.to_owned(), now);
         }
         self.epoch
     }
@@ -135,7 +167,11 @@ impl Drop for Publication {
         if control.generation == self.generation {
             control.state = State::Lost;
             control.publisher = None;
+            if let Some(watcher) = self.stream.watcher.get() {
+                watcher.stream_down(self.stream.id(), self.leaves);
+            }
             drop(control);
+            self.stream.diagnose(|diagnosis| diagnosis.begin_publication());
             self.stream.ring_doorbells();
         }
     }
@@ -190,6 +226,8 @@ impl TrackWriter {
         if control.generation != self.generation {
             return Written::Replaced;
         }
+        let seen = Seen { config: &self.config, epoch, t: frame.t, key: frame.key, arrived: frame.arrived };
+        self.stream.diagnose(|diagnosis| diagnosis.frame(seen));
         let opens = match (kind, self.group) {
             (Kind::Video, group) => {
                 let starts_over = self.config_changed || group.is_none_or(|(e, _)| e != epoch);

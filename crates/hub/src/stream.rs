@@ -3,7 +3,9 @@
 use crate::{
     Cursor, Cut, Cuts, EndReason, GroupHeader, Ring, RingLimits, Source,
     cuts::{Cutter, Role},
+    diagnosis::{Change, Code, Diagnosis, Finding, Severity},
     quota::Meter,
+    watcher::WatcherSlot,
 };
 use parking_lot::{Mutex, RwLock};
 use std::{
@@ -55,6 +57,8 @@ pub struct Stream {
     frames_in: AtomicU64,
     frames_dropped: AtomicU64,
     pub(crate) meter: Mutex<Meter>,
+    diagnosis: Mutex<Diagnosis>,
+    pub(crate) watcher: WatcherSlot,
 }
 
 /// Who publishes, and since when nobody does.
@@ -92,7 +96,7 @@ impl Viewer {
 }
 
 impl Stream {
-    pub(crate) fn new(id: StreamId, limits: RingLimits, control: Control) -> Arc<Self> {
+    pub(crate) fn new(id: StreamId, limits: RingLimits, control: Control, watcher: WatcherSlot) -> Arc<Self> {
         Arc::new(Self {
             id,
             limits,
@@ -108,6 +112,8 @@ impl Stream {
             frames_in: AtomicU64::new(0),
             frames_dropped: AtomicU64::new(0),
             meter: Mutex::default(),
+            diagnosis: Mutex::default(),
+            watcher,
         })
     }
 
@@ -192,6 +198,38 @@ impl Stream {
 
     pub(crate) fn take_keyframe_request(&self) -> bool {
         self.keyframe_wanted.swap(false, Ordering::Relaxed)
+    }
+
+    /// What is wrong with it now, the worst first. Time has gone on to `now` on the node's clock, where one is known.
+    pub fn diagnosis(&self, now: Option<MediaTime>) -> Vec<Finding> {
+        self.diagnose(|diagnosis| diagnosis.findings(now))
+    }
+
+    /// Something went wrong at one moment; it is shown for a minute.
+    pub fn happened(&self, code: Code, severity: Severity, words: String, now: MediaTime) {
+        self.diagnose(|diagnosis| diagnosis.happened(code, severity, words, now));
+    }
+
+    /// Notes something, and says in the log what began and what ended by it.
+    pub(crate) fn diagnose<T>(&self, note: impl FnOnce(&mut Diagnosis) -> T) -> T {
+        let mut diagnosis = self.diagnosis.lock();
+        let noted = note(&mut diagnosis);
+        let changes = diagnosis.take_changes();
+        drop(diagnosis);
+        for change in changes {
+            match change {
+                Change::Begins(Finding { code, severity: Severity::Info, words, .. }) => {
+                    tracing::info!(stream = %self.id, %code, "{words}");
+                }
+                Change::Begins(Finding { code, words, .. }) => {
+                    tracing::warn!(stream = %self.id, %code, "{words}");
+                }
+                Change::Ends(Finding { code, .. }) => {
+                    tracing::info!(stream = %self.id, %code, "this is over: {code}");
+                }
+            }
+        }
+        noted
     }
 
     /// Adjusts a viewer count.

@@ -4,8 +4,10 @@
 
 mod migrate;
 mod text;
+mod webhook;
 
 pub(crate) use text::{default_toml, schema, shown};
+pub(crate) use webhook::{Hidden, Webhook, WhenUnanswered};
 
 use crate::{advertise::Address, limits::Limits};
 use anyhow::{Context, bail};
@@ -43,6 +45,9 @@ pub(crate) struct Config {
     pub(crate) webrtc: WebRtc,
     pub(crate) access: AccessRules,
     pub(crate) limits: Limits,
+    /// Receivers of events, up to 16, each a `[[webhook]]` section with `url`, `secrets` and, if fewer than all, `events` and
+    /// `streams`, in place of this line; docs/webhooks.md.
+    pub(crate) webhook: Vec<Webhook>,
     pub(crate) log: Log,
 }
 
@@ -168,6 +173,12 @@ pub(crate) struct AccessRules {
     pub(crate) view: View,
     /// Keys of others who sign tokens, beside the node's own.
     pub(crate) token_keys: Vec<TokenKey>,
+    /// Address of a service of yours that is asked about each viewer; docs/webhooks.md.
+    pub(crate) webhook: Option<Hidden>,
+    /// One to four, `whsec_...`: each signs every question.
+    pub(crate) webhook_secrets: Vec<Hidden>,
+    /// While that service does not answer: `refuse` new viewers or `allow` them.
+    pub(crate) webhook_unanswered: WhenUnanswered,
 }
 
 /// Who may watch.
@@ -244,7 +255,14 @@ impl Default for Config {
             rtmp: Rtmp { listen: Door::any(1935), connections_max: 256, connections_per_address_max: 64 },
             rtmps: Rtmps::default(),
             webrtc: WebRtc { listen: Door::any(8189), tcp: true, advertise: Vec::new(), workers: 0 },
-            access: AccessRules { view: View::Open, token_keys: Vec::new() },
+            access: AccessRules {
+                view: View::Open,
+                token_keys: Vec::new(),
+                webhook: None,
+                webhook_secrets: Vec::new(),
+                webhook_unanswered: WhenUnanswered::Refuse,
+            },
+            webhook: Vec::new(),
             limits: Limits::default(),
             log: Log { level: "info".to_owned(), format: LogFormat::Text, full_addresses: false },
         }

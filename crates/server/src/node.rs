@@ -15,6 +15,7 @@ use crate::{
     observe::{self, NodeMetrics, Observed},
     pages,
     reload::{Reached, Reload},
+    webhooks::Webhooks,
 };
 use axum::{
     Router,
@@ -67,6 +68,7 @@ pub(crate) struct Node {
     /// The keys, if this was the first start.
     pub(crate) first_keys: Option<FirstKeys>,
     keys: Arc<Keys>,
+    webhooks: Webhooks,
     hls: hls::Gateway,
     webrtc: Option<webrtc::Gateway>,
     stop: CancellationToken,
@@ -100,6 +102,8 @@ impl Node {
         let http = http_door(config, admission.clone(), metrics.clone())?;
         let mut secure = SecureDoors::open(config, &admission, &metrics, &reachable)?;
         let ground = Ground::new(clock.clone(), hub.clone(), keys.clone(), patience);
+        let webhooks =
+            Webhooks::start(config, keys.store(), keys.access(), &hub, clock.clone(), &mut registry)?;
         let one_port = secure.one_port.as_ref().map(|door| door.listener.local_addr()).transpose()?;
         let around = Surroundings { advertise, one_port, tls: secure.rtmps.take() };
         let gateways = Gateways::open(config, &ground, around, &mut registry).await?;
@@ -144,7 +148,7 @@ impl Node {
             secure.one_port.iter_mut().for_each(|door| door.ice = Some(webrtc.ice_tcp()));
         }
         let tasks = TaskTracker::new();
-        let router = guarded(gate.before(router));
+        let router = guarded(gate.before(webhooks.guard(router)));
         for door in [http, secure.https, secure.one_port].into_iter().flatten() {
             let served = door.serve(router.clone(), stop.clone());
             tasks.spawn(async move {
@@ -169,7 +173,7 @@ impl Node {
             http = ?doors.http, https = ?doors.https, one_port = ?doors.one_port, rtmp = ?doors.rtmp, rtmps = ?doors.rtmps,
             webrtc = ?doors.webrtc, "open"
         );
-        Ok(Self { hub, clock, doors, first_keys, keys, hls, webrtc, stop, tasks })
+        Ok(Self { hub, clock, doors, first_keys, keys, webhooks, hls, webrtc, stop, tasks })
     }
 
     /// Closes the doors, ends every session with a word to its peer, and waits for them, 5 s at most.
@@ -183,6 +187,7 @@ impl Node {
             }
             self.hls.shutdown().await;
             self.tasks.wait().await;
+            self.webhooks.close().await;
             self.keys.close().await;
         };
         if tokio::time::timeout(DRAIN, ended).await.is_err() {

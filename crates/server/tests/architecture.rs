@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("api", &["base"]),
     ("audio", &["media"]),
     ("room", &["timeline", "store", "auth", "hub"]),
+    ("webhook", &["store", "auth", "hub"]),
     ("proto/*", &["mux"]),
     ("gateway/*", &["proto/*", "mux", "hub", "net", "auth", "timeline", "audio", "room", "api"]),
     ("testkit", &["*"]),

@@ -37,6 +37,12 @@ struct Server {
     welcome: String,
 }
 
+/// The provider of its cryptography is the program's own.
+fn client() -> Client {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    Client::new()
+}
+
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_unisono"));
     command.env_clear().stdin(Stdio::null());
@@ -88,13 +94,13 @@ impl Drop for Server {
 }
 
 async fn get(url: &str) -> (StatusCode, String) {
-    let response = Client::new().get(url).send().await.expect("an answer");
+    let response = client().get(url).send().await.expect("an answer");
     (response.status(), response.text().await.expect("text"))
 }
 
 /// As if a proxy on this machine passed on a request from elsewhere.
 async fn metrics_from_afar(server: &Server, key: Option<&str>) -> StatusCode {
-    let mut request = Client::new().get(server.url("/metrics")).header("x-forwarded-for", "203.0.113.9");
+    let mut request = client().get(server.url("/metrics")).header("x-forwarded-for", "203.0.113.9");
     if let Some(key) = key {
         request = request.bearer_auth(key);
     }
@@ -142,7 +148,7 @@ async fn pages_answer_with_or_without_having_been_built() {
     let folder = Folder::new();
     let server = Server::start("serve", &folder);
     for (path, framing) in [("/", "'none'"), ("/live/demo", "*"), ("/live/demo/publish", "'none'")] {
-        let response = Client::new().get(server.url(path)).send().await.expect("an answer");
+        let response = client().get(server.url(path)).send().await.expect("an answer");
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         let header = |name: &str| response.headers()[name].to_str().expect("text").to_owned();
         assert!(header("content-type").starts_with("text/html"), "{path}");

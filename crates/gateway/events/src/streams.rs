@@ -12,10 +12,11 @@ use axum::{
 };
 use page::Page;
 use std::{net::SocketAddr, sync::Arc};
-use unisono_api::{Presented, Problem, StreamState, StreamView, TrackKind, TrackView, Viewers};
-use unisono_auth::ViewPolicy;
-use unisono_base::{Span, StreamId, StreamName};
-use unisono_hub::{Ring, State as Publishing, Stream, Viewer};
+use unisono_api::{
+    Finding, Presented, Problem, Severity, StreamState, StreamView, TrackKind, TrackView, Viewers,
+};
+use unisono_base::{MediaTime, Span, StreamId, StreamName};
+use unisono_hub::{self as hub, Ring, State as Publishing, Stream, Viewer};
 use unisono_media::Kind;
 
 /// Target duration that only a stream with long GOPs gets.
@@ -29,11 +30,12 @@ pub(crate) async fn list(
     presented: Presented,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    if context.access.view_policy() == ViewPolicy::Token {
+    if !context.access.is_open() {
         let peer = peer.map(|Extension(ConnectInfo(peer))| peer);
         access::admin(&context, &presented, peer, &headers)?;
     }
-    let streams: Vec<_> = context.hub.streams().iter().filter_map(view).collect();
+    let now = Some(MediaTime::from_micros(context.rooms.clock_micros()));
+    let streams: Vec<_> = context.hub.streams().iter().filter_map(|stream| view(stream, now)).collect();
     let Query(page) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
     let list = page.cut(streams)?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(list)).into_response())
@@ -54,7 +56,8 @@ pub(crate) async fn one(
     if !is_admin {
         access::view(&context, &presented, &id)?;
     }
-    let found = context.hub.stream(&id).and_then(|stream| Some((view(&stream)?, stream)));
+    let now = Some(MediaTime::from_micros(context.rooms.clock_micros()));
+    let found = context.hub.stream(&id).and_then(|stream| Some((view(&stream, now)?, stream)));
     let Some((view, stream)) = found else {
         return Err(Problem::not_found(format!("nobody publishes {name} at the moment")).retry_after(1));
     };
@@ -66,7 +69,7 @@ pub(crate) async fn one(
 }
 
 /// `None` for a stream that has just ended.
-fn view(stream: &Arc<Stream>) -> Option<StreamView> {
+fn view(stream: &Arc<Stream>, now: Option<MediaTime>) -> Option<StreamView> {
     let (state, protocol, epoch) = match stream.state() {
         Publishing::Live { epoch, source } => {
             (StreamState::Live, Some(source.protocol.to_owned()), Some(epoch.0))
@@ -84,7 +87,21 @@ fn view(stream: &Arc<Stream>) -> Option<StreamView> {
         viewers: Viewers { webrtc: stream.viewers(Viewer::WebRtc), hls: stream.viewers(Viewer::Hls) },
         notes: notes(stream, state, &tracks),
         tracks,
+        diagnosis: stream.diagnosis(now).into_iter().map(finding).collect(),
     })
+}
+
+fn finding(found: hub::Finding) -> Finding {
+    Finding {
+        code: found.code.as_str().to_owned(),
+        severity: match found.severity {
+            hub::Severity::Error => Severity::Error,
+            hub::Severity::Warning => Severity::Warning,
+            hub::Severity::Info => Severity::Info,
+        },
+        words: found.words,
+        since: found.since.as_micros(),
+    }
 }
 
 /// `None` before its first frame.

@@ -52,6 +52,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let service = gateway.router().into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(axum::serve(listener, service).into_future());
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         Self { address, stop, registry, admin, publish, client: reqwest::Client::new() }
     }
 

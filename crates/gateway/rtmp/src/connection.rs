@@ -130,7 +130,10 @@ pub(crate) async fn serve(
         Ok(never) => match never {},
         Err(end) => end,
     };
-    let stream = connection.live.take().map(|live| live.ingest.stream_id().to_string());
+    let stream = connection.live.take().map(|mut live| {
+        live.ingest.leaves_because(end.reason());
+        live.ingest.stream_id().to_string()
+    });
     context.metrics.ended(end.reason());
     match (&end, stream) {
         (End::Unpublished | End::Closed | End::Shutdown, stream) => {
@@ -252,8 +255,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             })?;
             Ok((id, pass, publication, ticket))
         });
-        let (id, pass, publication, ticket) =
-            begun.inspect_err(|refusal| metrics.refused(refusal.reason()))?;
+        let (id, pass, publication, ticket) = begun.inspect_err(|refusal| {
+            metrics.refused(refusal.reason());
+            if let Some((id, key)) = credentials::asked_for(app, stream) {
+                hub.denied(&id, key, "rtmp", refusal.to_string(), clock.at(now));
+            }
+        })?;
         let rtt = self.rtt.map_or(Span::ZERO, |rtt| Span::from_micros(rtt.as_micros() as i64));
         info!(peer = %Shown::from(self.peer), stream = %id, key = %pass.id(), encoder, epoch = %publication.epoch(), %rtt, "RTMP: publishing");
         ticket.session().set_bell(self.bell.clone());

@@ -5,8 +5,8 @@
 //! stream key  alice?key=pk_...        stream live/alice
 //! ```
 
-use unisono_auth::{Access, Action, Denied, Pass};
-use unisono_base::{NameError, StreamId, StreamName};
+use unisono_auth::{Access, Action, Denied, Pass, PresentedKey};
+use unisono_base::{KeyId, NameError, StreamId, StreamName};
 use unisono_hub::PublishError;
 use unisono_proto_rtmp::StreamKey;
 
@@ -61,6 +61,18 @@ pub(crate) fn check(
     let (id, key) = target(app, stream)?;
     let pass = access.enter(access.allow(key, Action::Publish, &id, now)?, now)?;
     Ok((id, pass))
+}
+
+/// What a refused publisher wanted: the stream, and the id of the key it showed. `None` where it named no stream.
+pub(crate) fn asked_for(app: &StreamKey, stream: &StreamKey) -> Option<(StreamId, Option<KeyId>)> {
+    match target(app, stream) {
+        Ok((id, key)) => Some((id, PresentedKey::parse(key).map(|key| key.id()))),
+        Err(Refusal::NoKey) => {
+            let name = StreamName::new(app.name().trim_matches('/'), stream.name().trim_matches('/')).ok()?;
+            Some((StreamId::local(name), None))
+        }
+        Err(_) => None,
+    }
 }
 
 fn target<'a>(app: &'a StreamKey, stream: &'a StreamKey) -> Result<(StreamId, &'a str), Refusal> {

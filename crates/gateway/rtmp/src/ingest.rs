@@ -13,7 +13,7 @@ use unisono_hub::{Publication, TrackWriter, Written};
 use unisono_media::{CodecConfig, Frame, Kind, OpusConfig};
 use unisono_mux::flv::{AudioDemuxer, AudioTag, FlvError, VideoDemuxer, VideoTag};
 use unisono_proto_rtmp::Metadata;
-use unisono_timeline::Fit;
+use unisono_timeline::{Drift, Fit};
 
 /// After so much media, a track that has not appeared is not part of this publication.
 const TRACKS_WITHIN: Span = Span::from_secs(1);
@@ -36,6 +36,7 @@ pub(crate) struct Ingest {
     video: Video,
     audio: Audio,
     diagnosis: Diagnosis,
+    drift: Drift,
     first: Option<Span>,
     tracks_settled: bool,
 }
@@ -71,6 +72,7 @@ impl Ingest {
             video: Video::default(),
             audio: Audio::default(),
             diagnosis: Diagnosis::default(),
+            drift: Drift::new(),
             first: None,
             tracks_settled: false,
         }
@@ -87,6 +89,11 @@ impl Ingest {
     /// Why the node ended it.
     pub(crate) fn stop_words(&self) -> Option<Arc<str>> {
         self.publication.stop_words()
+    }
+
+    /// See [`Publication::leaves_because`].
+    pub(crate) fn leaves_because(&mut self, reason: &'static str) {
+        self.publication.leaves_because(reason);
     }
 
     pub(crate) fn metadata(&self, metadata: &Metadata) {
@@ -114,8 +121,7 @@ impl Ingest {
         let arrived = self.clock.at(now);
         let dts = Span::from_millis(timestamp_ms) + offset;
         let pts = dts + composition;
-        self.diagnosis.timestamp(self.publication.stream().id(), Line::Video, dts);
-        self.diagnosis.video(self.publication.stream().id(), pts, key, arrived);
+        self.diagnosis.timestamp(self.publication.stream(), Line::Video, dts, arrived);
         let Some(t) = self.stamp(pts, arrived) else { return Ok(()) };
         let mut frame = Frame::new(t, arrived, payload);
         frame.dts = t - composition.max(Span::ZERO);
@@ -150,7 +156,7 @@ impl Ingest {
         let timestamp = Span::from_millis(timestamp_ms) + offset;
         let pts = clock.next(timestamp, samples);
         let duration = clock.span(u64::from(samples));
-        self.diagnosis.timestamp(self.publication.stream().id(), Line::Audio, timestamp);
+        self.diagnosis.timestamp(self.publication.stream(), Line::Audio, timestamp, arrived);
         let Some(t) = self.stamp(pts, arrived) else { return Ok(()) };
         // A player cannot hear two units at once: what repeats or goes back is left out.
         if self.audio.last.is_some_and(|last| t <= last) {
@@ -172,7 +178,8 @@ impl Ingest {
             Ok(tag) => Ok(Some(tag)),
             Err(error) if error.is_fatal() => Err(error),
             Err(error) => {
-                self.diagnosis.malformed(self.publication.stream().id(), line, &error);
+                let now = self.clock.at(Instant::now());
+                Diagnosis::malformed(self.publication.stream(), line, &error, now);
                 self.metrics.dropped("malformed");
                 Ok(None)
             }
@@ -221,7 +228,8 @@ impl Ingest {
     }
 
     fn other_track(&mut self, line: Line, id: u8) {
-        self.diagnosis.other_track(self.publication.stream().id(), line, id);
+        let now = self.clock.at(Instant::now());
+        Diagnosis::other_track(self.publication.stream(), line, id, now);
         self.metrics.dropped("other_track");
     }
 
@@ -233,6 +241,10 @@ impl Ingest {
             let epoch = self.publication.break_timeline(unix_seconds(arrived));
             info!(stream = %self.stream_id(), %epoch, "RTMP: the publisher's timestamps jumped; a new epoch begins");
             self.video.last_dts = None;
+            self.drift = Drift::new();
+        }
+        if let Some(ppm) = self.drift.observe(pts, arrived) {
+            self.publication.clock_drifts(ppm, arrived);
         }
         if self.floor.is_some_and(|floor| stamp.t <= floor) {
             self.metrics.dropped("before_takeover");

@@ -12,7 +12,7 @@ use unisono_media::{CodecConfig, Frame, Kind};
 use unisono_proto_webrtc::{
     Ingress, IngressEvent, IngressFrame, IngressStats, PatchError, PatchOutcome, Session as _,
 };
-use unisono_timeline::Fit;
+use unisono_timeline::{Drift, Fit};
 
 /// After so much media, a track that has not appeared is not part of this publication.
 const TRACKS_WITHIN: Span = Span::from_secs(2);
@@ -28,6 +28,7 @@ pub(crate) struct Publisher {
     ingress: Ingress,
     publication: Publication,
     fit: Fit,
+    drift: Drift,
     /// T of this publisher lies above that of the one before it.
     floor: Option<MediaTime>,
     video: Option<TrackWriter>,
@@ -69,6 +70,7 @@ impl Publisher {
             ingress,
             publication,
             fit: Fit::new(),
+            drift: Drift::new(),
             floor,
             video: None,
             audio: None,
@@ -198,6 +200,10 @@ impl Publisher {
             let stream = self.publication.stream().id();
             tracing::info!(%stream, %epoch, "WHIP: the publisher's timestamps jumped; a new epoch begins");
             self.last_video_pts = None;
+            self.drift = Drift::new();
+        }
+        if let Some(ppm) = self.drift.observe(pts, arrived) {
+            self.publication.clock_drifts(ppm, arrived);
         }
         self.floor.is_none_or(|floor| stamp.t > floor).then_some(stamp.t)
     }

@@ -107,11 +107,13 @@ fn hide(value: &mut Value) {
     match value {
         Value::Object(map) => {
             for (key, value) in map {
-                let is_secret = ["secret", "password"].iter().any(|word| key.contains(word));
-                if is_secret && value.is_string() {
-                    *value = HIDDEN.into();
-                } else {
-                    hide(value);
+                let is_secret = ["secret", "password", "webhook"].iter().any(|word| key.contains(word));
+                match value {
+                    Value::String(_) if is_secret && key != "webhook_unanswered" => *value = HIDDEN.into(),
+                    Value::Array(list) if is_secret && list.iter().all(Value::is_string) => {
+                        list.iter_mut().for_each(|one| *one = HIDDEN.into());
+                    }
+                    _ => hide(value),
                 }
             }
         }

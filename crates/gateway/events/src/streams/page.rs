@@ -47,6 +47,7 @@ mod tests {
             viewers: Viewers::default(),
             tracks: Vec::new(),
             notes: Vec::new(),
+            diagnosis: Vec::new(),
         }
     }
 

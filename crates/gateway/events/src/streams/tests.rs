@@ -20,11 +20,11 @@ fn a_stream_of_sound_says_so_and_that_it_is_opus() {
     let hub = Hub::new(Limits::default());
     let publication = publish(&hub);
     let mut sound = publication.open_track(CodecConfig::Opus(OpusConfig { channels: 2, pre_skip: 0 }));
-    let before = view(publication.stream()).expect("live");
+    let before = view(publication.stream(), None).expect("live");
     assert!(before.tracks.is_empty(), "nothing has come yet");
     let now = MediaTime::from_micros(1_000_000);
     sound.append(publication.epoch(), Frame::new(now, now, Bytes::from_static(b"x")));
-    let view = view(publication.stream()).expect("live");
+    let view = view(publication.stream(), None).expect("live");
     let json = serde_json::to_value(&view).expect("plain data");
     assert_eq!(json["name"], "live/alice");
     assert_eq!(json["state"], "live");
@@ -40,7 +40,7 @@ fn a_lost_publisher_is_waited_for_in_words() {
     let publication = publish(&hub);
     let stream = publication.stream().clone();
     drop(publication);
-    let view = view(&stream).expect("lost, not ended");
+    let view = view(&stream, None).expect("lost, not ended");
     assert_eq!((view.state, view.protocol, view.epoch), (StreamState::Lost, None, None));
     assert!(view.notes[0].contains("comes back"));
 }
@@ -58,14 +58,14 @@ fn b_frames_are_seen_and_explained() {
     let pps = vec![Bytes::from_static(&[0x68, 0xeb])];
     let avc = AvcConfig::new(Bytes::from_static(&SPS), pps).expect("valid");
     let mut picture = publication.open_track(CodecConfig::H264(avc));
-    assert_eq!(view(publication.stream()).expect("live").notes, ["No keyframe has come yet."]);
+    assert_eq!(view(publication.stream(), None).expect("live").notes, ["No keyframe has come yet."]);
     for t_ms in [0, 100, 33] {
         let t = MediaTime::from_micros(t_ms * 1_000);
         let mut frame = Frame::new(t, t, Bytes::from_static(b"x"));
         frame.key = t_ms == 0;
         picture.append(publication.epoch(), frame);
     }
-    let view = view(publication.stream()).expect("live");
+    let view = view(publication.stream(), None).expect("live");
     let track = &view.tracks[0];
     assert_eq!((track.width, track.height, track.reordered), (Some(640), Some(360), Some(true)));
     assert_eq!(view.notes.len(), 1, "{:?}", view.notes);
@@ -82,7 +82,24 @@ fn codecs_that_not_every_viewer_can_decode_are_said() {
     let mut frame = Frame::new(t, t, Bytes::from_static(b"x"));
     frame.key = true;
     picture.append(publication.epoch(), frame);
-    let notes = view(publication.stream()).expect("live").notes;
+    let notes = view(publication.stream(), None).expect("live").notes;
     assert_eq!(notes.len(), 1, "{notes:?}");
     assert!(notes[0].contains("VP8, which browsers play by WebRTC only"), "{notes:?}");
+}
+
+#[test]
+fn what_is_wrong_is_said_with_code_severity_words_and_time() {
+    let hub = Hub::new(Limits::default());
+    let publication = publish(&hub);
+    let now = unisono_base::MediaTime::from_micros(1_800_000_000_000_000);
+    let words = "Do this.".to_owned();
+    publication.stream().happened(hub::Code::TimestampsJump, hub::Severity::Warning, words, now);
+    let json =
+        serde_json::to_value(view(publication.stream(), Some(now)).expect("live")).expect("plain data");
+    let expected = serde_json::json!([{
+        "code": "timestamps_jump", "severity": "warning", "words": "Do this.", "since": 1_800_000_000_000_000_i64
+    }]);
+    assert_eq!(json["diagnosis"], expected);
+    let later = now + Span::from_secs(61);
+    assert!(view(publication.stream(), Some(later)).expect("live").diagnosis.is_empty(), "a moment passes");
 }

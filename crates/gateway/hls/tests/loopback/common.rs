@@ -201,6 +201,7 @@ impl Server {
         let base = format!("http://{}/{NAME}", listener.local_addr().expect("bound"));
         let service = gateway.router().into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         Self { hub, gateway, metrics, base, http: reqwest::Client::new() }
     }
 

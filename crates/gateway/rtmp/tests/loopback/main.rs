@@ -1,5 +1,6 @@
 //! The RTMP door on loopback, with real encoders.
 
+mod diagnosis;
 mod encoders;
 mod enhanced;
 mod malformed;

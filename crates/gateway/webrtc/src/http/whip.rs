@@ -14,7 +14,8 @@ use axum::{
 };
 use std::{collections::HashMap, sync::Arc, time::Instant};
 use unisono_api::{Peer, Presented, Problem};
-use unisono_auth::Action;
+use unisono_auth::{Action, PresentedKey};
+use unisono_base::StreamId;
 use unisono_hub::Role;
 
 /// 201 with the answer, or a problem in words. The key or token comes as Bearer, in the path, or as `?key=` from simple tools.
@@ -30,11 +31,13 @@ pub(super) async fn publish(
     let posted = Instant::now();
     let stream = stream_id(&app, &name)?;
     let presented = presented.or(query.get("key").map(String::as_str));
-    let pass = let_in(&shared, &presented, Action::Publish, &stream)?;
+    let pass = let_in(&shared, &presented, Action::Publish, &stream)
+        .inspect_err(|problem| denied(&shared, &stream, &presented, &problem.detail))?;
     expect_type(&headers, SDP)?;
     let offer = text(body, shared.config.limits.sdp_bytes_max).await?;
     let unconnected = unconnected(&shared, peer)?;
-    let pass = enter(&shared, pass)?;
+    let pass =
+        enter(&shared, pass).inspect_err(|problem| denied(&shared, &stream, &presented, &problem.detail))?;
     let worker = shared.least_loaded();
     let seat = shared.publishers.take(&shared.mailboxes[worker].load).ok_or_else(|| {
         let max = shared.config.limits.publishers_max;
@@ -47,4 +50,9 @@ pub(super) async fn publish(
     };
     let opened = ask(&shared, worker, command).await??;
     Ok(created(format!("/{app}/{name}/whip/{id}"), opened))
+}
+
+fn denied(shared: &Shared, stream: &StreamId, presented: &Presented, words: &str) {
+    let key = PresentedKey::parse(presented.as_str()).map(|key| key.id());
+    shared.hub.denied(stream, key, "whip", words.to_owned(), shared.clock.at(Instant::now()));
 }

@@ -1,0 +1,24 @@
+//! Tells the operator's own services what happens, and asks them who may watch.
+//!
+//! * [`Sender`] delivers `stream.up`, `stream.down` and `publish.denied`: signed, in order per stream, repeated until
+//!   they are taken, kept in the store until then. [`Outbox`](outbox) decides what goes out when, without a clock.
+//! * [`ViewGate`] asks the service behind `access.webhook` once per viewer and stream, and remembers the answer.
+//!
+//! Nothing here is waited for by media: the hub hands its news to a bounded queue.
+
+mod client;
+mod config;
+mod delivery;
+mod event;
+mod gate;
+mod metrics;
+mod outbox;
+mod sign;
+
+pub use client::{Client, ClientError};
+pub use config::{Endpoint, EndpointError, GateConfig, Unanswered};
+pub use delivery::Sender;
+pub use event::EventKind;
+pub use gate::ViewGate;
+pub use metrics::Metrics;
+pub use sign::{Secret, SecretError};

@@ -55,6 +55,8 @@ mod tests {
 
     #[test]
     fn a_server_that_is_not_there_is_not_healthy() {
+        // As `main` does before anything else.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = free.local_addr().expect("bound");
         drop(free);

@@ -61,7 +61,7 @@ describe('codecs by Enhanced RTMP', () => {
       webrtc: `the video is H.265 (${codecs.split(',')[0]}), the offer lists`,
     }[mode];
     const page = await browser.open(`${server.url}/${stream}?mode=${mode}`);
-    await until(`${mode}: the page says why it stays black`, () => page.evaluate((w) => document.body.innerText.includes(w), words));
+    await until(`${mode}: the page says why it stays black`, () => page.evaluate((w) => document.querySelector('unisono-player').shadowRoot.textContent.toLowerCase().includes(w.toLowerCase()), words));
     await page.close();
   }
 

@@ -4,13 +4,21 @@ import type { Diagnosis, StreamView } from '../api';
 import { Banner } from './frame';
 import { capital } from './words';
 
+/** How the note begins that says, more shortly, what a diagnosis says. */
+const NOTES: Record<string, string> = {
+  b_frames: 'Plays by LL-HLS only',
+  codec_browsers: 'The video is H.265',
+  codec_hls: 'The video is VP8',
+  keyframe_interval: 'Keyframes are more than 4 s apart',
+};
+
 /** Banners for what presses, small print for the rest. A note that a diagnosis says as well is said once. */
 export function Troubles({ view }: { view: StreamView | null }) {
   if (!view) return null;
   const diagnosis = view.diagnosis ?? [];
-  const said = new Set(diagnosis.map(({ words }) => words));
+  const isSaid = (note: string) => diagnosis.some(({ code, words }) => words === note || note.startsWith(NOTES[code] ?? '\0'));
   const isPressing = view.tracks.some(({ reordered }) => reordered);
-  const notes = view.notes.filter((note) => !said.has(note));
+  const notes = view.notes.filter((note) => !isSaid(note));
   return (
     <>
       {diagnosis.map((found) => (

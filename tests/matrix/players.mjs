@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Browser } from '../lib/chromium.mjs';
 import { Firefox } from '../lib/firefox.mjs';
+import { recordedOffset } from '../lib/players.mjs';
 import { avOffset } from '../lib/watch.mjs';
 import { playUrl, watchPlayer } from './page.mjs';
 
@@ -92,25 +93,8 @@ async function ffmpegHls({ server, stream, seconds, publisher }) {
     sound: loudest > -40,
     faults: faults.length,
   };
-  if (publisher.beep) seen.offset = offsetOf(await recorded(url, 8));
+  if (publisher.beep) seen.offset = await recordedOffset(url, 8).catch(() => null);
   return seen;
-}
-
-/** Flash against beep by presentation times in what the playlist serves. */
-function recorded(url, seconds) {
-  const flash = 'crop=ih/5:ih/5:iw-ih*9/40:ih-ih*9/40,signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-';
-  const filters = ['-filter_complex', `[0:v]${flash}[v];[0:a]silencedetect=n=-30dB:d=0.3[a]`, '-map', '[v]', '-map', '[a]'];
-  return new Promise((resolve) => {
-    execFile('ffmpeg', ['-nostdin', '-hide_banner', '-i', url, ...filters, '-t', String(seconds), '-f', 'null', '-'], { maxBuffer: 1 << 26, timeout: 90_000 }, (error, pictures, words) => resolve({ pictures, words }));
-  });
-}
-
-function offsetOf({ pictures, words }) {
-  const beeps = [...words.matchAll(/silence_end: ([0-9.]+)/g)].map(([, at]) => Number(at));
-  const lights = [...pictures.matchAll(/pts_time:([0-9.]+)\s+lavfi\.signalstats\.YAVG=([0-9.]+)/g)].map(([, at, luma]) => [Number(at), luma > 127]);
-  const flashes = lights.filter(([, on], i) => on && i > 0 && !lights[i - 1][1]).map(([at]) => at);
-  const offsets = beeps.flatMap((beep) => flashes.map((flash) => (flash - beep) * 1000).filter((d) => Math.abs(d) < 400));
-  return offsets.length ? offsets.sort((a, b) => a - b)[offsets.length >> 1] : null;
 }
 
 async function collect(stream) {

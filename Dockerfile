@@ -1,6 +1,6 @@
 # Builds from the checkout: docker build -t unisono .
 # Run, told the address that viewers reach it at (docs/deploy.md):
-#   docker run -p 8080:8080 -p 1935:1935 -p 8189:8189/udp -v unisono:/var/lib/unisono unisono serve --advertise 203.0.113.7
+#   docker run -p 8080:8080 -p 1935:1935 -p 8189:8189/udp -p 8189:8189/tcp -v unisono:/var/lib/unisono unisono serve --advertise 203.0.113.7
 
 FROM node:22-bookworm-slim AS web
 WORKDIR /src/web
@@ -21,6 +21,10 @@ RUN cargo build --release --locked -p unisono-server \
  && install -D -m 0755 target/release/unisono /out/unisono
 
 FROM debian:bookworm-slim
+# Webhooks, key sets and ACME are https clients: they need to know the authorities.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends ca-certificates \
+ && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /var/lib/unisono --create-home unisono \
  && chmod 0700 /var/lib/unisono
 COPY --from=build /out/unisono /usr/local/bin/unisono

@@ -4,6 +4,7 @@ mod lane;
 
 pub use lane::{Lane, Late, UnknownWord};
 
+use crate::{Person, Rule};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use unisono_base::{Epoch, MediaTime, RoomId, Span, Tenant};
 use uuid::Uuid;
@@ -48,13 +49,25 @@ pub struct Event {
     pub ttl: Option<Span>,
     /// What a client does that receives it too late.
     pub late: Late,
-    /// Who posted it: a key's id.
+    /// Who posted it; `None` where the sequencer acted by itself, and once erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub actor: Option<String>,
-    /// The `cmd_id` of the request that caused it.
+    pub actor: Option<Person>,
+    /// The `cmd_id` of the command that caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Uuid>,
-    /// Anything, at most 1 KiB as JSON.
+    /// The event it is about: the window it belongs to, the message it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Uuid>,
+    /// The event that this one replaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<Uuid>,
+    /// The event that this one takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancels: Option<Uuid>,
+    /// What it does by the rule of its type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Rule>,
+    /// Anything, at most 1 KiB as JSON; null once erased.
     pub data: serde_json::Value,
 }
 
@@ -74,7 +87,7 @@ pub struct NewEvent {
     /// See [`Event::late`]; `None` for the lane's default.
     pub late: Option<Late>,
     /// See [`Event::actor`].
-    pub actor: Option<String>,
+    pub actor: Option<Person>,
     /// Makes the request repeatable: the same one again gives the event it gave before.
     pub cmd_id: Option<Uuid>,
     /// See [`Event::data`].

@@ -2,10 +2,9 @@
 
 use crate::Lane;
 use crate::{
-    At, Event, NewEvent, Refused,
+    At, Body, Entry, Event, NewEvent, Refused,
     event::{AHEAD_MAX, BEHIND_MAX, MOVED_MAX},
 };
-use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
@@ -15,26 +14,6 @@ use uuid::Uuid;
 
 /// Commands remembered per room, so that repeating one makes nothing new. The oldest is forgotten.
 const COMMANDS_MAX: usize = 1_024;
-
-/// One entry of a room's log. `n` counts every entry; `seq`, in the event, only what the whole room sees.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
-    /// Gapless from 1.
-    pub n: u64,
-    /// Incarnation of the sequencer that wrote it: one more each time the room is opened anew.
-    pub term: u64,
-    /// What was written.
-    pub body: Body,
-}
-
-/// What a log entry holds. Commands and decisions join events with the features that need them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Body {
-    /// An event that the whole room sees.
-    Event(Arc<Event>),
-}
 
 /// What the sequencer must know of the world at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -129,16 +108,21 @@ impl Sequencer {
             late: new.late.unwrap_or(new.lane.late()),
             actor: new.actor,
             cause: new.cmd_id,
+            subject: None,
+            supersedes: None,
+            cancels: None,
+            rule: None,
             data: new.data,
         };
-        Ok(Prepared::New(Entry { n: self.last_n + 1, term: self.term, body: Body::Event(Arc::new(event)) }))
+        let body = Body::Event(Arc::new(event));
+        Ok(Prepared::New(Entry { n: self.last_n + 1, term: self.term, t: moment.now, body }))
     }
 
     /// Takes a durable entry in: the one just prepared, or those of the log in order.
     pub fn commit(&mut self, entry: &Entry) {
         self.last_n = entry.n;
         self.term = self.term.max(entry.term);
-        let Body::Event(event) = &entry.body;
+        let Body::Event(event) = &entry.body else { return };
         self.last_seq = event.seq;
         self.epoch = event.epoch;
         let lane = self.lanes.entry(event.lane).or_insert(event.at);

@@ -13,7 +13,7 @@ use std::{net::SocketAddr, sync::Arc};
 use unisono_api::{At as ApiAt, EventRequest, Presented, Problem};
 use unisono_base::{MediaTime, RoomId, Span, Tenant};
 use unisono_room::PostError;
-use unisono_timeline::{At, Lane, NewEvent, Uuid};
+use unisono_timeline::{At, Lane, NewEvent, Person, Uuid};
 
 /// Longest body: 1 KiB of data and what belongs to it, in any spelling.
 pub(crate) const BODY_MAX: usize = 8 * 1_024;
@@ -52,7 +52,7 @@ async fn take(
         ),
         _ => Problem::bad_request("the body could not be read"),
     })?;
-    let new = NewEvent { actor: Some(actor), ..read(headers, &body)? };
+    let new = NewEvent { actor: Some(Person { id: actor.into(), name: None }), ..read(headers, &body)? };
     access::enter(context, pass)?;
     let event = context.rooms.post(room, new).await.map_err(|error| explain(&error))?;
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], axum::Json(&*event)).into_response())

@@ -131,7 +131,7 @@ async fn an_event_is_acknowledged_and_fed_as_the_same_json() {
     let (status, event) = server.post(body).await;
     assert_eq!(status, 201, "{event}");
     assert_eq!((&event["seq"], &event["at"], &event["late"]), (&json!(1), &json!(at), &json!("show")));
-    assert_eq!((&event["actor"], &event["dur"]), (&json!("local"), &json!(30_000_000)));
+    assert_eq!((&event["actor"], &event["dur"]), (&json!({"id": "local"}), &json!(30_000_000)));
     assert_eq!(next(&mut feed).await, json!({"type": "event", "event": event}));
 
     let (status, room) = answer(server.client.get(server.url("rooms/live:alice"))).await;
@@ -253,7 +253,7 @@ async fn whoever_is_not_here_needs_an_admin_key() {
     assert_eq!(post(Some("nonsense"), None).await.0, 401);
     assert_eq!(post(Some(server.publish.reveal()), None).await.0, 403);
     let (status, event) = post(Some(server.admin.reveal()), Some("https://studio.example")).await;
-    assert_eq!((status, &event["actor"]), (201, &json!(server.admin.stored().id)));
+    assert_eq!((status, &event["actor"]), (201, &json!({"id": server.admin.stored().id})));
 }
 
 #[tokio::test]

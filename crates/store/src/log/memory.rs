@@ -103,9 +103,13 @@ mod tests {
             late: Late::Show,
             actor: None,
             cause: None,
+            subject: None,
+            supersedes: None,
+            cancels: None,
+            rule: None,
             data: serde_json::Value::Null,
         };
-        Entry { n, term: 1, body: Body::Event(Arc::new(event)) }
+        Entry { n, term: 1, t: MediaTime::from_micros(n as i64), body: Body::Event(Arc::new(event)) }
     }
 
     #[tokio::test]

@@ -23,7 +23,7 @@ fn post(sequencer: &mut Sequencer, new: NewEvent, now: MediaTime) -> Result<Arc<
         Prepared::Known(event) => Ok(event),
         Prepared::New(entry) => {
             sequencer.commit(&entry);
-            let Body::Event(event) = entry.body;
+            let Body::Event(event) = entry.body else { panic!("an event") };
             Ok(event)
         }
     }
@@ -132,7 +132,7 @@ proptest! {
         }
         let mut lanes = HashMap::new();
         for (i, entry) in log.iter().enumerate() {
-            let Body::Event(event) = &entry.body;
+            let Body::Event(event) = &entry.body else { panic!("an event") };
             prop_assert_eq!((entry.n, event.seq), (i as u64 + 1, i as u64 + 1));
             let last = lanes.insert(event.lane, event.at);
             prop_assert!(last <= Some(event.at), "lane {} went back", event.lane);

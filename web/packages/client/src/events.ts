@@ -19,8 +19,19 @@ export interface RoomEvent {
   /** Microseconds after which it is worth nothing. */
   readonly ttl?: number;
   readonly late: Late;
-  readonly actor?: string;
+  readonly actor?: Person | undefined;
+  /** The event it is about: the window it belongs to, the message it answers. */
+  readonly subject?: string;
+  /** The event this one replaces, or takes back. */
+  readonly supersedes?: string;
+  readonly cancels?: string;
   readonly data: unknown;
+}
+
+/** Who sent something: a key's id, a token's `~subject`, or a guest's number, and how they want to be called. */
+export interface Person {
+  readonly id: string;
+  readonly name?: string;
 }
 
 /** The wire that brought the event first. */
@@ -39,6 +50,12 @@ export function parseEvent(value: unknown): RoomEvent | null {
     epoch: Number.isSafeInteger(e.epoch) ? (e.epoch as number) : 0,
     lane: typeof e.lane === 'string' ? e.lane : '',
     late: e.late === 'skip' || e.late === 'log' ? e.late : 'show',
+    actor: person(e.actor),
     data: e.data ?? null,
   };
+}
+
+function person(value: unknown): Person | undefined {
+  const { id, name } = (value ?? {}) as Record<string, unknown>;
+  return typeof id === 'string' ? { id, ...(typeof name === 'string' && { name }) } : undefined;
 }

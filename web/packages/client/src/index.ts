@@ -8,7 +8,7 @@
  */
 
 export { UnisonoError, type FailureKind } from './errors';
-export type { Late, RoomEvent, Via } from './events';
+export type { Late, Person, RoomEvent, Via } from './events';
 export type { Figures, Kinds } from './figures';
 export { HlsPlayer, watchHls, type WatchHlsOptions } from './hls/watch';
 export { measureLevel } from './level';

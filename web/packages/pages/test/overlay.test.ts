@@ -19,8 +19,8 @@ test('the address chooses, within bounds, and nonsense changes nothing', () => {
 
 test('chat has a name and words, and no more of them than fit', () => {
   expect(faceOf(event({ data: { name: 'Ada', text: 'hello' } }))).toMatchObject({ who: 'Ada', text: 'hello', flies: false });
-  expect(faceOf(event({ actor: '~bob', data: 'hi' }))).toMatchObject({ who: 'bob', text: 'hi' });
-  expect(faceOf(event({ actor: '1a2b3c4d', data: { text: 'x'.repeat(1000) } }))).toMatchObject({ who: '' });
+  expect(faceOf(event({ actor: { id: '~bob' }, data: 'hi' }))).toMatchObject({ who: 'bob', text: 'hi' });
+  expect(faceOf(event({ actor: { id: '1a2b3c4d' }, data: { text: 'x'.repeat(1000) } }))).toMatchObject({ who: '' });
   expect([...faceOf(event({ data: { text: '😀'.repeat(1000) } })).text]).toHaveLength(280);
 });
 

@@ -19,7 +19,7 @@ const BARS_MAX = 6;
 
 export function faceOf({ lane, type, data, actor }: RoomEvent): Face {
   const fields = (typeof data === 'object' && data !== null && !Array.isArray(data) ? data : {}) as Record<string, unknown>;
-  const name = first(fields, ['name', 'from', 'by', 'user', 'author']) ?? (actor?.startsWith('~') ? actor.slice(1) : undefined);
+  const name = first(fields, ['name', 'from', 'by', 'user', 'author']) ?? actor?.name ?? (actor?.id.startsWith('~') ? actor.id.slice(1) : undefined);
   const said = first(fields, ['text', 'message', 'question', 'title', 'emoji']);
   const bars = lane === 'poll' ? barsOf(fields.options ?? fields.results) : [];
   return {

@@ -130,7 +130,7 @@ pub(crate) struct OnePort {
     pub(crate) listen: Door,
 }
 
-/// RTMP ingest over TLS, with the certificate of [`Https`] and the limits of [`Rtmp`].
+/// RTMP ingest over TLS, with the certificate of `[https]` and the limits of `[rtmp]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rtmps {

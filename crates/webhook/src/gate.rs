@@ -24,8 +24,11 @@ use unisono_base::StreamId;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Decisions remembered. Beyond it the one that ends first makes room.
 const DECISIONS_MAX: usize = 10_000;
-/// Questions under way at once; more wait in [`PATIENCE`].
+/// Questions under way at once; more wait for [`PATIENCE`].
 const QUESTIONS_MAX: usize = 64;
+/// Questions under way and waiting. Beyond it (a flood of random tokens) nobody is asked: the viewer gets what the
+/// configuration says for no answer.
+const WAITING_MAX: usize = 1_024;
 /// What a yes and a no last without a max-age.
 const YES_FOR: Duration = Duration::from_secs(60);
 const NO_FOR: Duration = Duration::from_secs(10);
@@ -50,6 +53,7 @@ struct Inner {
     metrics: Arc<Metrics>,
     runtime: Handle,
     questions: Semaphore,
+    waiting: Arc<Semaphore>,
     known: Mutex<HashMap<Viewer, Known>>,
 }
 
@@ -78,6 +82,7 @@ impl ViewGate {
             metrics,
             runtime: Handle::current(),
             questions: Semaphore::new(QUESTIONS_MAX),
+            waiting: Arc::new(Semaphore::new(WAITING_MAX)),
             known: Mutex::default(),
         }))
     }
@@ -85,23 +90,18 @@ impl ViewGate {
     /// Completes when there is a decision about this viewer, or after two seconds.
     pub async fn prepare(&self, token: &str, stream: &StreamId) {
         let viewer = viewer(token, stream);
-        let answered = async {
-            loop {
-                let bell = {
-                    let mut known = self.0.known.lock();
-                    let entry = known.get(&viewer);
-                    let decision = entry.and_then(|known| known.decision.as_ref());
-                    if decision.is_some_and(|decision| Instant::now() < decision.until + GRACE) {
-                        return;
-                    }
-                    self.ask(&mut known, viewer, token, stream)
-                };
-                // Made before the lock was given back; a ring in between is not lost because the decision is looked up
-                // again after a short while.
-                let _ = timeout(Duration::from_millis(50), bell.notified()).await;
+        let bell = {
+            let mut known = self.0.known.lock();
+            let decision = known.get(&viewer).and_then(|known| known.decision.as_ref());
+            if decision.is_some_and(|decision| Instant::now() < decision.until + GRACE) {
+                return;
             }
+            // Made while the lock is held: the answer, which needs the lock, cannot ring before.
+            self.ask(&mut known, viewer, token, stream).map(Notify::notified_owned)
         };
-        let _ = timeout(PATIENCE, answered).await;
+        if let Some(answered) = bell {
+            let _ = timeout(PATIENCE, answered).await;
+        }
     }
 
     /// The decision's verdict; asks where there is none, or an old one.
@@ -115,23 +115,26 @@ impl ViewGate {
         decision
     }
 
-    /// One question per viewer at a time.
+    /// One question per viewer at a time. The bell rings when it is answered; `None` where too many wait already.
     fn ask(
         &self,
         known: &mut HashMap<Viewer, Known>,
         viewer: Viewer,
         token: &str,
         stream: &StreamId,
-    ) -> Arc<Notify> {
+    ) -> Option<Arc<Notify>> {
+        if let Some(bell) = known.get(&viewer).and_then(|known| known.asking.clone()) {
+            return Some(bell);
+        }
+        let Ok(place) = self.0.waiting.clone().try_acquire_owned() else {
+            self.0.metrics.verdict("unasked");
+            return None;
+        };
         if known.len() >= DECISIONS_MAX && !known.contains_key(&viewer) {
             make_room(known);
         }
-        let entry = known.entry(viewer).or_default();
-        if let Some(bell) = &entry.asking {
-            return bell.clone();
-        }
         let bell = Arc::new(Notify::new());
-        entry.asking = Some(bell.clone());
+        known.entry(viewer).or_default().asking = Some(bell.clone());
         let body = serde_json::json!({
             "type": "viewer.auth",
             "data": { "stream": stream.to_string(), "token": token },
@@ -141,14 +144,18 @@ impl ViewGate {
             let answer = gate.question(&body.to_string()).await;
             gate.settle(viewer, answer, &stream);
             ring.notify_waiters();
+            drop(place);
         });
-        bell
+        Some(bell)
     }
 
     /// Verdict and how long it holds; `None` where the service did not decide.
     async fn question(&self, body: &str) -> Option<(Result<(), String>, Duration)> {
         let inner = &self.0;
-        let _place = inner.questions.acquire().await.ok()?;
+        let Ok(Ok(_place)) = timeout(PATIENCE, inner.questions.acquire()).await else {
+            tracing::warn!("the service that decides about viewers is slower than viewers come");
+            return None;
+        };
         let id = uuid::Uuid::now_v7().to_string();
         let answer = inner.client.post(&inner.config.url, &inner.config.secrets, &id, body);
         let answer = match timeout(PATIENCE, answer).await {
@@ -237,13 +244,15 @@ fn viewer(token: &str, stream: &StreamId) -> Viewer {
     hash.finalize().into()
 }
 
-/// What has ended goes first; else the decision that ends first, of which an ongoing viewer makes us ask again.
+/// What has ended goes first; else the decision that ends first, of which an ongoing viewer makes us ask again. Viewers
+/// being asked about stay; there are fewer of them than places.
 fn make_room(known: &mut HashMap<Viewer, Known>) {
     let now = Instant::now();
     let ends = |known: &Known| known.decision.as_ref().map(|decision| decision.until);
     known.retain(|_, known| known.asking.is_some() || ends(known).is_some_and(|until| now < until + GRACE));
     if known.len() >= DECISIONS_MAX {
-        let first = known.iter().min_by_key(|(_, known)| ends(known)).map(|(viewer, _)| *viewer);
+        let decided = known.iter().filter(|(_, known)| known.asking.is_none());
+        let first = decided.min_by_key(|(_, known)| ends(known)).map(|(viewer, _)| *viewer);
         first.and_then(|viewer| known.remove(&viewer));
     }
 }

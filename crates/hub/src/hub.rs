@@ -237,6 +237,17 @@ impl Hub {
         }
     }
 
+    /// Gives the exits what no gate holds back any more, where no publisher's frames do it. Call about once a second, with
+    /// the node's timeline clock.
+    pub fn release(&self, now: MediaTime) {
+        for stream in self.streams().iter().filter(|stream| stream.gate().is_some()) {
+            stream.release(now);
+            if stream.gate().is_some_and(|gate| gate.is_over(now)) {
+                stream.set_gate(None);
+            }
+        }
+    }
+
     /// Ends streams whose publisher has been gone for the linger time. Call about once a second.
     pub fn sweep(&self, now: Instant) {
         let linger = self.limits.linger;
@@ -349,6 +360,36 @@ mod tests {
         assert_eq!(stream.state(), State::Ended);
         let ring = stream.source(Kind::Audio).expect("still readable");
         assert!(matches!(ring.read(&mut ring.tail()), Read::Ended(EndReason::StreamEnded)));
+    }
+
+    #[test]
+    fn a_gate_holds_media_and_events_and_lets_them_go_in_order() {
+        let hub = Hub::new(Limits::default());
+        let at = |ms: i64| MediaTime::from_micros(ms * 1_000);
+        let publication =
+            hub.publish(&id(), KeyId::new("k"), source(), 1, Arc::new(Bell::default())).expect("free");
+        let stream = publication.stream().clone();
+        let mut writer = publication.open_track(opus());
+        writer.append(publication.epoch(), frame(0));
+        let ring = stream.source(Kind::Audio).expect("a track");
+        let count = |ring: &crate::Ring| {
+            let Some(mut cursor) = ring.oldest_group() else { return 0 };
+            std::iter::from_fn(|| matches!(ring.read(&mut cursor), Read::Frame { .. }).then_some(())).count()
+        };
+        let gate = crate::ReleaseGate::new(at(20), Some(at(60)), Span::from_millis(2_000));
+        stream.set_gate(Some(gate.expect("valid")));
+        for ms in [20, 40, 60, 80] {
+            writer.append(publication.epoch(), frame(ms));
+        }
+        stream.append_event(Frame::new(at(40), at(50), Bytes::from_static(b"{}")));
+        assert_eq!((count(&ring), count(stream.events())), (1, 0), "what follows the span waits behind it");
+        writer.append(publication.epoch(), frame(2_020));
+        assert_eq!((count(&ring), count(stream.events())), (2, 0), "only the first of it is old enough");
+        hub.release(at(2_040));
+        assert_eq!((count(&ring), count(stream.events())), (6, 1));
+        assert!(stream.gate().is_some());
+        hub.release(at(2_060));
+        assert!(stream.gate().is_none(), "over");
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 mod cuts;
 mod diagnosis;
+mod gate;
 mod hub;
 mod publication;
 mod quota;
@@ -19,6 +20,7 @@ mod watcher;
 
 pub use cuts::{Cut, Cuts};
 pub use diagnosis::{Code, Finding, Severity};
+pub use gate::{GATE_DELAY_MAX, GateError, ReleaseGate};
 pub use hub::{Hub, Limits};
 pub use publication::{Publication, PublishError, Source, TrackWriter, Written};
 pub use quota::OverQuota;

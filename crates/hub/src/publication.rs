@@ -254,8 +254,10 @@ impl TrackWriter {
         });
         self.last = Some(frame.t);
         self.stream.count(frame.payload.len());
-        self.ring.append(frame, header);
+        let (t, now) = (frame.t, frame.arrived);
+        self.ring.append(frame, header, self.stream.holds(t, now));
         drop(control);
+        self.stream.release(now);
         self.stream.ring_doorbells();
         Written::Stored
     }

@@ -121,6 +121,8 @@ struct Inner {
     first: u64,
     groups: VecDeque<Group>,
     bytes: usize,
+    /// Absolute index of the first frame that a [`ReleaseGate`] holds back; readers see nothing from there on.
+    hidden_from: Option<u64>,
     ended: Option<EndReason>,
 }
 
@@ -149,13 +151,13 @@ impl Ring {
 
     /// A cursor behind the newest frame: live from now.
     pub fn tail(&self) -> Cursor {
-        Cursor { next: self.inner.read().end() }
+        Cursor { next: self.inner.read().shown_end() }
     }
 
     /// A cursor at the first frame of the newest group and that frame's T; `None` when there is no complete one.
     pub fn newest_group(&self) -> Option<(Cursor, MediaTime)> {
         let inner = self.inner.read();
-        let group = inner.groups.back().filter(|g| g.start >= inner.first)?;
+        let group = inner.newest_shown().filter(|g| g.start >= inner.first)?;
         let frame = inner.frames.get((group.start - inner.first) as usize)?;
         Some((Cursor { next: group.start }, frame.t))
     }
@@ -163,31 +165,35 @@ impl Ring {
     /// A cursor at the oldest group that is still whole.
     pub fn oldest_group(&self) -> Option<Cursor> {
         let inner = self.inner.read();
-        inner.groups.iter().find(|g| g.start >= inner.first).map(|g| Cursor { next: g.start })
+        let mut groups = inner.groups.iter().take_while(|g| g.start < inner.shown_end());
+        groups.find(|g| g.start >= inner.first).map(|g| Cursor { next: g.start })
     }
 
     /// Configuration of the newest group; `None` before the first frame.
     pub fn config(&self) -> Option<Arc<CodecConfig>> {
-        self.inner.read().groups.back().map(|g| g.header.config.clone())
+        self.inner.read().newest_shown().map(|g| g.header.config.clone())
     }
 
     /// Payload bytes of the newest group so far.
     pub fn newest_group_bytes(&self) -> usize {
         let inner = self.inner.read();
-        let Some(group) = inner.groups.back() else { return 0 };
-        let skip = group.start.saturating_sub(inner.first) as usize;
-        inner.frames.iter().skip(skip).map(|f| f.payload.len()).sum()
+        let Some(group) = inner.newest_shown() else { return 0 };
+        let start = group.start.max(inner.first);
+        let count = inner.shown_end().saturating_sub(start) as usize;
+        inner.frames.iter().skip((start - inner.first) as usize).take(count).map(|f| f.payload.len()).sum()
     }
 
     /// T of the newest frame.
     pub fn newest(&self) -> Option<MediaTime> {
-        self.inner.read().frames.back().map(|f| f.t)
+        self.inner.read().newest_frame().map(|f| f.t)
     }
 
     /// How far `cursor` lies behind the newest frame, in media time; zero at the tail.
     pub fn lag(&self, cursor: Cursor) -> Span {
         let inner = self.inner.read();
-        let Some(newest) = inner.frames.back() else { return Span::ZERO };
+        let Some(newest) = inner.newest_frame().filter(|_| cursor.next < inner.shown_end()) else {
+            return Span::ZERO;
+        };
         match inner.frames.get(cursor.next.saturating_sub(inner.first) as usize) {
             Some(next) => newest.dts - next.dts,
             None => Span::ZERO,
@@ -198,16 +204,17 @@ impl Ring {
     pub fn read(&self, cursor: &mut Cursor) -> Read {
         let inner = self.inner.read();
         if cursor.next < inner.first {
-            let whole = inner.groups.iter().rev().find(|g| g.start >= inner.first);
+            let whole = inner.newest_shown().filter(|g| g.start >= inner.first);
             let (to, reason) = match whole {
                 Some(group) => (group.start, SkipReason::TooSlow),
-                None => (inner.end(), SkipReason::GroupTooBig),
+                None => (inner.shown_end(), SkipReason::GroupTooBig),
             };
             let frames = to - cursor.next;
             cursor.next = to;
             return Read::Skipped { frames, reason };
         }
-        let Some(frame) = inner.frames.get((cursor.next - inner.first) as usize) else {
+        let shown = (cursor.next < inner.shown_end()).then_some((cursor.next - inner.first) as usize);
+        let Some(frame) = shown.and_then(|index| inner.frames.get(index)) else {
             return inner.ended.map_or(Read::Pending, Read::Ended);
         };
         let group = inner.group_of(cursor.next);
@@ -231,9 +238,13 @@ impl Ring {
         })
     }
 
-    /// Appends a frame, opening a group when it is the first of `header`. Called by the one writer.
-    pub(crate) fn append(&self, frame: Frame, new_group: Option<GroupHeader>) {
+    /// Appends a frame, opening a group when it is the first of `header`. Called by the one writer. `is_held`: it and
+    /// what follows stay hidden until [`Self::release`].
+    pub(crate) fn append(&self, frame: Frame, new_group: Option<GroupHeader>, is_held: bool) {
         let mut inner = self.inner.write();
+        if is_held && inner.hidden_from.is_none() {
+            inner.hidden_from = Some(inner.end());
+        }
         if let Some(header) = new_group {
             let start = inner.end();
             inner.groups.push_back(Group { header: Arc::new(header), start });
@@ -246,8 +257,30 @@ impl Ring {
         inner.trim(self.limits);
     }
 
+    /// Shows hidden frames up to the first that is still held. True if there were any.
+    pub(crate) fn release(&self, is_held: impl Fn(MediaTime) -> bool) -> bool {
+        if self.inner.read().hidden_from.is_none() {
+            return false;
+        }
+        let mut inner = self.inner.write();
+        let Some(from) = inner.hidden_from else { return false };
+        let hidden = inner.frames.iter().skip(from.saturating_sub(inner.first) as usize);
+        let free = hidden.take_while(|frame| !is_held(frame.t)).count() as u64;
+        let first_held = from.max(inner.first) + free;
+        inner.hidden_from = (first_held < inner.end()).then_some(first_held);
+        free > 0
+    }
+
+    /// Nothing more will come. What is hidden still is never shown.
     pub(crate) fn end(&self, reason: EndReason) {
-        self.inner.write().ended.get_or_insert(reason);
+        let mut inner = self.inner.write();
+        if let Some(from) = inner.hidden_from.take() {
+            let keep = from.saturating_sub(inner.first) as usize;
+            inner.frames.truncate(keep);
+            inner.groups.retain(|group| group.start < from);
+            inner.bytes = inner.frames.iter().map(|frame| frame.payload.len()).sum();
+        }
+        inner.ended.get_or_insert(reason);
     }
 }
 
@@ -255,6 +288,21 @@ impl Inner {
     /// Absolute index behind the newest frame.
     fn end(&self) -> u64 {
         self.first + self.frames.len() as u64
+    }
+
+    /// Absolute index behind the newest frame that readers may see.
+    fn shown_end(&self) -> u64 {
+        self.hidden_from.unwrap_or_else(|| self.end()).max(self.first)
+    }
+
+    /// The newest group of which a frame may be seen.
+    fn newest_shown(&self) -> Option<&Group> {
+        let end = self.shown_end();
+        self.groups.iter().rev().find(|group| group.start < end)
+    }
+
+    fn newest_frame(&self) -> Option<&Arc<Frame>> {
+        self.frames.get((self.shown_end() - self.first).checked_sub(1)? as usize)
     }
 
     fn group_of(&self, index: u64) -> &Group {
@@ -302,7 +350,7 @@ mod tests {
             segment: group,
             config: Arc::new(CodecConfig::Opus(OpusConfig { channels: 2, pre_skip: 0 })),
         });
-        ring.append(Frame::new(t, t, Bytes::from(vec![0; size])), header);
+        ring.append(Frame::new(t, t, Bytes::from(vec![0; size])), header, false);
     }
 
     #[test]
@@ -343,6 +391,57 @@ mod tests {
         ring.end(EndReason::StreamEnded);
         assert!(matches!(ring.read(&mut reader), Read::Frame { .. }));
         assert!(matches!(ring.read(&mut reader), Read::Ended(EndReason::StreamEnded)));
+    }
+
+    #[test]
+    fn what_is_held_back_is_not_there_for_any_reader() {
+        let ring = ring(10_000, 1 << 20);
+        let hold = |ms: i64, key: bool| {
+            let t = MediaTime::from_micros(ms * 1_000);
+            let header = key.then(|| GroupHeader {
+                epoch: Epoch(1),
+                group: ms as u64,
+                segment: 0,
+                config: Arc::new(CodecConfig::Opus(OpusConfig { channels: 2, pre_skip: 0 })),
+            });
+            ring.append(Frame::new(t, t, Bytes::from_static(b"secret")), header, true);
+        };
+        push(&ring, 0, 10, Some(0));
+        let mut reader = ring.oldest_group().expect("a group");
+        assert!(matches!(ring.read(&mut reader), Read::Frame { .. }));
+        hold(1_000, true);
+        hold(1_033, false);
+        assert!(matches!(ring.read(&mut reader), Read::Pending));
+        assert_eq!(ring.newest(), Some(MediaTime::from_micros(0)));
+        assert_eq!(ring.newest_group().map(|(_, t)| t.as_micros()), Some(0), "a joiner gets nothing earlier");
+        assert_eq!((ring.tail(), ring.newest_group_bytes()), (reader, 10));
+        assert_eq!(ring.lag(reader), Span::ZERO);
+
+        assert!(!ring.release(|_| true));
+        assert!(ring.release(|t| t.as_micros() > 1_000_000));
+        let Read::Frame { frame, .. } = ring.read(&mut reader) else { panic!("released") };
+        assert_eq!(frame.t.as_micros(), 1_000_000);
+        assert!(matches!(ring.read(&mut reader), Read::Pending), "the next is held still");
+        ring.end(EndReason::StreamEnded);
+        assert!(matches!(ring.read(&mut reader), Read::Ended(_)), "never shown");
+    }
+
+    #[test]
+    fn what_the_ring_drops_while_it_is_held_is_skipped_not_shown() {
+        let ring = ring(500, 1 << 20);
+        push(&ring, 0, 10, Some(0));
+        let mut reader = ring.oldest_group().expect("a group");
+        for i in 1..30i64 {
+            let t = MediaTime::from_micros(i * 100_000);
+            let config = Arc::new(CodecConfig::Opus(OpusConfig { channels: 2, pre_skip: 0 }));
+            let header = GroupHeader { epoch: Epoch(1), group: i as u64, segment: 0, config };
+            ring.append(Frame::new(t, t, Bytes::from_static(b"x")), Some(header), true);
+        }
+        assert!(matches!(ring.read(&mut reader), Read::Skipped { .. }));
+        assert!(matches!(ring.read(&mut reader), Read::Pending));
+        assert!(ring.newest().is_none() && ring.newest_group().is_none() && ring.oldest_group().is_none());
+        ring.release(|_| false);
+        assert!(matches!(ring.read(&mut reader), Read::Frame { .. }));
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! A stream: its tracks, its readers' doorbells, its state.
 
 use crate::{
-    Cursor, Cut, Cuts, EndReason, GroupHeader, Ring, RingLimits, Source,
+    Cursor, Cut, Cuts, EndReason, GroupHeader, ReleaseGate, Ring, RingLimits, Source,
     cuts::{Cutter, Role},
     diagnosis::{Change, Code, Diagnosis, Finding, Severity},
     quota::Meter,
@@ -49,6 +49,7 @@ pub struct Stream {
     tracks: RwLock<Tracks>,
     cutter: Mutex<Cutter>,
     events: Arc<Ring>,
+    gate: RwLock<Option<ReleaseGate>>,
     doorbells: RwLock<Vec<(u64, Arc<dyn Doorbell>)>>,
     next_doorbell: AtomicU64,
     keyframe_wanted: AtomicBool,
@@ -104,6 +105,7 @@ impl Stream {
             tracks: RwLock::default(),
             cutter: Mutex::default(),
             events: Arc::new(Ring::new(Kind::Data, EVENT_LIMITS)),
+            gate: RwLock::default(),
             doorbells: RwLock::default(),
             next_doorbell: AtomicU64::new(0),
             keyframe_wanted: AtomicBool::new(false),
@@ -161,8 +163,39 @@ impl Stream {
             segment: 0,
             config: Arc::new(CodecConfig::Events),
         };
-        self.events.append(frame, Some(header));
+        let is_held = self.holds(frame.t, frame.arrived);
+        self.events.append(frame, Some(header), is_held);
         self.ring_doorbells();
+    }
+
+    /// From now on `gate` decides what every exit may have; `None` lifts it with the next frame or sweep. What was given
+    /// already cannot be taken back: a gate begins ahead of the newest frame.
+    pub fn set_gate(&self, gate: Option<ReleaseGate>) {
+        *self.gate.write() = gate;
+    }
+
+    /// The gate in force.
+    pub fn gate(&self) -> Option<ReleaseGate> {
+        *self.gate.read()
+    }
+
+    /// True while nobody may have what belongs to `t`. `now`: the node's timeline clock.
+    pub(crate) fn holds(&self, t: MediaTime, now: MediaTime) -> bool {
+        self.gate.read().is_some_and(|gate| gate.holds(t, now))
+    }
+
+    /// Gives the exits what is no longer held back. Follows the publisher's frames and the hub's sweep.
+    pub(crate) fn release(&self, now: MediaTime) {
+        let is_held = |t| self.holds(t, now);
+        let tracks = self.tracks.read();
+        let mut any = self.events.release(is_held);
+        for ring in tracks.video.iter().chain(&tracks.audio) {
+            any |= ring.release(is_held);
+        }
+        drop(tracks);
+        if any {
+            self.ring_doorbells();
+        }
     }
 
     /// Where segments begin.
@@ -395,7 +428,7 @@ impl Rendition {
             segment: self.stream.newest_cut().map_or(0, |cut| cut.segment),
             config: self.config.clone(),
         });
-        self.ring.append(frame, header);
+        self.ring.append(frame, header, false);
         self.stream.ring_doorbells();
     }
 }

@@ -269,6 +269,7 @@ async fn tick(clock: NodeClock, hub: Arc<Hub>, rooms: Arc<Rooms>, stop: Cancella
         has_warned = is_stepped;
         hub.measure(now);
         hub.sweep(now);
+        hub.release(clock.at(now));
         rooms.sweep(now);
     }
 }

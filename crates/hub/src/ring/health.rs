@@ -66,7 +66,7 @@ mod tests {
                 segment: 0,
                 config: Arc::new(CodecConfig::Opus(OpusConfig { channels: 2, pre_skip: 0 })),
             });
-            ring.append(Frame::new(t, t, Bytes::from_static(&[0; 1_000])), header);
+            ring.append(Frame::new(t, t, Bytes::from_static(&[0; 1_000])), header, false);
         }
         let health = ring.health(Span::from_secs(5));
         assert_eq!(health.fps, Some(25.0));

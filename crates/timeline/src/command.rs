@@ -135,3 +135,33 @@ pub enum Status {
     /// Not what the type, the schema or the room's state allows.
     Invalid,
 }
+
+impl Ack {
+    /// Done, with nothing more to say.
+    pub fn accepted(cmd_id: Uuid) -> Self {
+        Self {
+            cmd_id,
+            status: Status::Accepted,
+            n: None,
+            seq: None,
+            id: None,
+            words: None,
+            data: serde_json::Value::Null,
+        }
+    }
+}
+
+impl Status {
+    /// As JSON and metrics spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::Late => "late",
+            Self::Outbid => "outbid",
+            Self::Sold => "sold",
+            Self::Forbidden => "forbidden",
+            Self::Invalid => "invalid",
+        }
+    }
+}

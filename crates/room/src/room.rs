@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Instant};
 use tokio::sync::{Semaphore, broadcast};
 use unisono_base::RoomId;
 use unisono_store::{LogError, RoomLog};
-use unisono_timeline::Sequencer;
+use unisono_timeline::{Sequencer, Types};
 
 /// Entries read from the log at once when a room is opened.
 const PAGE: usize = 1_024;
@@ -62,20 +62,21 @@ pub(crate) async fn resumed<'a>(
         *slot = Some(resume(log, room).await?);
     }
     // Cannot be `None` any more; the closure only spares a panic path.
-    Ok(slot.get_or_insert_with(|| Sequencer::resume(room.clone(), [])))
+    Ok(slot.get_or_insert_with(|| Sequencer::new(room.clone(), Arc::default())))
 }
 
 async fn resume(log: &dyn RoomLog, room: &RoomId) -> Result<Sequencer, LogError> {
-    let mut entries = Vec::new();
+    let mut sequencer = Sequencer::new(room.clone(), Arc::new(Types::default()));
     let mut from = 1;
     loop {
         let page = log.read(room, from, PAGE).await?;
+        page.entries.iter().for_each(|entry| sequencer.apply(entry));
         let Some(last) = page.entries.last().map(|entry| entry.n) else { break };
         from = last + 1;
-        entries.extend(page.entries);
         if last >= page.last_n {
             break;
         }
     }
-    Ok(Sequencer::resume(room.clone(), &entries))
+    sequencer.begin_term();
+    Ok(sequencer)
 }

@@ -10,11 +10,11 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use unisono_base::{NodeClock, RoomId};
+use unisono_base::{NodeClock, RoomId, Span};
 use unisono_hub::Hub;
 use unisono_media::Frame;
 use unisono_store::{LogError, RoomLog};
-use unisono_timeline::{Body, Entry, Event, Moment, NewEvent, Prepared, Refused};
+use unisono_timeline::{Ack, Body, Command, Event, Moment, NewEvent, Person, Role, Sender, Status, Witness};
 
 /// How long an unused room stays open.
 const IDLE: Duration = Duration::from_secs(60);
@@ -54,8 +54,8 @@ impl Default for RoomsLimits {
 #[non_exhaustive]
 pub enum PostError {
     /// The event is not valid. The caller's fault.
-    #[error(transparent)]
-    Refused(#[from] Refused),
+    #[error("{0}")]
+    Refused(String),
     /// The room gets too many. Try again in a second.
     #[error("this room takes {0} events per second; try again in a second")]
     TooFast(u32),
@@ -206,32 +206,49 @@ impl Rooms {
     async fn sequence(&self, room: &Room, new: NewEvent) -> Result<Arc<Event>, PostError> {
         let mut slot = room.sequencer.lock().await;
         let sequencer = resumed(&mut slot, &*self.log, room.id()).await?;
-        let entry = match sequencer.prepare(new, self.moment(room)?)? {
-            Prepared::Known(event) => return Ok(event),
-            Prepared::New(entry) => entry,
-        };
-        if let Err(error) = self.log.append(room.id(), sequencer.last_n(), vec![entry.clone()]).await {
+        let moment = self.moment(room)?;
+        let expected_n = sequencer.last_n();
+        let (command, sender) = command_of(new, moment);
+        let ack = sequencer.handle_command(command, &sender, moment);
+        let entries = sequencer.take_entries();
+        if entries.is_empty() {
+            return self.written_before(room, ack).await;
+        }
+        if let Err(error) = self.log.append(room.id(), expected_n, entries.clone()).await {
             // Whether it was written is unknown now; the log says so when it is read again. If it was, feeds get it
             // from there at the next event; the data track, which is for the live picture, goes without.
             *slot = None;
             return Err(error.into());
         }
-        sequencer.commit(&entry);
-        self.tell(room, entry)
+        let mut answer = None;
+        for entry in entries {
+            let Body::Event(event) = entry.body else { continue };
+            self.tell(room, &event)?;
+            answer = answer.or((Some(event.id) == ack.id).then_some(event));
+        }
+        answer.ok_or_else(|| PostError::Refused("it waits for its turn".to_owned()))
+    }
+
+    /// The event of a command that wrote nothing now, because it did before.
+    async fn written_before(&self, room: &Room, ack: Ack) -> Result<Arc<Event>, PostError> {
+        let words = ack.words.unwrap_or_else(|| "it was carried out before and is not kept".to_owned());
+        let (Status::Duplicate, Some(n)) = (ack.status, ack.n) else { return Err(PostError::Refused(words)) };
+        let page = self.log.read(room.id(), n, 1).await?;
+        match page.entries.into_iter().next().map(|entry| (entry.n, entry.body)) {
+            Some((found, Body::Event(event))) if found == n => Ok(event),
+            Some(_) | None => Err(PostError::Refused(words)),
+        }
     }
 
     fn moment(&self, room: &Room) -> Result<Moment, PostError> {
-        let mut random = [0; 10];
+        let mut random = [0; 32];
         getrandom::fill(&mut random).map_err(|error| PostError::Internal(error.to_string()))?;
         let (epoch, newest) = lead::of(&self.hub, room.id());
         Ok(Moment { now: self.clock.at(Instant::now()), newest, epoch, random })
     }
 
     /// Tells everybody, in order: the caller still holds the sequencer.
-    fn tell(&self, room: &Room, entry: Entry) -> Result<Arc<Event>, PostError> {
-        let Body::Event(event) = entry.body else {
-            return Err(PostError::Internal("the sequencer made something else than an event".to_owned()));
-        };
+    fn tell(&self, room: &Room, event: &Arc<Event>) -> Result<(), PostError> {
         let told = Sequenced::new(event.clone()).map_err(|error| PostError::Internal(error.to_string()))?;
         if event.lane.is_timed()
             && let Some(stream) = self.hub.stream(room.id().stream())
@@ -245,8 +262,21 @@ impl Rooms {
         }
         // No receiver is no error: the log has it.
         let _ = room.feed.send(Arc::new(told));
-        Ok(event)
+        Ok(())
     }
+}
+
+/// A post is a host's command: the gateway has checked that.
+fn command_of(new: NewEvent, moment: Moment) -> (Command, Sender) {
+    let person = new.actor.clone().unwrap_or(Person { id: "local".into(), name: None });
+    let witness = Witness {
+        received: moment.now,
+        rtt_min: Span::ZERO,
+        delivered: moment.newest,
+        buffer: Span::ZERO,
+        claimed: None,
+    };
+    (new.into_command(moment.command_id()), Sender { person, role: Role::Host, witness })
 }
 
 #[cfg(test)]

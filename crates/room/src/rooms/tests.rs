@@ -7,6 +7,7 @@ use unisono_base::{Doorbell, Epoch, KeyId, MediaTime, Span, Tenant};
 use unisono_hub::{Limits, Publication, Read, Source};
 use unisono_media::{CodecConfig, OpusConfig};
 use unisono_store::{BoxFuture, MemoryLog, Page};
+use unisono_timeline::Entry;
 use unisono_timeline::{At, Lane, Uuid};
 
 const NOW: MediaTime = MediaTime::from_micros(1_700_000_000_000_000);

@@ -165,3 +165,33 @@ impl Status {
         }
     }
 }
+
+impl Role {
+    /// As JSON spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Guest => "guest",
+            Self::Member => "member",
+            Self::Bidder => "bidder",
+            Self::Moderator => "moderator",
+            Self::Host => "host",
+            Self::System => "system",
+        }
+    }
+}
+
+impl Verb {
+    /// As JSON spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Amend => "amend",
+            Self::Open => "open",
+            Self::Enter => "enter",
+            Self::Confirm => "confirm",
+            Self::Release => "release",
+            Self::Close => "close",
+            Self::Cancel => "cancel",
+        }
+    }
+}

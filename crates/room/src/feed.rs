@@ -146,12 +146,12 @@ impl Feed {
                 return None;
             }
         };
-        self.is_behind = page.entries.last().is_some_and(|entry| entry.n < page.last_n);
+        self.is_behind = page.entries.last().is_some_and(|last| last.entry.n < page.last_n);
         if let Some(last) = page.entries.last() {
-            self.from_n = last.n + 1;
+            self.from_n = last.entry.n + 1;
         }
-        for entry in page.entries {
-            let Body::Event(event) = entry.body else { continue };
+        for sealed in page.entries {
+            let Body::Event(event) = sealed.entry.body else { continue };
             if event.seq >= self.next {
                 self.ahead.push_back(Arc::new(Sequenced::new(event).ok()?));
             }

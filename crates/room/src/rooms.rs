@@ -2,7 +2,7 @@
 
 use crate::{
     Feed, Sequenced, lead,
-    room::{Room, resumed},
+    room::{Room, Running, resumed},
 };
 use parking_lot::Mutex;
 use std::{
@@ -148,7 +148,7 @@ impl Rooms {
     pub async fn subscribe(&self, room: RoomId, from_seq: Option<u64>) -> Result<Feed, SubscribeError> {
         let room = self.room(&room, Instant::now()).map_err(SubscribeError::TooManyRooms)?;
         let mut slot = room.sequencer.lock().await;
-        let last = resumed(&mut slot, &*self.log, room.id()).await?.last_seq();
+        let last = resumed(&mut slot, &*self.log, room.id()).await?.sequencer.last_seq();
         if room.feed.receiver_count() >= self.limits.feeds_max {
             return Err(SubscribeError::TooManyFeeds(self.limits.feeds_max));
         }
@@ -162,7 +162,7 @@ impl Rooms {
     pub async fn look(&self, room: RoomId) -> Result<(u64, usize), SubscribeError> {
         let room = self.room(&room, Instant::now()).map_err(SubscribeError::TooManyRooms)?;
         let mut slot = room.sequencer.lock().await;
-        let last = resumed(&mut slot, &*self.log, room.id()).await?.last_seq();
+        let last = resumed(&mut slot, &*self.log, room.id()).await?.sequencer.last_seq();
         Ok((last, room.feed.receiver_count()))
     }
 
@@ -205,12 +205,13 @@ impl Rooms {
 
     async fn sequence(&self, room: &Room, new: NewEvent) -> Result<Arc<Event>, PostError> {
         let mut slot = room.sequencer.lock().await;
-        let sequencer = resumed(&mut slot, &*self.log, room.id()).await?;
+        let Running { sequencer, chain } = resumed(&mut slot, &*self.log, room.id()).await?;
         let entry = match sequencer.prepare(new, self.moment(room)?)? {
             Prepared::Known(event) => return Ok(event),
             Prepared::New(entry) => entry,
         };
-        if let Err(error) = self.log.append(room.id(), sequencer.last_n(), vec![entry.clone()]).await {
+        let sealed = chain.seal(vec![entry.clone()], fresh_seed()?);
+        if let Err(error) = self.log.append(room.id(), sequencer.last_n(), sealed).await {
             // Whether it was written is unknown now; the log says so when it is read again. If it was, feeds get it
             // from there at the next event; the data track, which is for the live picture, goes without.
             *slot = None;
@@ -247,6 +248,12 @@ impl Rooms {
         let _ = room.feed.send(Arc::new(told));
         Ok(event)
     }
+}
+
+fn fresh_seed() -> Result<[u8; 32], PostError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| PostError::Internal(error.to_string()))?;
+    Ok(seed)
 }
 
 #[cfg(test)]

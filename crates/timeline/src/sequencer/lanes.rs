@@ -19,9 +19,7 @@ impl Sequencer {
     ) -> Result<MediaTime, Refusal> {
         // What follows from an earlier event, a payment or a bid, is never refused for what else is in the lane.
         if let Verb::Enter | Verb::Confirm | Verb::Release | Verb::Close | Verb::Cancel = command.verb {
-            let at = command.subject.and_then(|subject| self.state.events.get(subject));
-            let at = at.map_or(seen(sender, moment), |subject| subject.at.max(seen(sender, moment)));
-            return Ok(self.place_own(lane, at));
+            return Ok(self.place_consequence(command, sender, lane, moment));
         }
         let is_asked = sender.role >= Role::Host && (command.at != At::Now || lane != Lane::Chat);
         let at = match is_asked {
@@ -51,6 +49,12 @@ impl Sequencer {
             Some(&last) => Ok(at.max(last)),
             None => Ok(at),
         }
+    }
+
+    fn place_consequence(&self, command: &Command, sender: &Sender, lane: Lane, moment: Moment) -> MediaTime {
+        let seen = seen(sender, moment);
+        let subject = command.subject.and_then(|subject| self.state.events.get(subject));
+        self.place_own(lane, subject.map_or(seen, |subject| subject.at.max(seen)))
     }
 
     fn has_open(&self, lane: Lane) -> bool {

@@ -10,10 +10,16 @@ const PAGE = `<!doctype html><title>SDK</title><video muted playsinline width="6
 <script type="importmap">{"imports": {"hls.js": "/hls.mjs"}}</script>
 <script type="module">window.sdk = await import('/index.js');</script>`;
 
+/** Builds the package; the address of one of its modules. */
+export function buildSdk(module) {
+  execFileSync('npm', ['run', '--silent', 'build:client'], { cwd: web, stdio: ['ignore', 'ignore', 'inherit'] });
+  return `${new URL(`packages/client/dist/${module}.js`, new URL('../../web/', import.meta.url))}`;
+}
+
 export class SdkPage {
   /** Builds the package and serves it with an empty page. */
   static async start() {
-    execFileSync('npm', ['run', '--silent', 'build:client'], { cwd: web, stdio: ['ignore', 'ignore', 'inherit'] });
+    buildSdk('index');
     const page = new SdkPage();
     page.http = createServer((request, response) => void answer(request.url, response)).listen(0, '127.0.0.1');
     await once(page.http, 'listening');

@@ -2,6 +2,8 @@
 
 import { UnisonoError } from '../errors';
 import type { Figures, Kinds } from '../figures';
+import type { Actuator } from '../lockstep/actuator';
+import { webRtcActuator } from '../lockstep/webrtc';
 import { Backoff, delay } from '../net/backoff';
 import { Player, type FrameTime, type PlayerOptions } from '../player';
 import type { Displayed } from '../time/frames';
@@ -75,6 +77,10 @@ export class WebRtcPlayer extends Player {
 
   override async figures(): Promise<Figures> {
     return this.#meter.read(((await this.#pc?.getStats()) ?? new Map()) as ReadonlyMap<string, unknown>);
+  }
+
+  override actuator(): Actuator {
+    return webRtcActuator(this);
   }
 
   override kinds(): Kinds | null {
@@ -212,8 +218,8 @@ export class WebRtcPlayer extends Player {
           this.#timelines[control.mapping.kind].add(control.mapping);
           this.#mappedAt = Math.min(this.#mappedAt, performance.now());
           this.#epoch = Math.max(this.#epoch, control.mapping.epoch);
-        } else if (control?.type === 'event') {
-          this.receive(control.event, 'datachannel');
+        } else if (control?.type === 'events') {
+          for (const event of control.events) this.receive(event, 'datachannel');
         } else if (control?.type === 'end') {
           resolve({ reason: control.reason });
         }

@@ -25,6 +25,7 @@ mod pages;
 mod process;
 mod reload;
 mod rooms;
+mod verify;
 mod webhooks;
 mod welcome;
 
@@ -71,6 +72,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Config(command) => config_text(command),
         Command::Keys(command) => credentials::keys(command),
         Command::Token(command) => credentials::token(command),
+        Command::Verify(args) => verify::verify(&args),
         Command::Testsource(source) => demo::write_raw(&source),
         Command::Bench(BenchCommand::Watch(args)) => bench::watch(&args),
         Command::Bench(BenchCommand::Streams(args)) => bench::streams(&args),

@@ -106,6 +106,9 @@ export async function playUrl({ url, seconds, by }) {
   if (by === 'shaka') {
     window.shaka.polyfill.installAll();
     player = new window.shaka.Player();
+    // shaka-player 5.2.12 and before drop all parts of a segment but its first: they reset the buffer before every append where media time is ahead of
+    // the playlist's. Their way round until the release with the repair (shaka-project/shaka-player#10589).
+    player.configure({ manifest: { hls: { sequenceMode: true } } });
     await player.attach(video);
     await player.load(url).catch((error) => {
       throw new Error(`shaka ${error.code}: ${error.data?.slice?.(0, 2)}`);

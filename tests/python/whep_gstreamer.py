@@ -46,11 +46,14 @@ class Viewer:
         self.webrtc = Gst.ElementFactory.make("webrtcbin")
         self.webrtc.set_property("bundle-policy", GstWebRTC.WebRTCBundlePolicy.MAX_BUNDLE)
         self.pipeline.add(self.webrtc)
-        # libnice leaves the loopback addresses out; here they are all there is to be sure of. The agent goes if its only name here goes.
+        # libnice leaves the loopback addresses out; with a server there they are all there is to be sure of. The agent goes if its only name here goes.
         self.ice = self.webrtc.get_property("ice-agent")
-        self.ice.emit("add-local-ip-address", "127.0.0.1")
+        if urllib.parse.urlsplit(url).hostname == "127.0.0.1":
+            self.ice.emit("add-local-ip-address", "127.0.0.1")
         for caps in (CODECS[codec][0], OPUS):
-            self.webrtc.emit("add-transceiver", RECVONLY, Gst.Caps.from_string(caps))
+            transceiver = self.webrtc.emit("add-transceiver", RECVONLY, Gst.Caps.from_string(caps))
+            # Off by default; without it every lost packet is a broken picture.
+            transceiver.set_property("do-nack", True)
         self.webrtc.connect("pad-added", self.on_pad)
         self.webrtc.connect("notify::ice-gathering-state", self.on_gathering)
         bus = self.pipeline.get_bus()

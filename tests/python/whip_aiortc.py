@@ -6,6 +6,7 @@ usage: whip_aiortc.py URL KEY
 import asyncio
 import fractions
 import sys
+import urllib.parse
 import urllib.request
 
 import aioice.ice
@@ -14,8 +15,9 @@ import numpy
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 
-# aioice leaves the loopback addresses out; here they are all there is to be sure of.
-aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
+# aioice leaves the loopback addresses out; with a server there they are all there is to be sure of.
+if urllib.parse.urlsplit(sys.argv[1]).hostname == "127.0.0.1":
+    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
 
 WIDTH, HEIGHT, RATE = 640, 360, 48_000
 

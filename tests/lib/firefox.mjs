@@ -12,6 +12,8 @@ const PREFERENCES = {
   'media.autoplay.blocking_policy': 0,
   'media.navigator.permission.disabled': true,
   'media.navigator.streams.fake': true,
+  'media.devices.insecure.enabled': true,
+  'media.getusermedia.insecure.enabled': true,
   // Without a camera of its own a page gets no address; these make loopback and plain addresses candidates.
   'media.peerconnection.ice.loopback': true,
   'media.peerconnection.ice.obfuscate_host_addresses': false,

@@ -106,7 +106,7 @@ function heard(lines) {
   const shown = [...lines.matchAll(/showinfo.*pts_time:\s*([0-9.]+).* s:(\d+)x(\d+)/g)];
   const times = shown.map(([, at]) => Number(at));
   const gaps = times.slice(1).map((at, i) => at - times[i]);
-  const faults = [...lines.matchAll(/^\[(?!info|verbose|Parsed_).*(error|corrupt|missing|invalid|concealing).*$/gim)].map(([line]) => line);
+  const faults = [...lines.matchAll(/^\[(?!info|verbose|Parsed_|null).*(error|corrupt|missing|invalid|concealing).*$/gim)].map(([line]) => line);
   const loudest = Number(/max_volume: (-?[0-9.]+) dB/.exec(lines)?.[1] ?? -91);
   return {
     codec: /Video: (\w+)/.exec(lines)?.[1] ?? null,

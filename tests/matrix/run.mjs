@@ -66,7 +66,7 @@ async function row(name, publisher) {
     const live = await begun(server, stream, publisher, source);
     const codec = publisher.codec ?? live.tracks.find((track) => track.kind === 'video')?.codec;
     console.log(`\n${publisher.title}: ${live.tracks.map((track) => `${track.codec}${track.width ? ` ${track.width}x${track.height}` : ''}`).join(' + ')}`);
-    const context = { base: from(away, server).url, stream, seconds, net: away, publisher: { ...publisher, codec } };
+    const context = { server, base: from(away, server).url, stream, seconds, net: away, publisher: { ...publisher, codec } };
     const before = away.counted();
     await inGroups(chosen(players, options.players), ([id, player]) => together(name, codec, id, player, context));
     const failed = result.cells.filter((cell) => cell.publisher === name && cell.together.verdict === 'fails');
@@ -128,7 +128,8 @@ async function trial({ codec, player: id }, player, context, how = '') {
   const got = { load: loadavg()[0] };
   try {
     got.seen = await player.play(context);
-    const wrong = faults(context.publisher, got.seen, seconds, network);
+    got.source = await sourceRate(context);
+    const wrong = faults({ ...context.publisher, fps: got.source }, got.seen, seconds, network);
     Object.assign(got, { verdict: wrong.length ? 'fails' : 'plays', words: wrong.join('; ') });
     if (why && !wrong.length) got.words = `plays though "${why}"`;
   } catch (error) {
@@ -140,7 +141,14 @@ async function trial({ codec, player: id }, player, context, how = '') {
   return got;
 }
 
-function say(id, { verdict, seen, words, refusal }, how) {
-  const figures = seen ? `${seen.fps?.toFixed(1)} fps, ${seen.stalls} stalls, longest ${Math.round(seen.longest)} ms, ${seen.size?.join('x')}${seen.codec ? `, ${seen.codec}` : ''}, sound ${seen.sound}${typeof seen.offset === 'number' ? `, A/V ${seen.offset.toFixed(1)} ms` : ''}` : '';
+/** Pictures a second that come in, by the server's count: a loaded machine draws fewer than the source should, and that is no player's fault. */
+async function sourceRate({ server, stream, publisher }) {
+  const live = await server.stream(stream);
+  const source = live?.renditions?.find(({ kind, rendition }) => kind === 'video' && rendition === 'source');
+  return Math.min(publisher.fps, source?.fps ?? publisher.fps);
+}
+
+function say(id, { verdict, seen, source, words, refusal }, how) {
+  const figures = seen ? `${seen.fps?.toFixed(1)} fps of ${source?.toFixed(1)}, ${seen.stalls} stalls, longest ${Math.round(seen.longest)} ms, ${seen.size?.join('x')}${seen.codec ? `, ${seen.codec}` : ''}, sound ${seen.sound}${typeof seen.offset === 'number' ? `, A/V ${seen.offset.toFixed(1)} ms` : ''}` : '';
   console.log(`  ${verdict.padEnd(10)} ${`${id} ${how}`.padEnd(20)} ${figures} ${words ?? ''}${refusal ? ` [${refusal.slice(0, 200)}]` : ''}${seen?.complaints?.length ? ` ${seen.complaints[0]}` : ''}`);
 }

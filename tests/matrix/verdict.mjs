@@ -25,14 +25,14 @@ export const OFFSET_MAX = 45;
  */
 export const LIMITS = { plain: { stalls: 0, longest: 500 }, thin: { stalls: 3, longest: 1000 } };
 
-/** What is wrong with what a player saw; nothing when all is well. */
+/** What is wrong with what a player saw; nothing when all is well. `publisher.fps`: what came in. */
 export function faults(publisher, seen, seconds, network = 'plain') {
   const wrong = [];
   const limit = LIMITS[network];
   const [width, height] = publisher.size ?? [640, 360];
   if (!seen.frames) return ['no picture'];
   // A loaded machine draws fewer pictures than it decodes; what is missing beyond that is a fault.
-  if (seen.fps < publisher.fps * 0.8) wrong.push(`${seen.fps.toFixed(1)} fps of ${publisher.fps}`);
+  if (seen.fps < publisher.fps * 0.8) wrong.push(`${seen.fps.toFixed(1)} fps of ${publisher.fps.toFixed(1)}`);
   if (seen.stalls > limit.stalls || seen.longest > limit.longest) wrong.push(`${seen.stalls} stalls, longest ${Math.round(seen.longest)} ms`);
   if (seen.size && (seen.size[0] !== width || seen.size[1] !== height)) wrong.push(`size ${seen.size.join('x')}`);
   if (seen.sound === false) wrong.push('no sound');

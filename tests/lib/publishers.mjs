@@ -73,7 +73,7 @@ export function referenceClip(audioEncoder) {
 export function gstreamerRtmp(url, prefix = []) {
   const pipeline = [
     'flvmux', 'name=mux', 'streamable=true', '!', 'rtmp2sink', `location=${url}`,
-    'videotestsrc', 'is-live=true', '!', 'video/x-raw,width=320,height=180,framerate=30/1', '!', 'x264enc', 'tune=zerolatency', 'key-int-max=60', 'bitrate=500', '!', 'h264parse', '!', 'mux.',
+    'videotestsrc', 'is-live=true', '!', 'video/x-raw,format=I420,width=320,height=180,framerate=30/1', '!', 'x264enc', 'tune=zerolatency', 'key-int-max=60', 'bitrate=500', '!', 'h264parse', '!', 'mux.',
     'audiotestsrc', 'is-live=true', '!', 'audio/x-raw,rate=48000,channels=2', '!', 'avenc_aac', '!', 'aacparse', '!', 'mux.',
   ];
   const [program, ...args] = [...prefix, 'gst-launch-1.0', '-q', ...pipeline];

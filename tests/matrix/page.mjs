@@ -61,7 +61,7 @@ export async function publishCanvas({ url, key, codec, width, height, fps, bitra
 export async function watchPlayer(seconds) {
   const { player } = window.unisono;
   const { video } = player;
-  const until = performance.now() + 60_000;
+  const until = performance.now() + 20_000;
   while (video.readyState < 2 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 100));
   video.muted = false;
   const statistics = async () => [...((await player.session?.peerConnection?.getStats()) ?? new Map()).values()];

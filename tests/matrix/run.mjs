@@ -18,15 +18,17 @@ const { values: options } = parseArgs({
     seconds: { type: 'string', default: '30' },
     network: { type: 'string', default: 'plain' },
     'at-once': { type: 'string', default: '16' },
+    retries: { type: 'string', default: '16' },
     out: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
 
 if (options.help) {
-  console.log(`./dev matrix [--publishers a,b] [--players x,y] [--seconds 30] [--network plain|thin] [--at-once N] [--out FILE.json]
+  console.log(`./dev matrix [--publishers a,b] [--players x,y] [--seconds 30] [--network plain|thin] [--at-once N] [--retries N] [--out FILE.json]
 
-One publisher at a time, all players on it at once (--at-once: so many, for a small machine). A cell that fails then is tried once more alone.
+One publisher at a time, all players on it at once (--at-once: so many, for a small machine). A cell that fails then is tried once more alone
+(--retries: at most so many of a row).
 Publishers and players are in network namespaces of their own (root, iproute2 and nftables). thin: players behind NAT, 8 Mbit/s, 2 % loss both ways.
 publishers: ${Object.keys(publishers).join(' ')}
 players:    ${Object.keys(players).join(' ')}`);
@@ -70,7 +72,7 @@ async function row(name, publisher) {
     const before = away.counted();
     await inGroups(chosen(players, options.players), ([id, player]) => together(name, codec, id, player, context));
     const failed = result.cells.filter((cell) => cell.publisher === name && cell.together.verdict === 'fails');
-    for (const cell of failed) await alone(cell, context);
+    for (const cell of failed.slice(0, Number(options.retries))) await alone(cell, context);
     row.packets = since(before, away.counted());
   } catch (error) {
     const words = `${error.message} ${source?.child?.words ?? ''} ${server.stderr.split('\n').slice(-8).join(' ')}`;

@@ -16,8 +16,8 @@ export function impossible(codec, player) {
   return IMPOSSIBLE.find((entry) => entry.codec === codec && entry.players.includes(player))?.why ?? null;
 }
 
-/** Sound and picture apart by less than this are in step (ITU-R BT.1359: 45 ms ahead, 125 ms behind are noticed), milliseconds. */
-export const OFFSET_MAX = 45;
+/** Sound this much ahead of the picture, or behind it, is noticed (ITU-R BT.1359-1), milliseconds. */
+export const OFFSET_MAX = { ahead: 45, behind: 125 };
 
 /**
  * What a network allows. `stalls`: gaps of more than 500 ms between pictures; `longest`: the longest gap, milliseconds. On a line that loses 2 %
@@ -37,7 +37,7 @@ export function faults(publisher, seen, seconds, network = 'plain') {
   if (seen.size && (seen.size[0] !== width || seen.size[1] !== height)) wrong.push(`size ${seen.size.join('x')}`);
   if (seen.sound === false) wrong.push('no sound');
   if (seen.faults) wrong.push(`${seen.faults} decoder errors`);
-  if (typeof seen.offset === 'number' && Math.abs(seen.offset) > OFFSET_MAX) wrong.push(`sound ${Math.round(seen.offset)} ms off`);
+  if (seen.offset > OFFSET_MAX.ahead || seen.offset < -OFFSET_MAX.behind) wrong.push(`sound ${Math.round(seen.offset)} ms off`);
   if (seen.frames < publisher.fps * seconds * 0.6) wrong.push(`${seen.frames} pictures in ${seconds} s`);
   return wrong;
 }

@@ -52,7 +52,8 @@ function table(network) {
     const found = [...cells.values()].find((cell) => cell.publisher === id && cell.codec)?.codec;
     const load = row ? row.load.map((load) => load.toFixed(1)).join(' → ') : '?';
     const lost = row?.packets ? `, ${row.packets.lost} of ${row.packets.forwarded} packets lost` : '';
-    return `| ${title} | ${codec ?? `${found ?? '?'}, its choice`} + ${audio} | ${columns.map(([player]) => mark(network, id, player)).join(' | ')} | ${load}${lost} |`;
+    const breaks = row?.epochs ? `, ${row.epochs} new epochs` : '';
+    return `| ${title} | ${codec ?? `${found ?? '?'}, its choice`} + ${audio} | ${columns.map(([player]) => mark(network, id, player)).join(' | ')} | ${load}${lost}${breaks} |`;
   });
   return `| publisher | codecs | ${columns.map(([, { title }]) => title).join(' | ')} | load |
 | --- | --- | ${columns.map(() => '---').join(' | ')} | --- |

@@ -82,8 +82,10 @@ async function row(name, publisher) {
     await source?.stop();
     await server.stop();
     row.load.push(loadavg()[0]);
+    // A break of the source's own timeline is seen by every player.
+    row.epochs = server.stderr.split('a new epoch begins stream=').length - 1;
     result.rows.push(row);
-    console.log(`  load ${row.load.map((load) => load.toFixed(1)).join(' to ')}${row.packets ? `; ${JSON.stringify(row.packets)}` : ''}`);
+    console.log(`  load ${row.load.map((load) => load.toFixed(1)).join(' to ')}${row.packets ? `; ${JSON.stringify(row.packets)}` : ''}${row.epochs ? `; the source began ${row.epochs} new epochs` : ''}`);
   }
 }
 

@@ -52,7 +52,7 @@ function table(network) {
     const found = [...cells.values()].find((cell) => cell.publisher === id && cell.codec)?.codec;
     const load = row ? row.load.map((load) => load.toFixed(1)).join(' → ') : '?';
     const lost = row?.packets ? `, ${row.packets.lost} of ${row.packets.forwarded} packets lost` : '';
-    const breaks = row?.epochs ? `, ${row.epochs} new epochs` : '';
+    const breaks = row?.epochs ? `, new epochs: ${row.epochs}` : '';
     return `| ${title} | ${codec ?? `${found ?? '?'}, its choice`} + ${audio} | ${columns.map(([player]) => mark(network, id, player)).join(' | ')} | ${load}${lost}${breaks} |`;
   });
   return `| publisher | codecs | ${columns.map(([, { title }]) => title).join(' | ')} | load |
@@ -74,7 +74,7 @@ Made by \`./dev matrix --out FILE\`, \`./dev matrix --network thin --out FILE\` 
 * ✓ the stream's codec, its size, at least 80 % of the pictures that came in, sound, no complaint of the decoder, sound at most
   ${OFFSET_MAX.ahead} ms ahead and ${OFFSET_MAX.behind} ms behind the picture (ITU-R BT.1359) where they can be compared (then that figure stands there; minus: sound is late), and no gap between pictures over ${LIMITS.plain.longest} ms.
 * ✓ᵃ failed while other players shared the machine, played when tried once more alone; the figures are those of the second try, the note is the first.
-* ✗ failed both times. – impossible, and refused in words. ? never tried.
+* ✗ failed; the note says whether alone as well. – impossible, and refused in words. ? never tried.
 
 In Firefox sound is measured by WebRTC only, and sound against picture in Chromium's WHEP and in ffmpeg only.
 
@@ -100,11 +100,14 @@ ${notes.map((words, i) => `${i + 1}. ${words.replaceAll('|', '\\|')}`).join('\n'
 
 * **shaka-player** up to 5.2.12 drops all parts of a segment but its first in low-latency mode, with every server whose media time is ahead of the playlist's (its
   issue 10589, repaired but not released). Set \`manifest.hls.sequenceMode: true\`, as this matrix does, or \`streaming.lowLatencyMode: false\`.
-* **Firefox**, as Debian builds it, has no H.264 in WebRTC; the watch page says so and plays by LL-HLS, which works with every codec but VP8. VP8, VP9 and
+* **Firefox**, as Debian builds it, has no H.264 in WebRTC; LL-HLS works in it with every codec but VP8, H.265 included. VP8, VP9 and
   AV1 play by WebRTC too.
 * **FFmpeg 8.0** by WHIP sends ICE checks without PRIORITY, answers none and loses the first ClientHello; Unisono lives with all three ([whip-whep](protocols/whip-whep.md)).
 * **GStreamer 1.22 HLS** (\`uridecodebin3\`) tells a new frame rate for every part whose pictures are not evenly spaced, as a browser's are, and \`decodebin3\` then
   throws pictures away until the next keyframe: a third to a half of VP8, VP9 and AV1 by WHIP is missing. H.264 has a parser that steadies the rate; RTMP sources are even.
+* **hls.js** that joins a stream of ffmpeg in its first half minute often stands still once for 2.7 to 3.3 s, also alone; the same player joins older streams, and those of
+  browsers and GStreamer, without. The cause is not known yet. Where the last column names a new epoch, the source's lateness (\`ffmpeg -re\` by half a second) made one.
+* **Chromium's sound against picture** is its own estimate (\`estimatedPlayoutTimestamp\`); it wanders by more than 100 ms while the machine has more work than cores.
 * **GStreamer's webrtcbin** asks for lost packets only if its transceivers are told to (\`do-nack\`), as this matrix does.
 
 ## Never tried

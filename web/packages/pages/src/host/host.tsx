@@ -50,7 +50,7 @@ export function HostPage({ stream, token, urls }: { stream: StreamName; token: s
           {room && <Deeds room={room} token={key || null} onKey={useKey} eventsUrl={urls.events} player={player} />}
         </section>
         <aside class="room" aria-label="Room">
-          <unisono-player ref={player} class="screen small" src={urls.watch} feed="off" {...(key && !key.startsWith('ak_') ? { token: key } : {})}>
+          <unisono-player ref={player} class="screen small" src={urls.watch} feed="none" {...(key && !key.startsWith('ak_') ? { token: key } : {})}>
             <unisono-reactions room={room} />
           </unisono-player>
           {room && <unisono-room key={key} room={room} parts="chat questions" src={urls.watch} {...(key ? { token: key } : {})} />}

@@ -121,7 +121,7 @@ export function Watch({ stream, token, urls }: { stream: StreamName; token: stri
       </Head>
       <main class="watch">
         <section class="stage" aria-label="Stream">
-          <unisono-player ref={player} class="screen" src={urls.watch} mode={mode} latency={latency} feed="off" {...(token ? { token } : {})}>
+          <unisono-player ref={player} class="screen" src={urls.watch} mode={mode} latency={latency} feed="none" {...(token ? { token } : {})}>
             <unisono-reactions ref={reactions} />
             <Toasts log={log.filter(({ event }) => joinedAt !== null && event.at >= joinedAt)} />
           </unisono-player>

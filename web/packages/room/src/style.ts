@@ -79,8 +79,8 @@ label input { font-size: 15px; }
 .price { display: flex; align-items: baseline; gap: 10px; flex-wrap: wrap; }
 .price b { font-size: 28px; line-height: 1.1; letter-spacing: -0.02em; font-variant-numeric: tabular-nums; }
 .bid { display: flex; gap: 8px; flex-wrap: wrap; align-items: center; }
-.bid > .main { flex: 1 1 150px; }
-.bid > label { flex: 1 1 84px; max-width: 130px; }
+.bid > .main { flex: 1 0 100%; }
+.bid > label { flex: 1 1 84px; }
 .bid > .answer { flex-basis: 100%; }
 .hammer { font-size: 18px; font-weight: 650; overflow-wrap: anywhere; }
 .held { font-weight: 600; }

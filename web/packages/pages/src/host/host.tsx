@@ -63,7 +63,7 @@ export function HostPage({ stream, token, urls }: { stream: StreamName; token: s
 function WhoIsHere({ room }: { room: Room }) {
   const { status, words } = useJoined(room);
   const { presence } = useRoomState(room);
-  const tone = status === 'open' ? 'live' : status === 'failed' ? 'bad' : 'wait';
+  const tone = status === 'open' ? 'idle' : status === 'failed' ? 'bad' : 'wait';
   return (
     <div class="here">
       <Pill tone={tone}>{status === 'open' ? 'Connected' : status === 'failed' ? 'Refused' : 'Connecting'}</Pill>

@@ -146,12 +146,14 @@ export function Watch({ stream, token, urls }: { stream: StreamName; token: stri
           {state.phase === 'refused' && <AskToken />}
           {state.note && !isReordered && <Banner>Plays by LL-HLS: {state.note}</Banner>}
           <Troubles view={view} />
-          <Share stream={stream} needsToken={token !== null} />
         </section>
         <aside class="room" aria-label="Room">
           <unisono-room ref={panel} src={urls.watch} player="unisono-player" lockstep {...(token ? { token } : {})} />
           {mayHost() && <ForHost urls={urls} log={log} joinedAt={joinedAt} player={player} />}
         </aside>
+        <div class="below">
+          <Share stream={stream} needsToken={token !== null} />
+        </div>
       </main>
     </>
   );

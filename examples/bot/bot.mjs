@@ -1,12 +1,12 @@
-// A bot in a room: greets who says hello, counts votes aloud, opens a poll each time somebody writes `!poll Question? a, b`. Node 22 or newer, or
-// `npm install ws` before. UNISONO_TOKEN: a token with `host` lets it open polls; without one it is a guest. On the server's own machine: `--host`.
+// A bot in a room: greets who says hello, tells results, opens a poll each time somebody writes `!poll Question? a, b`. As a guest; with a token in
+// UNISONO_TOKEN as whoever it names; with `--host`, on the server's own machine, as host.
 import { joinRoom } from '../../web/packages/client/dist/room.js';
 
 const [server = 'http://localhost:8080', room = 'live/demo'] = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 const token = process.env.UNISONO_TOKEN;
 const isHost = process.argv.includes('--host');
 // Browsers and Node from 22 on have one of their own.
-const WebSocket = globalThis.WebSocket ?? (await import('ws')).default;
+const WebSocket = globalThis.WebSocket ?? (await import('../../web/node_modules/ws/wrapper.mjs')).default;
 
 const bot = joinRoom({
   url: server,

@@ -93,7 +93,7 @@ progress::-moz-progress-bar { background: var(--accent); }
 .disclosed ul { padding: 6px 0 0 18px; display: grid; gap: 3px; }
 
 .reactions { display: flex; gap: 6px; }
-.reactions button { flex: 1; padding: 5px 0; font-size: 18px; line-height: 1.4; border-radius: 99px; }
+.reactions button { font-family: 'Apple Color Emoji', 'Segoe UI Emoji', 'Noto Color Emoji', sans-serif; flex: 1; padding: 5px 0; font-size: 18px; line-height: 1.4; border-radius: 99px; }
 .reactions button:active { transform: scale(1.15); }
 
 .tabs { display: flex; gap: 2px; background: var(--sunken); border: 1px solid var(--line); border-radius: 11px; padding: 3px; margin-bottom: 10px; }
@@ -128,7 +128,7 @@ progress::-moz-progress-bar { background: var(--accent); }
 /** Reactions over a picture. */
 export const SKY_STYLE = `
 :host { position: absolute; inset: 0; pointer-events: none; overflow: hidden; }
-.sky span { position: absolute; bottom: 44px; font-size: clamp(22px, 4cqi, 34px); line-height: 1; animation: rise 2.6s ease-out forwards; filter: drop-shadow(0 2px 6px rgb(0 0 0 / 0.4)); }
+.sky span { position: absolute; font-family: 'Apple Color Emoji', 'Segoe UI Emoji', 'Noto Color Emoji', sans-serif; bottom: 44px; font-size: clamp(22px, 4cqi, 34px); line-height: 1; animation: rise 2.6s ease-out forwards; filter: drop-shadow(0 2px 6px rgb(0 0 0 / 0.4)); }
 .sky b { font: 650 15px system-ui, sans-serif; color: #fff; margin-left: 4px; padding: 1px 7px; border-radius: 99px; background: rgb(9 12 18 / 0.74); vertical-align: middle; }
 @keyframes rise { from { transform: translateY(0) scale(0.6); opacity: 0; } 12% { opacity: 1; transform: translateY(-8%) scale(1); } to { transform: translateY(-260px); opacity: 0; } }
 @media (prefers-reduced-motion: reduce) { .sky span { animation: none; } }

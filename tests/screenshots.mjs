@@ -114,7 +114,7 @@ const STATES = {
   'room-auction': [server, '/live/demo', inRoom(['auction', 'drop'])],
   'host': [server, '/live/demo/host', inRoom(['poll', 'auction'])],
   'host-refused': [server, '/live/demo/host', async (page) => {
-    await page.evaluate(() => sessionStorage.setItem('unisono-admin-key', 'ak_wrong'));
+    await page.evaluate(() => sessionStorage.setItem('unisono-host-key', 'ak_wrong'));
     await page.reload();
     await page.getByLabel(/Admin key, or a token/).waitFor();
   }],

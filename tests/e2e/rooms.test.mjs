@@ -70,7 +70,7 @@ describe('a room in the pages', () => {
   });
 
   it('a poll of the host opens on its frame in both, is answered by both, and comes out the same', async () => {
-    await open(boss, 'Poll', { title: 'Tea or coffee?', choices: 'Tea\nCoffee', seconds: '25' });
+    await open(boss, 'Poll', { title: 'Tea or coffee?', choices: 'Tea\nCoffee', seconds: '45' });
     for (const page of [ann, bob]) {
       const card = page.locator('[data-window]', { hasText: 'Tea or coffee?' });
       await card.waitFor();

@@ -72,10 +72,10 @@ label input { font-size: 15px; }
 .bars i { position: absolute; inset: 0 auto 0 0; background: color-mix(in srgb, var(--accent) 20%, transparent); transition: width 0.5s ease-out; }
 .bars .best { font-weight: 600; box-shadow: inset 0 0 0 1.5px var(--accent); }
 .bars span { position: relative; }
-.bars b { color: var(--good); }
-.bars em { font-style: normal; color: var(--quiet); font-weight: 400; }
+.bars b { font-weight: 700; }
+.bars em { font-style: normal; font-weight: 400; }
 .share { white-space: nowrap; font-variant-numeric: tabular-nums; }
-.share small { color: var(--quiet); font-weight: 400; }
+.share small { font-weight: 400; }
 .price { display: flex; align-items: baseline; gap: 10px; flex-wrap: wrap; }
 .price b { font-size: 28px; line-height: 1.1; letter-spacing: -0.02em; font-variant-numeric: tabular-nums; }
 .bid { display: flex; gap: 8px; flex-wrap: wrap; align-items: center; }

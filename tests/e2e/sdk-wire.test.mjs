@@ -77,7 +77,8 @@ describe('the SDK in Node', () => {
     assert.equal(opened.status, 'accepted', opened.words);
     const bid = await host.enter('auction', opened.id, { amount: 150 });
     assert.ok(sdk.isDone(bid), bid.words);
-    await until('the price is told', () => viewer.state.windows.get(opened.id)?.standing.highest?.amount === 150);
+    // What counts is what the bidder has seen: its own bid must have come to it.
+    await until('the price is told', () => [host, viewer].every((room) => room.state.windows.get(opened.id)?.standing.highest?.amount === 150));
     const low = await host.enter('auction', opened.id, { amount: 151 });
     assert.ok(!sdk.isDone(low) && low.words, JSON.stringify(low));
     const late = sdk.joinRoom({ url: server.url, room: 'live/x', WebSocket, name: 'Late' });

@@ -86,9 +86,10 @@ export class Room<Types extends EventTypes = Record<string, unknown>> {
     this.#sequence = new Sequence(options.fromSeq);
     const doors = new Doors(options.endpoints ?? (options.url === undefined ? [] : [options.url]), this.name);
     this.#connection = new Connection({ doors, token: options.token, Socket: socketOf(options.WebSocket) }, this.#listener());
-    this.#outbox = new Outbox((message) => this.#connection.takesCommands && this.#connection.send(message));
+    const send = (message: string) => this.#connection.takesCommands && this.#connection.send(message);
+    this.#outbox = new Outbox(send);
     this.#stage = new Stage({ onTold: (told) => this.#tell(told), onFrame: ({ t }) => this.#pass(t) });
-    this.#lockstep = new Lockstep({ send: (message) => this.#connection.send(JSON.stringify(message)), isOn: options.lockstep ?? false });
+    this.#lockstep = new Lockstep({ send: (message) => send(JSON.stringify(message)), isOn: options.lockstep ?? false });
     if (options.player) this.attach(options.player);
     void this.#connection.run();
   }

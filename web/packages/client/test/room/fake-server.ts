@@ -67,6 +67,7 @@ export class FakeServer {
   /** What plain HTTP is answered, and what an upgrade is refused with; 200 lets it in. */
   refuse: { status: number; words: string } | null = null;
   readonly asked: string[] = [];
+  origin = '';
 
   private constructor() {
     this.#http = createServer((request, response) => {
@@ -89,11 +90,8 @@ export class FakeServer {
   static async start(): Promise<FakeServer> {
     const server = new FakeServer();
     await new Promise<void>((resolve) => server.#http.listen(0, '127.0.0.1', resolve));
+    server.origin = `http://127.0.0.1:${(server.#http.address() as AddressInfo).port}`;
     return server;
-  }
-
-  get origin(): string {
-    return `http://127.0.0.1:${(this.#http.address() as AddressInfo).port}`;
   }
 
   /** The next connection, whether it has come or is still to come. */

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { joinRoom, type JoinOptions, type Room, type SocketConstructor } from '../../src/index';
+import { FakePlayer } from './fake-player';
 import { event, FakeServer } from './fake-server';
 
 type Words = { chat: { text: string } };
@@ -166,9 +167,8 @@ test('a room that began anew is joined anew', async () => {
 
 test('servers are tried in turn', async () => {
   const other = await FakeServer.start();
-  const gone = server.origin;
   server.stop();
-  const room = join({ endpoints: [gone, other.origin] });
+  const room = join({ endpoints: [server.origin, other.origin] });
   const peer = await other.peer();
   peer.hello(0);
   await until(room, () => room.status === 'open');
@@ -214,4 +214,61 @@ test('without a WebSocket it says what to give', () => {
   Reflect.deleteProperty(globalThis, 'WebSocket');
   expect(() => joinRoom({ url: server.origin, room: 'live:a' })).toThrow(/WebSocket/);
   if (given) globalThis.WebSocket = given;
+});
+
+test('with a player: on its frame, and what one does carries what one saw', async () => {
+  const player = new FakePlayer();
+  const room = join({ player });
+  const told: unknown[] = [];
+  room.on('chat', ({ event: { seq }, bound, t }) => told.push([seq, bound, t]));
+  room.onNotice('counts', ({ counts }) => told.push(counts));
+  room.onNotice('cancelled', ({ id }) => told.push(id));
+  const peer = await server.peer();
+  peer.hello(0);
+  player.show(1_000);
+  peer.events(event(1, 'chat', { text: 'a' }, { at: 2_000, id: 'a' }), event(2, 'chat.cancelled', null, { at: 4_000, cancels: 'a' }));
+  peer.say({ type: 'counts', name: 'reaction', counts: { heart: 2 }, at: 2_500 });
+  const unseen = room.send('chat', { text: 'x' });
+  expect((await peer.command()).seen).toEqual({ t: 1_000 });
+  peer.ack(await peer.command());
+  await unseen;
+  expect(told).toEqual([]);
+  peer.events(event(3, 'chat', { text: 'b' }, { at: 2_000, id: 'b' }));
+  const asked = room.send('chat', { text: 'y' });
+  peer.ack(await peer.command({ text: 'y' }));
+  await asked;
+  player.show(2_500);
+  expect(told).toEqual([{ heart: 2 }, [3, true, 2_500]]);
+  void room.send('chat', { text: 'z' }).catch(() => undefined);
+  expect((await peer.command({ text: 'z' })).seen).toEqual({ t: 2_500, seq: 3 });
+  peer.events(event(4, 'chat.cancelled', null, { at: 3_000, cancels: 'b' }));
+  peer.ack(await peer.command({ text: 'z' }));
+  await new Promise<void>((resolve) => {
+    const off = setInterval(() => {
+      player.show(6_000);
+      if (told.includes('b')) resolve(clearInterval(off));
+    }, 5);
+  });
+  expect(told).toContain('b');
+  expect(room.state).toMatchObject({ messages: [], counts: { reaction: { heart: 2 } } });
+});
+
+test('a window: entered, remembered as mine, and over by the picture', async () => {
+  const player = new FakePlayer();
+  const room = join({ player });
+  const peer = await server.peer();
+  player.show(1_000);
+  const rule = { is: 'opened', window: 'w', opens: 1_000, closes: 5_000, reveal: 6_000, decide: { by: 'tally', choices: 2 }, is_sealed: true, entries_per_person: 1, changes: true };
+  peer.hello(1);
+  peer.snapshot(1, { windows: [{ event: event(1, 'poll.opened', { question: '?' }, { id: 'w', at: 1_000, rule }), closes: 5_000, reveal: 6_000, extensions: 0, standing: { entries: 0 } }] });
+  await until(room, () => room.state.windows.has('w'));
+  expect(room.countdown('w')).toMatchObject({ leftUs: 4_000, isOpen: true });
+  const entered = room.enter('poll', 'w', { choice: 1 });
+  const command = await peer.command();
+  expect(command).toMatchObject({ do: 'enter', subject: 'w', seen: { t: 1_000 } });
+  peer.ack(command, { n: 9 });
+  expect(await entered).toMatchObject({ status: 'accepted', n: 9 });
+  expect(room.state.windows.get('w')!.mine).toEqual({ choice: 1 });
+  player.show(5_000);
+  expect([room.state.windows.get('w')!.phase, room.countdown('w')!.isOpen]).toEqual(['closed', false]);
 });

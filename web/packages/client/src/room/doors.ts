@@ -62,6 +62,11 @@ export class Doors {
     return `${this.#at(token, 'events').replace(/^http/, 'ws')}${text && `?${text}`}`;
   }
 
+  /** Where commands are posted. */
+  get commands(): string {
+    return this.#at(null, 'commands');
+  }
+
   /** Why the feed was refused, which a WebSocket does not tell; `null` if a reader would be let in, or nobody answers. */
   async refusal(token: string | null): Promise<UnisonoError | null> {
     try {

@@ -97,6 +97,8 @@ def webrtc():
 def codecs():
     seed("codec_headers", "sps", b"\0" + SPS)
     seed("codec_headers", "sps-high", b"\0" + bytes.fromhex("67640028acd940780227e5c05a808080a0000003002000000781e30632c0"))
+    # The largest delta of a scaling list: once an overflow.
+    seed("codec_headers", "sps-scaling-delta", b"\0" + bytes.fromhex("6764001ead80000000fffffffe") + b"\xff" * 60)
     seed("codec_headers", "aac-lc", b"\1\x11\x90")
     seed("codec_headers", "he-aac", b"\1\x2b\x92\x08\x00")
     seed("codec_headers", "avc", b"\2" + SPS)

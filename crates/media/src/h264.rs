@@ -396,6 +396,14 @@ mod tests {
         assert_eq!(sps.millifps, Some(30_000));
     }
 
+    /// High profile with a scaling list that begins with the largest delta that Exp-Golomb can say, and ones from there on.
+    #[test]
+    fn a_scaling_list_with_an_absurd_delta_is_passed_over() {
+        let head = [0x67, 0x64, 0x00, 0x1e, 0xad, 0x80, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xfe];
+        let sps = Sps::parse(&[&head[..], &[0xff; 60]].concat()).expect("what follows is readable");
+        assert_eq!((sps.width, sps.height), (16, 16));
+    }
+
     #[test]
     fn a_clean_access_unit_is_not_copied() {
         let au = Bytes::from_static(&[0, 0, 0, 2, 0x65, 0xaa, 0, 0, 0, 1, 0x65]);

@@ -9,6 +9,7 @@
 mod admission;
 mod bind;
 mod interfaces;
+mod listen;
 mod nets;
 mod patience;
 mod rate;
@@ -19,6 +20,7 @@ mod train;
 pub use admission::{Admission, Full, Place};
 pub use bind::{BindError, Bound, bind_shared};
 pub use interfaces::{advertised, local_addresses};
+pub use listen::listen;
 pub use nets::{Exempt, Net, NetError, client_of, source_of};
 pub use patience::Patience;
 pub use rate::{Buckets, Failures, Rate, Wait};

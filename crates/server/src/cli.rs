@@ -321,6 +321,36 @@ pub(crate) struct TestSource {
 pub(crate) enum BenchCommand {
     /// Many real WHEP viewers of one stream: joins, latency, loss, and what they cost the server. One JSON line.
     Watch(BenchWatch),
+    /// Many streams with a few viewers each, by RTMP and WHIP: CPU and memory per stream, loss, dwell times. One JSON line.
+    Streams(BenchStreams),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BenchStreams {
+    /// The server: http://host:8080
+    #[arg(long)]
+    pub(crate) url: String,
+    /// Its RTMP port: host:1935
+    #[arg(long)]
+    pub(crate) rtmp: String,
+    /// Publish key.
+    #[arg(long)]
+    pub(crate) key: String,
+    /// Process id of the server, on this machine.
+    #[arg(long)]
+    pub(crate) pid: u32,
+    /// Publishers by RTMP: 480x270, 30 fps, 500 kbit/s H.264 and AAC, which viewers hear as Opus.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=500))]
+    pub(crate) rtmp_streams: u32,
+    /// Publishers by WHIP: the same picture, with Opus.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=500))]
+    pub(crate) whip_streams: u32,
+    /// WHEP viewers of each stream.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) viewers: u32,
+    /// Length of each of the five steady windows.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(crate) seconds: u64,
 }
 
 #[derive(Clone, Debug, Args)]

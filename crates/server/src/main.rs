@@ -72,6 +72,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Token(command) => credentials::token(command),
         Command::Testsource(source) => demo::write_raw(&source),
         Command::Bench(BenchCommand::Watch(args)) => bench::watch(&args),
+        Command::Bench(BenchCommand::Streams(args)) => bench::streams(&args),
     }
 }
 

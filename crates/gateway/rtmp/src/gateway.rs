@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use unisono_auth::Access;
 use unisono_base::{NodeClock, Shown};
 use unisono_hub::Hub;
-use unisono_net::{Admission, Exempt, Patience};
+use unisono_net::{Admission, Exempt, Patience, listen};
 
 /// A pause after the system refused a connection (out of file descriptors), so that the listener does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -83,7 +83,7 @@ pub struct Gateway {
 impl Gateway {
     /// Takes the port. Port 0 takes a free one.
     pub async fn bind(config: Config, context: Context) -> io::Result<Self> {
-        let listener = TcpListener::bind(config.bind).await?;
+        let listener = TcpListener::from_std(listen(config.bind)?)?;
         let admission = Admission::new(config.connections_max, config.connections_per_address_max)
             .exempting(config.exempt.clone());
         Ok(Self { listener, config, context, admission })

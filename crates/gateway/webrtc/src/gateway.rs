@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, watch};
 use unisono_auth::Access;
 use unisono_base::NodeClock;
 use unisono_hub::Hub;
-use unisono_net::{Admission, BindError, bind_shared};
+use unisono_net::{Admission, BindError, bind_shared, listen};
 use unisono_proto_webrtc::HostCandidate;
 
 /// Requests waiting for one worker; the next one is answered 503.
@@ -209,12 +209,8 @@ impl Gateway {
 }
 
 fn tcp_listener(address: SocketAddr) -> Result<tokio::net::TcpListener, StartError> {
-    let open = || {
-        let listener = std::net::TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        tokio::net::TcpListener::from_std(listener)
-    };
-    open().map_err(|source| StartError::Tcp { address, source })
+    let listener = listen(address).and_then(tokio::net::TcpListener::from_std);
+    listener.map_err(|source| StartError::Tcp { address, source })
 }
 
 impl Drop for Gateway {

@@ -1,15 +1,13 @@
 //! One WHEP viewer: a whole WebRTC session (ICE, DTLS, SRTP, RTCP, NACK) that counts instead of decoding.
 
 use super::{
+    audience::Audience,
     frames::{Frames, Part},
-    histogram::Histogram,
     peer::{self, Peer},
     signal, stamp,
 };
 use anyhow::Context;
-use reqwest::Client;
 use std::{
-    cell::{Cell, RefCell},
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -25,42 +23,6 @@ use tokio::sync::oneshot;
 const JOIN_PATIENCE: Duration = Duration::from_secs(10);
 /// How often a viewer looks whether it is over.
 const LOOK: Duration = Duration::from_millis(200);
-
-/// What all viewers of a run share; they live on one thread.
-pub(super) struct Audience {
-    pub(super) client: Client,
-    pub(super) endpoint: String,
-    /// The steady window is open: count.
-    pub(super) is_measuring: Cell<bool>,
-    pub(super) is_over: Cell<bool>,
-    pub(super) counts: RefCell<Counts>,
-}
-
-/// What the steady window yields.
-pub(super) struct Counts {
-    /// UDP payload received, of all kinds.
-    pub(super) bytes: u64,
-    /// Video packets in whole and broken frames.
-    pub(super) packets: u64,
-    /// Video packets that never came, repairs included.
-    pub(super) lost: u64,
-    pub(super) frames: u64,
-    /// Last packet of a frame minus its send time.
-    pub(super) latency: Histogram,
-}
-
-impl Audience {
-    pub(super) fn new(client: Client, endpoint: String) -> Rc<Self> {
-        let counts = Counts { bytes: 0, packets: 0, lost: 0, frames: 0, latency: Histogram::new() };
-        Rc::new(Self {
-            client,
-            endpoint,
-            is_measuring: Cell::new(false),
-            is_over: Cell::new(false),
-            counts: RefCell::new(counts),
-        })
-    }
-}
 
 /// What one viewer holds between packets.
 struct Watching {
@@ -101,13 +63,18 @@ fn is_video(packet: &RtpPacket) -> bool {
 }
 
 /// Joins, says on `joined` how long the first whole keyframe took from the POST, and stays until it is over.
-pub(super) async fn watch(audience: Rc<Audience>, joined: oneshot::Sender<anyhow::Result<Duration>>) {
-    match Box::pin(join(&audience)).await {
+pub(super) async fn watch(
+    audience: Rc<Audience>,
+    endpoint: String,
+    joined: oneshot::Sender<anyhow::Result<Duration>>,
+) {
+    match Box::pin(join(&audience, &endpoint)).await {
         Ok((peer, watching, session, took)) => {
             let _ = joined.send(Ok(took));
             let client = audience.client.clone();
             if let Err(error) = stay(peer, watching).await {
                 tracing::warn!(error = format!("{error:#}"), "a viewer broke off");
+                audience.counts.borrow_mut().broken += 1;
             }
             session.delete(&client).await;
         }
@@ -117,7 +84,10 @@ pub(super) async fn watch(audience: Rc<Audience>, joined: oneshot::Sender<anyhow
     }
 }
 
-async fn join(audience: &Rc<Audience>) -> anyhow::Result<(Peer, Watching, signal::Session, Duration)> {
+async fn join(
+    audience: &Rc<Audience>,
+    endpoint: &str,
+) -> anyhow::Result<(Peer, Watching, signal::Session, Duration)> {
     let mut rtc = Box::new(peer::config().set_rtp_mode(true).build(Instant::now()));
     let mut change = rtc.sdp_api();
     change.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
@@ -125,7 +95,7 @@ async fn join(audience: &Rc<Audience>) -> anyhow::Result<(Peer, Watching, signal
     change.add_channel("unisono".to_owned());
     let (offer, pending) = change.apply().context("no offer")?;
     let posted = Instant::now();
-    let session = signal::offer(&audience.client, &audience.endpoint, None, &offer.to_sdp_string()).await?;
+    let session = signal::offer(&audience.client, endpoint, None, &offer.to_sdp_string()).await?;
     let mut peer = Peer::accept(rtc, pending, &session.answer).await?;
     let frames = Frames::default();
     let mut watching = Watching { audience: audience.clone(), frames, has_picture: false };

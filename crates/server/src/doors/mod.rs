@@ -8,7 +8,7 @@ pub(crate) use http::{HttpDoor, HttpMetrics};
 pub(crate) use secure::SecureDoors;
 pub(crate) use tls::Certificate;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use std::{
     io::ErrorKind,
     net::{SocketAddr, TcpListener},
@@ -16,9 +16,7 @@ use std::{
 
 /// Binds a TCP listener for `protocol`, which the flag `--flag` moves.
 pub(crate) fn bind_tcp(protocol: &str, flag: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let listener = TcpListener::bind(address).map_err(|error| refused(protocol, flag, address, &error))?;
-    listener.set_nonblocking(true).context("the listener cannot be made non-blocking")?;
-    Ok(listener)
+    unisono_net::listen(address).map_err(|error| refused(protocol, flag, address, &error))
 }
 
 /// What to do about an address that cannot be bound.

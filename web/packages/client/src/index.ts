@@ -4,11 +4,16 @@
  * ```ts
  * const player = watchWebRtc({ video, url: '/live/alice/whep', feedUrl: 'ws://…/events' });
  * player.on('event', ({ event, t, frameLatenessUs }) => …);
+ *
+ * const room = joinRoom<{ chat: { text: string } }>({ url: 'https://host', room: 'live/alice', player });
+ * room.on('chat', ({ event }) => …);
+ * await room.send('chat', { text: 'Hello' });
  * ```
  */
 
 export { UnisonoError, type FailureKind } from './errors';
 export type { Late, Person, RoomEvent, Via } from './events';
+export type { Decide, Decision, Rule, Terms, Unit } from './rule';
 export type { Figures, Kinds } from './figures';
 export { HlsPlayer, watchHls, type WatchHlsOptions } from './hls/watch';
 export { measureLevel } from './level';
@@ -25,3 +30,32 @@ export { MediaTimeline, type Anchor } from './time/media';
 export type { MediaPoint } from './time/point';
 export { RtpTimeline, type Mapping } from './time/rtp';
 export { watchWebRtc, WebRtcPlayer, type WatchWebRtcOptions } from './webrtc/watch';
+export {
+  isDone,
+  joinRoom,
+  postCommand,
+  Room,
+  type Ack,
+  type Command,
+  type CommandOptions,
+  type Countdown,
+  type EventTypes,
+  type FrameSource,
+  type JoinOptions,
+  type OfferState,
+  type PostOptions,
+  type RoomNotices,
+  type RoomState,
+  type RoomStatus,
+  type Seen,
+  type SocketConstructor,
+  type SocketLike,
+  type Standing,
+  type Status,
+  type Told,
+  type TokenSource,
+  type TypedTold,
+  type Verb,
+  type WindowState,
+} from './room/index';
+export { uuidV7 } from './uuid';

@@ -27,8 +27,16 @@ const READS_PER_TURN: usize = 8;
 /// Packets of TCP connections per turn: their senders wait, while a datagram does not.
 const ARRIVED_PER_TURN: usize = 256;
 
+/// Datagrams that other workers hand over, per turn. The queue fills while it is emptied: without an end a flood of strangers
+/// at another worker's socket would keep this one's viewers waiting.
+const FORWARDED_PER_TURN: usize = 256;
+
+/// Offers and their like per turn. Answering one takes up to a millisecond, and who crowds in at the door sends the next one
+/// while this is answered; those who watch already must not wait for all of them.
+const COMMANDS_PER_TURN: usize = 2;
+
 impl Worker {
-    /// Takes everything that is there.
+    /// Takes what is there, as much as leaves the viewers in time: what remains is the next turn's, which follows at once.
     pub(super) fn turn(&mut self, buffers: &mut RecvBuffers) {
         for _ in 0..READS_PER_TURN {
             // An error concerns one peer (ICMP unreachable) or is WouldBlock; either way there is nothing to read.
@@ -43,14 +51,16 @@ impl Worker {
                 break;
             }
         }
-        while let Ok(forwarded) = self.datagrams.try_recv() {
+        for _ in 0..FORWARDED_PER_TURN {
+            let Ok(forwarded) = self.datagrams.try_recv() else { break };
             self.take_over(&forwarded);
         }
         for _ in 0..ARRIVED_PER_TURN {
             let Ok(arrived) = self.arrived.try_recv() else { break };
             self.take_in(arrived);
         }
-        while let Ok(command) = self.commands.try_recv() {
+        for _ in 0..COMMANDS_PER_TURN {
+            let Ok(command) = self.commands.try_recv() else { break };
             self.command(command);
         }
         self.answer_bells();

@@ -7,7 +7,7 @@ use crate::{
     demo::{CounterMode, Size},
 };
 use clap::{Args, Parser, Subcommand};
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use unisono_auth::{Action, Pattern};
 use unisono_base::Quota;
 
@@ -24,7 +24,10 @@ pub(crate) enum Command {
     /// Run the server.
     Serve(Options),
     /// Run the server with an endless test stream of its own at live/demo.
+    #[command(args_conflicts_with_subcommands = true)]
     Demo {
+        #[command(subcommand)]
+        command: Option<DemoCommand>,
         #[command(flatten)]
         options: Options,
         /// Do not open the watch page in a browser.
@@ -49,6 +52,34 @@ pub(crate) enum Command {
     /// Measure a running server.
     #[command(subcommand)]
     Bench(BenchCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DemoCommand {
+    /// One auction in four panes, WebRTC to LL-HLS, with two hundred bidders, a server that is killed, and the proof.
+    Auction(AuctionDemo),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AuctionDemo {
+    /// The page; its server takes free ports at the same address. Whoever reaches it may kill that server.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
+    pub(crate) listen: SocketAddr,
+    /// Lots to sell, one after the other; a button sells more.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) rounds: u32,
+    /// Bidders.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=2_000))]
+    pub(crate) bots: u32,
+    /// Another seed makes other characters.
+    #[arg(long, default_value_t = 4)]
+    pub(crate) seed: u64,
+    /// Where the server keeps its log; must be new [default: a temporary one]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Do not open the page in a browser.
+    #[arg(long)]
+    pub(crate) no_open: bool,
 }
 
 /// What `serve` and `demo` take. Each flag stands over the environment, that over the file, that over defaults.

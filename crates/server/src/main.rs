@@ -24,12 +24,13 @@ mod observe;
 mod pages;
 mod process;
 mod reload;
+mod room_feed;
 mod webhooks;
 mod welcome;
 
 use anyhow::Context;
 use clap::Parser;
-use cli::{BenchCommand, Cli, Command, ConfigCommand, Options};
+use cli::{BenchCommand, Cli, Command, ConfigCommand, DemoCommand, Options};
 use config::Config;
 use demo::{Demo, TemporaryDir};
 use node::Node;
@@ -56,7 +57,8 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(options) => serve(&load(&options)?, options, Show::Nothing),
-        Command::Demo { mut options, no_open } => {
+        Command::Demo { command: Some(DemoCommand::Auction(args)), .. } => demo::auction::run(&args),
+        Command::Demo { mut options, no_open, command: None } => {
             options.is_demo = true;
             let temporary = TemporaryDir::new().context("no temporary directory for the demo")?;
             let mut config = load(&options)?;

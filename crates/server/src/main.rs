@@ -25,6 +25,7 @@ mod pages;
 mod process;
 mod reload;
 mod room_feed;
+mod rooms;
 mod webhooks;
 mod welcome;
 

@@ -16,8 +16,14 @@ export class Emitter<Events extends object> {
       try {
         (listener as (value: Events[Name]) => void)(value);
       } catch (error) {
-        reportError(error);
+        report(error);
       }
     }
   }
+}
+
+/** Where the page's own error handling sees it; Node has no such place but its log. */
+export function report(error: unknown): void {
+  if (typeof reportError === 'function') reportError(error);
+  else console.error(error);
 }

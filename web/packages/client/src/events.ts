@@ -1,5 +1,7 @@
 /** Events of a room, as they come over any wire. */
 
+import { parseRule, type Rule } from './rule';
+
 /** What to do with an event that comes after the frame it belongs to. */
 export type Late = 'show' | 'skip' | 'log';
 
@@ -25,6 +27,10 @@ export interface RoomEvent {
   /** The event this one replaces, or takes back. */
   readonly supersedes?: string;
   readonly cancels?: string;
+  /** `cmd_id` of the command that caused it. */
+  readonly cause?: string;
+  /** What it does by the rule of its type: a window opens, a unit is taken. */
+  readonly rule?: Rule;
   readonly data: unknown;
 }
 
@@ -44,8 +50,12 @@ export function parseEvent(value: unknown): RoomEvent | null {
   const whole =
     typeof e.id === 'string' && e.id.length <= 128 && typeof e.type === 'string' && Number.isSafeInteger(e.seq) && Number.isSafeInteger(e.at);
   if (!whole) return null;
+  const { rule: _, subject, supersedes, cancels, cause, ...rest } = e;
+  const rule = parseRule(e.rule);
   return {
-    ...(e as unknown as RoomEvent),
+    ...(rest as unknown as RoomEvent),
+    ...ids({ subject, supersedes, cancels, cause }),
+    ...(rule && { rule }),
     room: typeof e.room === 'string' ? e.room : '',
     epoch: Number.isSafeInteger(e.epoch) ? (e.epoch as number) : 0,
     lane: typeof e.lane === 'string' ? e.lane : '',
@@ -55,7 +65,13 @@ export function parseEvent(value: unknown): RoomEvent | null {
   };
 }
 
-function person(value: unknown): Person | undefined {
+/** Those that are ids. */
+function ids<Name extends string>(values: Record<Name, unknown>): Partial<Record<Name, string>> {
+  const known = Object.entries(values).filter(([, id]) => typeof id === 'string' && id.length <= 128);
+  return Object.fromEntries(known) as Partial<Record<Name, string>>;
+}
+
+export function person(value: unknown): Person | undefined {
   const { id, name } = (value ?? {}) as Record<string, unknown>;
   return typeof id === 'string' ? { id, ...(typeof name === 'string' && { name }) } : undefined;
 }

@@ -9,6 +9,7 @@
 
 export { UnisonoError, type FailureKind } from './errors';
 export type { Late, Person, RoomEvent, Via } from './events';
+export type { Decide, Decision, Rule, Terms, Unit } from './rule';
 export type { Figures, Kinds } from './figures';
 export { HlsPlayer, watchHls, type WatchHlsOptions } from './hls/watch';
 export { measureLevel } from './level';
@@ -25,3 +26,12 @@ export { MediaTimeline, type Anchor } from './time/media';
 export type { MediaPoint } from './time/point';
 export { RtpTimeline, type Mapping } from './time/rtp';
 export { watchWebRtc, WebRtcPlayer, type WatchWebRtcOptions } from './webrtc/watch';
+export { isDone, type Ack, type Command, type CommandOptions, type Seen, type Status, type Verb } from './room/command';
+export type { SocketConstructor, SocketLike } from './room/connection';
+export type { Countdown } from './room/countdown';
+export type { TokenSource } from './room/doors';
+export type { JoinOptions } from './room/options';
+export { joinRoom, Room, type EventTypes, type RoomNotices, type RoomStatus, type TypedTold } from './room/room';
+export type { FrameSource, Told } from './room/stage';
+export type { OfferState, RoomState, Standing, WindowState } from './room/state';
+export { uuidV7 } from './uuid';

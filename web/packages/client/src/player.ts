@@ -4,6 +4,7 @@ import { Emitter } from './emitter';
 import type { UnisonoError } from './errors';
 import type { RoomEvent, Via } from './events';
 import type { Figures, Kinds } from './figures';
+import type { Actuator } from './lockstep/actuator';
 import { keepClock } from './net/clock';
 import { EventFeed } from './net/feed';
 import { Presenter, type Applied } from './presenter';
@@ -129,6 +130,11 @@ export abstract class Player {
 
   /** The dial between latency and smoothness, while playing: milliseconds to hold back, or `null` for as few as the protocol allows. */
   abstract set holdBackMs(ms: number | null);
+
+  /** What moves its latency for lockstep; `null` where nothing can, and the player stays unsynchronised. */
+  actuator(): Actuator | null {
+    return null;
+  }
 
   get state(): State {
     return this.#state;

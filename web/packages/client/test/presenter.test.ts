@@ -101,3 +101,82 @@ test('the queue is bounded: what is farthest ahead is dropped and counted', () =
   frame(100_000_000);
   expect(applied.at(-1)?.event.seq).toBe(Presenter.WAITING - 1);
 });
+
+test('an event never comes before the one it is about', () => {
+  frame(0);
+  const message = { ...event(1, 2 * FRAME), id: 'message' };
+  presenter.push(message, 'feed');
+  presenter.push({ ...event(2, 10), subject: 'message' }, 'feed');
+  presenter.push({ ...event(3, 10), subject: 'event-2' }, 'feed');
+  frame(FRAME);
+  expect(seqs()).toEqual([]);
+  frame(2 * FRAME);
+  expect(seqs()).toEqual([1, 2, 3]);
+});
+
+test('one that overtook its subject on a faster wire waits for it', () => {
+  frame(0);
+  presenter.push({ ...event(2, 10), subject: 'event-1' }, 'datachannel');
+  frame(FRAME);
+  expect(seqs()).toEqual([]);
+  presenter.push(event(1, 5), 'feed');
+  expect(seqs()).toEqual([1, 2]);
+});
+
+test('one whose subject never comes is not held for ever: the feed, or a second, lets it go', () => {
+  frame(0);
+  presenter.push({ ...event(2, 10), subject: 'gone' }, 'datachannel');
+  presenter.push({ ...event(3, 10), subject: 'gone' }, 'datachannel');
+  presenter.push({ ...event(2, 10), subject: 'gone' }, 'feed');
+  frame(FRAME);
+  expect(seqs()).toEqual([2]);
+  frame(1_100_000);
+  expect(seqs()).toEqual([2, 3]);
+});
+
+test('what is taken back before its frame is never shown, in whatever order both come', () => {
+  frame(0);
+  presenter.push(event(1, 100), 'feed');
+  presenter.push({ ...event(3, 50), cancels: 'event-1' }, 'feed');
+  presenter.push({ ...event(4, 60), cancels: 'event-2' }, 'feed');
+  presenter.push(event(2, 100), 'datachannel');
+  frame(FRAME);
+  expect(seqs()).toEqual([3, 4]);
+  expect(applied.every(({ takesBack }) => takesBack === undefined)).toBe(true);
+});
+
+test('what was shown is told as taken back, or as replaced', () => {
+  presenter.push(event(1, 100), 'feed');
+  frame(100);
+  presenter.push({ ...event(2, 200), supersedes: 'event-1' }, 'feed');
+  presenter.push({ ...event(3, 300), cancels: 'event-2' }, 'feed');
+  frame(200);
+  expect(seqs()).toEqual([1]);
+  frame(300);
+  // The amendment itself was taken back before its frame, so the first one stands until then.
+  expect(applied.map(({ event: { seq }, takesBack }) => [seq, takesBack])).toEqual([
+    [1, undefined],
+    [3, undefined],
+  ]);
+});
+
+test('an amendment replaces: shown after, or instead', () => {
+  presenter.push(event(1, 100), 'feed');
+  presenter.push(event(2, 150), 'feed');
+  frame(100);
+  presenter.push({ ...event(3, 140), supersedes: 'event-1' }, 'feed');
+  presenter.push({ ...event(4, 160), supersedes: 'event-2' }, 'feed');
+  frame(200);
+  expect(applied.map(({ event: { seq }, takesBack }) => [seq, takesBack])).toEqual([
+    [1, undefined],
+    [3, 'event-1'],
+    [4, undefined],
+  ]);
+});
+
+test('a late event whose ttl is over is told and not shown', () => {
+  frame(1_000_000);
+  presenter.push({ ...event(1, 900_000), ttl: 50_000 }, 'feed');
+  presenter.push({ ...event(2, 900_000), ttl: 150_000 }, 'feed');
+  expect(applied.map(({ shown }) => shown)).toEqual([false, true]);
+});

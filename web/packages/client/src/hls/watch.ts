@@ -4,6 +4,8 @@ import type Hls from 'hls.js';
 import type { BufferAppendingData, ErrorData, ManifestLoadedData } from 'hls.js';
 import { errorFromResponse, UnisonoError } from '../errors';
 import { droppedFrames, Growth, type Figures, type Kinds } from '../figures';
+import type { Actuator } from '../lockstep/actuator';
+import { hlsActuator } from '../lockstep/hls';
 import { Backoff, delay } from '../net/backoff';
 import { Player, type FrameTime, type PlayerOptions } from '../player';
 import type { Displayed } from '../time/frames';
@@ -41,6 +43,7 @@ export class HlsPlayer extends Player {
   #hls: Hls | null = null;
   #timelines = { video: new MediaTimeline(), audio: new MediaTimeline() };
   #holdBackMs: number | null;
+  #isPaced = false;
   #appendedBytes = 0;
   /** The last playback ran to the end of its playlist. */
   #hasEnded = false;
@@ -74,6 +77,10 @@ export class HlsPlayer extends Player {
     };
   }
 
+  override actuator(): Actuator {
+    return hlsActuator(this);
+  }
+
   override kinds(): Kinds | null {
     const [video, audio] = [this.#timelines.video.newest !== null, this.#timelines.audio.newest !== null];
     return this.video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA && (video || audio) ? { video, audio } : null;
@@ -88,6 +95,33 @@ export class HlsPlayer extends Player {
     // Farther back is reached by a jump, since nobody wants to see slow motion; the way forward is #catchUp's.
     const { liveSyncPosition } = hls;
     if (liveSyncPosition !== null && liveSyncPosition < this.video.currentTime - 0.3) this.video.currentTime = liveSyncPosition;
+  }
+
+  /** Somebody else keeps the distance (lockstep): neither hls.js nor this player hurries or jumps by itself. */
+  set isPaced(isPaced: boolean) {
+    if (this.#isPaced && !isPaced) this.video.playbackRate = 1;
+    this.#isPaced = isPaced;
+    if (isPaced && this.#hls) this.#hls.config.maxLiveSyncPlaybackRate = 1;
+  }
+
+  /** While [`isPaced`]: 1 is as fast as it happened. */
+  set playbackRate(rate: number) {
+    if (this.#isPaced && this.video.playbackRate !== rate) this.video.playbackRate = rate;
+  }
+
+  /** While [`isPaced`]: jumps by `ms`, forwards if positive, not beyond where new pictures come in time. */
+  moveBy(ms: number): void {
+    const { currentTime, seeking, seekable } = this.video;
+    if (!this.#isPaced || seeking || seekable.length === 0) return;
+    const most = currentTime + Math.max(this.slackMs() ?? 0, 0) / 1000;
+    this.video.currentTime = Math.min(Math.max(currentTime + ms / 1000, seekable.start(0)), most);
+  }
+
+  /** How much nearer to live it could be, by the playlist; negative where it is too near. */
+  slackMs(): number | null {
+    const details = this.#hls?.latestLevelDetails;
+    if (!this.#hls || !details) return null;
+    return (this.#hls.latency - (details.partHoldBack || details.holdBack || 3 * details.targetduration)) * 1000;
   }
 
   /** How much is loaded beyond the picture on screen. */
@@ -221,6 +255,10 @@ export class HlsPlayer extends Player {
   }
 
   #catchUp(hls: Hls): void {
+    if (this.#isPaced) {
+      hls.config.maxLiveSyncPlaybackRate = 1;
+      return;
+    }
     const { latency, targetLatency, liveSyncPosition, latestLevelDetails } = hls;
     if (!latestLevelDetails?.live || this.video.paused || this.video.seeking || targetLatency === null || liveSyncPosition === null) return;
     const behind = latency - targetLatency;

@@ -55,6 +55,8 @@ export class EventFeed {
           if (!this.#greet(message, started)) socket.close();
         } else if (message?.type === 'event') {
           this.#take(message.event);
+        } else if (message?.type === 'events' && Array.isArray(message.events)) {
+          for (const event of message.events) this.#take(event);
         }
         // `lagged` needs no answer: what the room still keeps follows by itself, the rest is gone.
       };

@@ -2,6 +2,8 @@
 
 import { UnisonoError } from '../errors';
 import type { Figures, Kinds } from '../figures';
+import type { Actuator } from '../lockstep/actuator';
+import { webRtcActuator } from '../lockstep/webrtc';
 import { Backoff, delay } from '../net/backoff';
 import { Player, type FrameTime, type PlayerOptions } from '../player';
 import type { Displayed } from '../time/frames';
@@ -75,6 +77,10 @@ export class WebRtcPlayer extends Player {
 
   override async figures(): Promise<Figures> {
     return this.#meter.read(((await this.#pc?.getStats()) ?? new Map()) as ReadonlyMap<string, unknown>);
+  }
+
+  override actuator(): Actuator {
+    return webRtcActuator(this);
   }
 
   override kinds(): Kinds | null {

@@ -1,0 +1,17 @@
+/** What moves a player's latency; each protocol has its own. */
+
+/** What a viewer could hold, milliseconds behind. */
+export interface Range {
+  readonly earliestMs: number;
+  readonly latestMs: number;
+}
+
+export interface Actuator {
+  readonly protocol: 'webrtc' | 'hls';
+  /** One look: the picture is `actualMs` behind and ought to be `wantedMs`. */
+  step(nowMs: number, actualMs: number, wantedMs: number): void;
+  /** What is possible from where it stands. */
+  range(actualMs: number): Promise<Range>;
+  /** Hands the player back to itself. */
+  release(): void;
+}

@@ -1,0 +1,29 @@
+/** Moves an LL-HLS player. Thin: the decisions are in `playback-rate.ts`. */
+
+import type { HlsPlayer } from '../hls/watch';
+import type { Actuator } from './actuator';
+import { PlaybackPace } from './playback-rate';
+
+/** How far behind the newest picture an HLS viewer may be asked to stay. */
+const HLS_BEHIND_MAX_MS = 30_000;
+
+export function hlsActuator(player: HlsPlayer): Actuator {
+  const pace = new PlaybackPace();
+  return {
+    protocol: 'hls',
+    step(nowMs, actualMs, wantedMs) {
+      player.isPaced = true;
+      const next = pace.step(nowMs, actualMs, wantedMs);
+      if ('rate' in next) player.playbackRate = next.rate;
+      else player.moveBy(next.seekMs);
+    },
+    range(actualMs) {
+      const slackMs = player.slackMs() ?? 0;
+      const earliestMs = Math.max(actualMs - slackMs, 0);
+      return Promise.resolve({ earliestMs, latestMs: earliestMs + HLS_BEHIND_MAX_MS });
+    },
+    release() {
+      player.isPaced = false;
+    },
+  };
+}

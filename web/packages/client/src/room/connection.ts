@@ -1,0 +1,187 @@
+/** The line to a room: one WebSocket after the other, over the list of servers, for as long as it is wanted. */
+
+import { UnisonoError } from '../errors';
+import { Backoff, delay } from '../net/backoff';
+import { wallClock } from '../time/clock';
+import { tokenOf, type Doors, type TokenSource } from './doors';
+import { parseMessage, type Message } from './messages';
+
+/** What is needed of a WebSocket; the browser's, Node's from 22 on, and the package `ws` fit. */
+export interface SocketLike {
+  readonly readyState: number;
+  readonly bufferedAmount?: number;
+  onmessage: ((event: { data: unknown }) => void) | null;
+  onclose: ((event: { code?: number; reason?: string }) => void) | null;
+  onerror: ((event: unknown) => void) | null;
+  send(data: string): void;
+  close(): void;
+}
+
+export type SocketConstructor = new (url: string) => SocketLike;
+
+export type Hello = Extract<Message, { type: 'hello' }>;
+
+export interface ConnectionListener {
+  /** What the next connection says of itself in its query: where to resume, who it is. */
+  query(): Readonly<Record<string, string | number | null | undefined>>;
+  /** The room greets. False if this connection is of no use: come again. `startedAt`: wall microseconds before it was opened. */
+  onHello(hello: Hello, startedAt: number): boolean;
+  onMessage(message: Message): void;
+  onLost(words: string): void;
+  /** It will not come back by itself. */
+  onRefused(error: UnisonoError): void;
+}
+
+export interface ConnectionOptions {
+  readonly doors: Doors;
+  readonly token?: TokenSource | undefined;
+  readonly Socket: SocketConstructor;
+  readonly backoff?: Backoff;
+}
+
+/** A connection without a greeting for this long is given up: the server greets at once. */
+const GREETING_MS = 10_000;
+/** Asks for the time this often, which also tells whether anybody is there ... */
+const ASK_MS = 15_000;
+/** ... and is lost after so long without a word. */
+const SILENCE_MS = 40_000;
+/** More than this unsent: the link does not carry it, and what waits in the outbox comes again anyway. */
+const BUFFERED_MAX = 1024 * 1024;
+const OPEN = 1;
+
+/** Whose fault an end was, and so what comes next. */
+type End = 'greeted' | 'silent' | 'again';
+
+export class Connection {
+  #options: ConnectionOptions;
+  #listener: ConnectionListener;
+  #closed = new AbortController();
+  #socket: SocketLike | null = null;
+  /** Ends the connection of the moment. */
+  #drop: (() => void) | null = null;
+  #hello: Hello | null = null;
+  /** The refused token was replaced once by a fresh one. */
+  #renewed = false;
+
+  constructor(options: ConnectionOptions, listener: ConnectionListener) {
+    this.#options = options;
+    this.#listener = listener;
+  }
+
+  /** Begins, and goes on until [`close`]. */
+  async run(): Promise<void> {
+    const backoff = this.#options.backoff ?? new Backoff(250, 15_000);
+    const { signal } = this.#closed;
+    while (!signal.aborted) {
+      const end = await this.#once();
+      if (signal.aborted) return;
+      if (end === 'again') continue;
+      if (end === 'greeted') backoff.reset();
+      else this.#options.doors.next();
+      await delay(backoff.next(), signal);
+    }
+  }
+
+  /** False where there is no connection now. */
+  send(message: string): boolean {
+    const socket = this.#socket;
+    if (!this.#hello || socket?.readyState !== OPEN || (socket.bufferedAmount ?? 0) > BUFFERED_MAX) return false;
+    socket.send(message);
+    return true;
+  }
+
+  /** The server of the moment takes commands over the feed. */
+  get takesCommands(): boolean {
+    return this.#hello?.session != null;
+  }
+
+  /** Drops this connection; the next one resumes. */
+  again(): void {
+    this.#drop?.();
+  }
+
+  close(): void {
+    this.#closed.abort();
+    this.#drop?.();
+  }
+
+  async #once(): Promise<End> {
+    let token: string | null;
+    try {
+      token = await tokenOf(this.#options.token);
+    } catch (error) {
+      this.#listener.onLost(`No token: ${(error as Error).message}`);
+      return 'silent';
+    }
+    if (this.#closed.signal.aborted) return 'silent';
+    const { doors } = this.#options;
+    const end = await this.#talk(doors.feed(token, this.#listener.query()));
+    if (this.#closed.signal.aborted) return 'silent';
+    this.#listener.onLost(end === 'silent' ? `No connection to ${doors.origin}` : 'The connection was lost; coming back');
+    if (end !== 'silent') return end;
+    return this.#explain(await doors.refusal(token));
+  }
+
+  /** A refusal in words ends it, unless a fresh token may help. */
+  #explain(refusal: UnisonoError | null): End {
+    if (refusal === null || (refusal.kind !== 'unauthorized' && refusal.kind !== 'refused')) return 'silent';
+    if (this.#closed.signal.aborted) return 'silent';
+    if (refusal.status === 401 && typeof this.#options.token === 'function' && !this.#renewed) {
+      this.#renewed = true;
+      return 'again';
+    }
+    this.close();
+    this.#listener.onRefused(refusal);
+    return 'silent';
+  }
+
+  /** One connection, until it ends. A dead link is not waited for: browsers take minutes to say that it is closed. */
+  #talk(url: string): Promise<End> {
+    return new Promise((resolve) => {
+      const startedAt = wallClock();
+      const socket = this.#open(url);
+      if (!socket) return resolve('silent');
+      let heardAt = performance.now();
+      let isUseless = false;
+      const finish = () => {
+        clearInterval(watch);
+        clearTimeout(giveUp);
+        socket.onmessage = socket.onclose = null;
+        socket.close();
+        const end = isUseless ? 'again' : this.#hello ? 'greeted' : 'silent';
+        this.#hello = null;
+        this.#drop = null;
+        resolve(end);
+      };
+      const watch = setInterval(() => this.#ask(performance.now() - heardAt), ASK_MS);
+      const giveUp = setTimeout(() => this.#hello || finish(), GREETING_MS);
+      this.#drop = finish;
+      socket.onerror = () => undefined;
+      socket.onclose = finish;
+      socket.onmessage = ({ data }) => {
+        heardAt = performance.now();
+        const message = parseMessage(data);
+        if (message?.type !== 'hello') return void (message && this.#hello && this.#listener.onMessage(message));
+        this.#hello = message;
+        this.#renewed = false;
+        isUseless = !this.#listener.onHello(message, startedAt);
+        if (isUseless) finish();
+      };
+    });
+  }
+
+  #open(url: string): SocketLike | null {
+    try {
+      return (this.#socket = new this.#options.Socket(url));
+    } catch {
+      return null;
+    }
+  }
+
+  /** A server that takes commands answers; silence is a dead link. */
+  #ask(silentMs: number): void {
+    if (!this.takesCommands) return;
+    if (silentMs > SILENCE_MS) return this.again();
+    this.send(JSON.stringify({ type: 'clock', t0: Math.round(wallClock()) }));
+  }
+}

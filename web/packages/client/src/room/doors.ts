@@ -1,0 +1,87 @@
+/** Where a room is: addresses that are tried in turn, and the token that opens them. */
+
+import { errorFromResponse, UnisonoError } from '../errors';
+
+/** A token, or whoever gives a fresh one: asked before each connection. */
+export type TokenSource = string | (() => string | Promise<string>);
+
+const TOKEN = /^[A-Za-z0-9_.-]+$/;
+const ROOM = /^([A-Za-z0-9_.-]{1,64})[:/]([A-Za-z0-9_.-]{1,64})$/;
+const PROBE_MS = 10_000;
+
+/** Reads `live:alice`, or the stream's own `live/alice`. */
+export function roomName(room: string): string {
+  const parts = ROOM.exec(room.trim().replace(/^\/+/, ''));
+  if (!parts) throw new UnisonoError('refused', `“${room}” is not the name of a room (app:name) or stream (app/name)`);
+  return `${parts[1]}:${parts[2]}`;
+}
+
+/** A server's origin, `https://host[:port]`; whatever stands behind it is left out. */
+export function origin(endpoint: string): string {
+  try {
+    const url = new URL(endpoint);
+    const protocol = url.protocol.replace(/^ws/, 'http');
+    if (protocol === 'http:' || protocol === 'https:') return `${protocol}//${url.host}`;
+  } catch {
+    // Said below.
+  }
+  throw new UnisonoError('refused', `“${endpoint}” is not the address of a server (https://host)`);
+}
+
+/** The servers of a room, one after the other, from the one that worked last. */
+export class Doors {
+  #origins: readonly string[];
+  #current = 0;
+
+  constructor(
+    endpoints: readonly string[],
+    private readonly room: string,
+  ) {
+    if (endpoints.length === 0) throw new UnisonoError('refused', 'No address of a server was given');
+    this.#origins = [...new Set(endpoints.map(origin))];
+  }
+
+  get count(): number {
+    return this.#origins.length;
+  }
+
+  /** The server of the moment. */
+  get origin(): string {
+    return this.#origins[this.#current]!;
+  }
+
+  /** That one did not work. */
+  next(): void {
+    this.#current = (this.#current + 1) % this.#origins.length;
+  }
+
+  /** Address of the feed, `ws(s)://`. A browser's WebSocket has no headers: the token travels in the path. */
+  feed(token: string | null, query: Readonly<Record<string, string | number | null | undefined>>): string {
+    const said = Object.entries(query).filter(([, value]) => value !== null && value !== undefined);
+    const text = new URLSearchParams(said.map(([name, value]) => [name, String(value)])).toString();
+    return `${this.#at(token, 'events').replace(/^http/, 'ws')}${text && `?${text}`}`;
+  }
+
+  /** Why the feed was refused, which a WebSocket does not tell; `null` if a reader would be let in, or nobody answers. */
+  async refusal(token: string | null): Promise<UnisonoError | null> {
+    try {
+      const response = await fetch(this.#at(token, ''), { signal: AbortSignal.timeout(PROBE_MS), cache: 'no-store' });
+      return response.ok ? null : await errorFromResponse(response);
+    } catch {
+      return null;
+    }
+  }
+
+  #at(token: string | null, what: string): string {
+    const base = token === null ? this.origin : `${this.origin}/t/${token}`;
+    return `${base}/api/v1/rooms/${this.room}${what && `/${what}`}`;
+  }
+}
+
+/** The token to use now. */
+export async function tokenOf(source: TokenSource | undefined): Promise<string | null> {
+  const token = typeof source === 'function' ? await source() : source;
+  if (token === undefined || token === '') return null;
+  if (!TOKEN.test(token)) throw new UnisonoError('unauthorized', 'The token has characters that no token has');
+  return token;
+}

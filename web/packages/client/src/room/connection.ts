@@ -10,9 +10,10 @@ import { parseMessage, type Message } from './messages';
 export interface SocketLike {
   readonly readyState: number;
   readonly bufferedAmount?: number;
-  onmessage: ((event: { data: unknown }) => void) | null;
-  onclose: ((event: { code?: number; reason?: string }) => void) | null;
-  onerror: ((event: unknown) => void) | null;
+  // Each kind of socket has its own type of events; only `data` of a message is looked at.
+  onmessage: ((event: any) => void) | null;
+  onclose: ((event: any) => void) | null;
+  onerror: ((event: any) => void) | null;
   send(data: string): void;
   close(): void;
 }
@@ -158,7 +159,7 @@ export class Connection {
       this.#drop = finish;
       socket.onerror = () => undefined;
       socket.onclose = finish;
-      socket.onmessage = ({ data }) => {
+      socket.onmessage = ({ data }: { data: unknown }) => {
         heardAt = performance.now();
         const message = parseMessage(data);
         if (message?.type !== 'hello') return void (message && this.#hello && this.#listener.onMessage(message));

@@ -381,7 +381,7 @@ function guestOf({ guest, token }: JoinOptions): string | null {
 }
 
 function socketOf(given: SocketConstructor | undefined): SocketConstructor {
-  const found = given ?? (globalThis.WebSocket as unknown as SocketConstructor | undefined);
+  const found = given ?? (globalThis.WebSocket as SocketConstructor | undefined);
   if (!found) throw new UnisonoError('unsupported', 'There is no WebSocket here: give one as WebSocket (Node before 22: the package ws)');
   return found;
 }

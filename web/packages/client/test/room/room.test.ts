@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { joinRoom, type JoinOptions, type Room, type SocketConstructor } from '../../src/index';
+import { joinRoom, type JoinOptions, type Room } from '../../src/index';
 import { FakePlayer } from './fake-player';
 import { event, FakeServer } from './fake-server';
 
@@ -19,7 +19,7 @@ afterEach(() => {
 });
 
 function join(more: Partial<JoinOptions> = {}): Room<Words> {
-  const room = joinRoom<Words>({ url: server.origin, room: 'live/alice', WebSocket: WebSocket as unknown as SocketConstructor, ...more });
+  const room = joinRoom<Words>({ url: server.origin, room: 'live/alice', WebSocket, ...more });
   rooms.push(room);
   return room;
 }

@@ -185,6 +185,20 @@ test('an expired token is replaced once; a refusal that stays ends it in words',
   await expect(room.send('chat', { text: 'x' })).rejects.toMatchObject({ kind: 'unauthorized' });
 });
 
+test('who is banned is told so, and does not come again', async () => {
+  const room = join();
+  const words: string[] = [];
+  room.onNotice('status', (status) => words.push(status.words));
+  const peer = await server.peer();
+  peer.hello(0);
+  await until(room, () => room.status === 'open');
+  server.refuse = { status: 403, words: 'you are banned from this room for 51 s more' };
+  peer.end('you are banned from this room');
+  await until(room, () => room.status === 'failed');
+  expect(words).toContain('you are banned from this room');
+  expect(words.at(-1)).toBe('you are banned from this room for 51 s more');
+});
+
 test('a fresh token opens the door again', async () => {
   server.refuse = { status: 401, words: 'the token has expired' };
   let asked = 0;

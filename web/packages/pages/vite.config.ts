@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { defineConfig, type Plugin } from 'vite';
+import { defaultClientConditions, defineConfig, type Plugin } from 'vite';
 
 /** Where `npm run dev` finds the server; it serves the pages itself and hands the rest over. */
 const SERVER = 'http://127.0.0.1:8080';
@@ -24,6 +24,8 @@ const page = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 export default defineConfig({
   base: '/',
   plugins: [streamPages()],
+  // Our own packages from their sources, without building them first.
+  resolve: { conditions: ['source', ...defaultClientConditions] },
   build: {
     outDir: page('../../dist'),
     emptyOutDir: true,

@@ -4,6 +4,10 @@
  * ```ts
  * const player = watchWebRtc({ video, url: '/live/alice/whep', feedUrl: 'ws://…/events' });
  * player.on('event', ({ event, t, frameLatenessUs }) => …);
+ *
+ * const room = joinRoom<{ chat: { text: string } }>({ url: 'https://host', room: 'live/alice', player });
+ * room.on('chat', ({ event }) => …);
+ * await room.send('chat', { text: 'Hello' });
  * ```
  */
 
@@ -16,7 +20,7 @@ export { measureLevel } from './level';
 export { parseAddress, parseStream, streamUrls, type StreamName, type StreamUrls } from './names';
 export { delay } from './net/backoff';
 export { EventFeed, type FeedListener } from './net/feed';
-export { Player, type FrameTime, type PlayerEvents, type PlayerOptions, type Protocol, type State, type Stats } from './player';
+export { Player, type FrameTime, type PlayerEvents, type PlayerOptions, type Protocol, type State, type Stats, type Sync } from './player';
 export { Presenter, type Applied } from './presenter';
 export { publishWhip, sendableCodecs, type Health, type PublishEvents, type Publisher, type PublishOptions, type PublishState } from './publish/whip';
 export { sourceOf, type Source, type SourceOptions } from './publish/sources';
@@ -26,12 +30,32 @@ export { MediaTimeline, type Anchor } from './time/media';
 export type { MediaPoint } from './time/point';
 export { RtpTimeline, type Mapping } from './time/rtp';
 export { watchWebRtc, WebRtcPlayer, type WatchWebRtcOptions } from './webrtc/watch';
-export { isDone, type Ack, type Command, type CommandOptions, type Seen, type Status, type Verb } from './room/command';
-export type { SocketConstructor, SocketLike } from './room/connection';
-export type { Countdown } from './room/countdown';
-export type { TokenSource } from './room/doors';
-export type { JoinOptions } from './room/options';
-export { joinRoom, Room, type EventTypes, type RoomNotices, type RoomStatus, type TypedTold } from './room/room';
-export type { FrameSource, Told } from './room/stage';
-export type { OfferState, RoomState, Standing, WindowState } from './room/state';
+export {
+  isDone,
+  joinRoom,
+  postCommand,
+  Room,
+  type Ack,
+  type Command,
+  type CommandOptions,
+  type Countdown,
+  type EventTypes,
+  type FrameSource,
+  type JoinOptions,
+  type OfferState,
+  type PostOptions,
+  type RoomNotices,
+  type RoomState,
+  type RoomStatus,
+  type Seen,
+  type SocketConstructor,
+  type SocketLike,
+  type Standing,
+  type Status,
+  type Told,
+  type TokenSource,
+  type TypedTold,
+  type Verb,
+  type WindowState,
+} from './room/index';
 export { uuidV7 } from './uuid';

@@ -26,19 +26,21 @@ export function Chat() {
   const byId = new Map(lines.map((event) => [event.id, event]));
   return (
     <div class="chat">
-      <ol ref={list} class="lines" role="log" aria-label="Chat" aria-live={isBusy ? 'off' : 'polite'} tabIndex={0}>
-        {lines.length === 0 && <li class="quiet empty">Nothing said yet.</li>}
-        {lines.map((event) => (
-          <Line
-            key={event.id}
-            event={event}
-            about={event.subject === undefined ? null : (byId.get(event.subject) ?? null)}
-            isMine={me !== null && event.actor?.id === me.id}
-            mayAnswer={isAtLeast(role, 'member')}
-            onAnswer={() => setAnswering(event)}
-          />
-        ))}
-      </ol>
+      <div ref={list} class="lines" role="log" aria-label="Chat" aria-live={isBusy ? 'off' : 'polite'} tabIndex={0}>
+        <ol>
+          {lines.length === 0 && <li class="quiet empty">Nothing said yet.</li>}
+          {lines.map((event) => (
+            <Line
+              key={event.id}
+              event={event}
+              about={event.subject === undefined ? null : (byId.get(event.subject) ?? null)}
+              isMine={me !== null && event.actor?.id === me.id}
+              mayAnswer={isAtLeast(role, 'member')}
+              onAnswer={() => setAnswering(event)}
+            />
+          ))}
+        </ol>
+      </div>
       {isBehind && (
         <button class="behind" onClick={toEnd}>
           Newer messages ↓
@@ -86,7 +88,7 @@ function hueOf(id: string): string {
 
 /** Follows the end unless somebody reads farther up. */
 function useFollowing(newest: string | undefined) {
-  const list = useRef<HTMLOListElement>(null);
+  const list = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(true);
   const [isBehind, setBehind] = useState(false);
   const toEnd = () => {

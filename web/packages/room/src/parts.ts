@@ -17,4 +17,4 @@ export { bidLimitWords, isAtLeast, limitWords, type Role } from './roles';
 export { ROOM_STYLE, SKY_STYLE } from './style';
 export { SceneContext, useAsk, useCountdown, useJoined, useRoomState, useScene, type Asking, type Joined, type Scene } from './use';
 export { biddingOf, chatOf, hammerWords, isAnswered, liveOf, questionsOf, refusalWords, slowModeOf } from './view';
-export { choicesOf, clockWords, disclosure, latencyClass, money, nameOf, percents, spanWords, textOf, type FullTerms } from './words';
+export { amountOf, choicesOf, clockWords, disclosure, latencyClass, money, nameOf, percents, spanWords, textOf, type FullTerms } from './words';

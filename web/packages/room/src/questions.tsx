@@ -18,12 +18,14 @@ export function Questions() {
   const answered = all.filter(isAnswered);
   return (
     <div class="questions">
-      <ol class="lines" aria-label="Questions" tabIndex={0}>
-        {all.length === 0 && <li class="quiet empty">No questions yet.</li>}
-        {[...waiting, ...answered].map((event) => (
-          <Question key={event.id} event={event} mayAnswer={isAtLeast(role, 'moderator')} isMine={me !== null && event.actor?.id === me.id} />
-        ))}
-      </ol>
+      <div class="lines" role="region" aria-label="Questions asked" tabIndex={0}>
+        <ol>
+          {all.length === 0 && <li class="quiet empty">No questions yet.</li>}
+          {[...waiting, ...answered].map((event) => (
+            <Question key={event.id} event={event} mayAnswer={isAtLeast(role, 'moderator')} isMine={me !== null && event.actor?.id === me.id} />
+          ))}
+        </ol>
+      </div>
       {isAtLeast(role, 'member') ? <Ask /> : <p class="quiet composer">{limitWords(role) ?? 'Connecting …'}</p>}
     </div>
   );

@@ -100,7 +100,8 @@ progress::-moz-progress-bar { background: var(--accent); }
 .tabs button { flex: 1; border: 0; background: none; padding: 5px 10px; border-radius: 8px; color: var(--quiet); }
 .tabs button[aria-selected='true'] { background: light-dark(#fff, #2b323e); color: var(--text); }
 .chat, .questions { display: grid; gap: 8px; position: relative; }
-.lines { display: grid; align-content: start; gap: 1px; height: var(--unisono-room-height, clamp(180px, 38vh, 420px)); overflow-y: auto; overscroll-behavior: contain; margin: 0 -6px; scrollbar-width: thin; }
+.lines ol { display: grid; gap: 1px; }
+.lines { height: var(--unisono-room-height, clamp(180px, 38vh, 420px)); overflow-y: auto; overscroll-behavior: contain; margin: 0 -6px; scrollbar-width: thin; }
 .lines li { position: relative; padding: 4px 6px; border-radius: 8px; overflow-wrap: anywhere; }
 .lines li:hover, .lines li:focus-within { background: var(--sunken); }
 .lines b { font-weight: 650; color: light-dark(hsl(var(--hue, 220) 60% 34%), hsl(var(--hue, 220) 70% 74%)); margin-right: 3px; }

@@ -90,6 +90,8 @@ pub struct RoomView {
     pub seq: u64,
     /// Open feeds.
     pub subscribers: usize,
+    /// People present, each counted once.
+    pub members: usize,
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The HTTP API's own words: problem documents, and the JSON of requests and responses.
 
+mod command;
 mod detail;
 mod event;
 mod key;
@@ -11,6 +12,7 @@ mod server;
 mod session;
 mod stream;
 
+pub use command::{AckView, CommandRequest, GateRequest, LockstepRequest, SeenRequest, Verb};
 pub use detail::{HealthView, PublisherView, RenditionView, StopRequest, StreamDetail};
 pub use event::{At, EventRequest, RoomView};
 pub use key::{

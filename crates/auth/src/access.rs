@@ -79,7 +79,7 @@ enum Counted {
 enum Who {
     Anyone,
     Key(KeyId),
-    Token { subject: KeyId, jti: Option<String> },
+    Token { subject: KeyId, name: Option<String>, jti: Option<String> },
 }
 
 impl Pass {
@@ -93,6 +93,14 @@ impl Pass {
         match &self.who {
             Who::Anyone => KeyId::new("anyone"),
             Who::Key(id) | Who::Token { subject: id, .. } => id.clone(),
+        }
+    }
+
+    /// How the token's owner is called, where it says so.
+    pub fn name(&self) -> Option<&str> {
+        match &self.who {
+            Who::Token { name, .. } => name.as_deref(),
+            Who::Anyone | Who::Key(_) => None,
         }
     }
 
@@ -344,9 +352,9 @@ impl Access {
             }
             _ => None,
         };
-        let subject = KeyId::new(&format!("~{}", claims.sub.or(claims.name).unwrap_or_default()));
+        let subject = KeyId::new(&format!("~{}", claims.sub.as_ref().or(claims.name.as_ref()).map_or("", |id| id)));
         Ok(Pass {
-            who: Who::Token { subject, jti: claims.jti },
+            who: Who::Token { subject, name: claims.name, jti: claims.jti },
             expires: Some(claims.exp),
             counted,
             ticket: None,

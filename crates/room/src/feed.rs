@@ -1,54 +1,47 @@
 //! One reader of a room.
 
-use crate::room::Room;
-use bytes::Bytes;
+use crate::{
+    Batch, Notice, Standing,
+    room::{Room, Subscribed},
+    told::Told,
+};
 use std::{collections::VecDeque, sync::Arc};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use unisono_store::RoomLog;
-use unisono_timeline::{Body, Event};
+use unisono_timeline::{Body, Person};
 
-/// Entries read from the log at once.
+/// Events read from the log at once.
 const PAGE: usize = 256;
+/// A reader farther behind gets the room as it stands and only the newest events.
+const BEHIND_MAX: u64 = 2_048;
+/// How many those are.
+const TAIL: u64 = 128;
+/// Events that a newcomer may ask for.
+const TAIL_MAX: u32 = 512;
 
-const BEFORE: &[u8] = br#"{"type":"event","event":"#;
-const AFTER: &[u8] = b"}";
-
-/// An event and its text, encoded once for all readers.
-#[derive(Clone, Debug)]
-pub struct Sequenced {
-    event: Arc<Event>,
-    message: Bytes,
-}
-
-impl Sequenced {
-    pub(crate) fn new(event: Arc<Event>) -> Result<Self, serde_json::Error> {
-        let mut message = BEFORE.to_vec();
-        serde_json::to_writer(&mut message, &*event)?;
-        message.extend_from_slice(AFTER);
-        Ok(Self { event, message: message.into() })
-    }
-
-    /// The event itself.
-    pub fn event(&self) -> &Arc<Event> {
-        &self.event
-    }
-
-    /// The event as JSON.
-    pub fn json(&self) -> Bytes {
-        self.message.slice(BEFORE.len()..self.message.len() - AFTER.len())
-    }
-
-    /// The feed's message `{"type":"event","event":{…}}`, UTF-8.
-    pub fn message(&self) -> Bytes {
-        self.message.clone()
-    }
+/// Where a feed begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With this `seq`.
+    From(u64),
+    /// With the room as it stands, and the last `tail` events as history.
+    Standing {
+        /// At most 512.
+        tail: u32,
+    },
 }
 
 /// What a feed yields.
 #[derive(Clone, Debug)]
 pub enum FeedItem {
-    /// The next event. `seq` rises by one from item to item, except over what [`Self::Lagged`] tells.
-    Event(Arc<Sequenced>),
+    /// The next events. `seq` rises by one from event to event, except over what [`Self::Lagged`] and
+    /// [`Self::Snapshot`] tell.
+    Events(Batch),
+    /// Something of the moment.
+    Notice(Notice),
+    /// The room as it stands: at the start of a feed without a place to go on from, and for a reader far behind. Events
+    /// before it are in it as far as they matter still.
+    Snapshot(Standing),
     /// The reader was slower than the room. Events from `from_seq` on follow from the log; the `lost` ones before
     /// it are no longer kept.
     Lagged {
@@ -64,38 +57,38 @@ pub enum FeedItem {
 pub struct Feed {
     room: Arc<Room>,
     log: Arc<dyn RoomLog>,
-    live: Receiver<Arc<Sequenced>>,
+    live: Receiver<Arc<Told>>,
+    person: Option<Person>,
     /// `seq` of the next event to yield.
     next: u64,
     last_at_start: u64,
     /// True while the log holds events that `live` will not bring.
     is_behind: bool,
-    ahead: VecDeque<Arc<Sequenced>>,
-    /// Where to read on in the log: no entry before it has a `seq` of [`Self::next`] or more.
-    from_n: u64,
+    ahead: VecDeque<FeedItem>,
 }
 
 impl Feed {
-    /// `next` is the first `seq` wanted, `last` the room's last one at the moment `live` was taken.
+    /// `person`: who is present by it.
     pub(crate) fn new(
         room: Arc<Room>,
         log: Arc<dyn RoomLog>,
-        live: Receiver<Arc<Sequenced>>,
-        last: u64,
-        from_seq: Option<u64>,
+        begin: Subscribed,
+        start: Start,
+        person: Option<Person>,
     ) -> Self {
-        // A number from before a restart may lie beyond the end: such a reader goes on from now.
-        let next = from_seq.map_or(last + 1, |from| from.clamp(1, last + 1));
-        Self {
-            room,
-            log,
-            live,
-            next,
-            last_at_start: last,
-            is_behind: next <= last,
-            ahead: VecDeque::new(),
-            from_n: next,
-        }
+        let Subscribed { live, last_seq, standing, lockstep } = begin;
+        let mut ahead = VecDeque::new();
+        let next = match start {
+            // A number from before a restart may lie beyond the end: such a reader goes on from now.
+            Start::From(seq) => seq.clamp(1, last_seq + 1),
+            Start::Standing { tail } => {
+                let next = (standing.seq + 1).saturating_sub(u64::from(tail.min(TAIL_MAX))).max(1);
+                ahead.push_back(FeedItem::Snapshot(standing));
+                next
+            }
+        };
+        ahead.extend(lockstep.map(FeedItem::Notice));
+        Self { room, log, live, person, next, last_at_start: last_seq, is_behind: next <= last_seq, ahead }
     }
 
     /// The room's last `seq` when the feed began.
@@ -103,26 +96,34 @@ impl Feed {
         self.last_at_start
     }
 
+    /// The room as its other handles know it.
+    pub(crate) fn room(&self) -> &Arc<Room> {
+        &self.room
+    }
+
     /// The next item, whenever it comes; `None` when the room is gone or its log cannot be read. Cancelling loses
     /// nothing.
     pub async fn next(&mut self) -> Option<FeedItem> {
         loop {
-            if let Some(event) = self.ahead.pop_front() {
-                self.next = event.event.seq + 1;
-                return Some(FeedItem::Event(event));
+            if let Some(item) = self.ahead.pop_front() {
+                return Some(item);
             }
             if self.is_behind {
-                if let Some(item) = self.read_log().await? {
-                    return Some(item);
-                }
+                self.read_log().await?;
                 continue;
             }
             match self.live.recv().await {
-                Ok(event) if event.event.seq < self.next => {}
-                Ok(event) if event.event.seq == self.next => self.ahead.push_back(event),
-                Ok(_) => self.fall_behind(),
+                Ok(told) => match &*told {
+                    Told::Notice(notice) => return Some(FeedItem::Notice(notice.clone())),
+                    Told::Events(batch) if batch.first() > self.next => self.is_behind = true,
+                    Told::Events(batch) => {
+                        let Some(batch) = batch.starting_at(self.next) else { continue };
+                        self.next = batch.last() + 1;
+                        return Some(FeedItem::Events(batch));
+                    }
+                },
                 Err(RecvError::Lagged(_)) => {
-                    self.fall_behind();
+                    self.is_behind = true;
                     return Some(FeedItem::Lagged { from_seq: self.next, lost: 0 });
                 }
                 Err(RecvError::Closed) => return None,
@@ -130,37 +131,57 @@ impl Feed {
         }
     }
 
-    fn fall_behind(&mut self) {
-        self.is_behind = true;
-        self.from_n = self.from_n.max(self.next);
-    }
-
-    /// Takes the next page. `Some(None)`: look again; `None`: the log failed.
-    async fn read_log(&mut self) -> Option<Option<FeedItem>> {
+    /// Takes the next page; `None`: the log failed.
+    async fn read_log(&mut self) -> Option<()> {
         // Before reading: what is told from here on comes live, what was told before is in the log.
-        self.live = self.live.resubscribe();
-        let page = match self.log.read(self.room.id(), self.from_n, PAGE).await {
+        let live = self.live.resubscribe();
+        let told = self.room.shared.told();
+        if told + 1 > self.next + BEHIND_MAX {
+            let begin = self.room.subscribe().await?;
+            self.next = (begin.standing.seq + 1).saturating_sub(TAIL).max(self.next);
+            self.live = begin.live;
+            self.ahead.push_back(FeedItem::Snapshot(begin.standing));
+            return Some(());
+        }
+        let page = match self.log.read_events(self.room.id(), self.next, PAGE).await {
             Ok(page) => page,
             Err(error) => {
                 tracing::warn!(room = %self.room.id(), %error, "a feed ends: the log cannot be read");
                 return None;
             }
         };
-        self.is_behind = page.entries.last().is_some_and(|entry| entry.n < page.last_n);
-        if let Some(last) = page.entries.last() {
-            self.from_n = last.n + 1;
+        let events: Vec<_> = page
+            .entries
+            .into_iter()
+            .filter_map(|sealed| match sealed.entry.body {
+                // What is durable and not told yet may be held by a release gate.
+                Body::Event(event) if event.seq <= told => Some(event),
+                Body::Event(_) | Body::Hidden(_) => None,
+            })
+            .collect();
+        let (Some(first), Some(last)) = (events.first(), events.last()) else {
+            self.next = self.next.max(told + 1);
+            self.live = live;
+            self.is_behind = false;
+            return Some(());
+        };
+        if first.seq > self.next {
+            self.ahead.push_back(FeedItem::Lagged { from_seq: first.seq, lost: first.seq - self.next });
         }
-        for entry in page.entries {
-            let Body::Event(event) = entry.body else { continue };
-            if event.seq >= self.next {
-                self.ahead.push_back(Arc::new(Sequenced::new(event).ok()?));
-            }
+        self.next = last.seq + 1;
+        self.is_behind = self.next <= told;
+        if !self.is_behind {
+            self.live = live;
         }
-        let first = self.ahead.front().map(|event| event.event.seq);
-        Some(first.filter(|first| *first > self.next).map(|first| {
-            let lost = first - self.next;
-            self.next = first;
-            FeedItem::Lagged { from_seq: first, lost }
-        }))
+        self.ahead.push_back(FeedItem::Events(Batch::new(&events).ok()?));
+        Some(())
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        if let Some(person) = &self.person {
+            self.room.shared.leave(&person.id);
+        }
     }
 }

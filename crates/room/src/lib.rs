@@ -1,14 +1,33 @@
 //! Rooms: one ordered event log beside each stream, written by one sequencer, read by many feeds.
 //!
-//! [`Rooms::post`] gives an event its place, makes it durable, and only then tells anybody: it goes into the
-//! stream's data track (and so to data channels and `emsg`) and to every [`Feed`]. A feed can start at any `seq`
-//! and never loses its place: when it falls behind, it is told and goes on from the log.
+//! [`Rooms::command`] gives what somebody asks for its place, makes it durable, and only then tells anybody: events go
+//! into the stream's data track (and so to data channels and `emsg`) and to every [`Feed`]. A feed begins with the room
+//! as it stands, or at any `seq`, and never loses its place: when it falls behind, it is told and goes on from the log.
+//!
+//! One task per open room owns the sequencer (`writer`); what it tells goes through `outlet`, in batches.
 
+mod counts;
+mod error;
 mod feed;
+mod keeper;
 mod lead;
+mod lockstep;
+mod outlet;
+mod people;
 mod rate;
 mod room;
 mod rooms;
+mod told;
+mod words;
+mod writer;
 
-pub use feed::{Feed, FeedItem, Sequenced};
-pub use rooms::{Counts, PostError, Rooms, RoomsLimits, SubscribeError};
+pub use error::RoomError;
+pub use feed::{Feed, FeedItem, Start};
+pub use keeper::Keeper;
+pub use lockstep::Latency;
+pub use people::{Discipline, Measure, MeasureError, SANCTION_MAX};
+pub use room::Standing;
+pub use rooms::{Counts, Look, Rooms, RoomsLimits, Submitted, View, Visitor, Waiting};
+pub use unisono_store::Erase;
+pub use told::{Batch, Notice};
+pub use words::{BlockedWords, WORDS_MAX};

@@ -17,6 +17,12 @@ impl Rate {
         Self { per_second: f64::from(per_second), burst, tokens: burst, last: now }
     }
 
+    /// As if nothing had been taken for a while.
+    pub(crate) fn is_full(&self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.last).as_secs_f64();
+        self.tokens + passed * self.per_second >= self.burst
+    }
+
     /// Takes one if there is one.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.last).as_secs_f64();

@@ -1,44 +1,114 @@
-//! One room: its sequencer, its rate, its readers.
+//! One open room, as everybody but its writer sees it.
 
-use crate::{RoomsLimits, Sequenced, rate::Rate};
+use crate::{
+    Latency, Notice, RoomsLimits,
+    people::{Discipline, Presence},
+    rate::Rate,
+    told::Told,
+    writer::{Answer, World, Writer},
+};
+use bytes::Bytes;
 use parking_lot::Mutex;
-use std::{sync::Arc, time::Instant};
-use tokio::sync::{Semaphore, broadcast};
-use unisono_base::RoomId;
-use unisono_store::{LogError, RoomLog};
-use unisono_timeline::Sequencer;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::sync::{broadcast, mpsc, oneshot};
+use unisono_base::{MediaTime, RoomId};
+use unisono_store::LogError;
+use unisono_timeline::{Command, Sender, Types};
 
-/// Entries read from the log at once when a room is opened.
-const PAGE: usize = 1_024;
+/// People whose rate is remembered; beyond it the longest silent are forgotten.
+const RATES_MAX: usize = 20_000;
 
-/// See the module. Everything it knows is in the log too, so that it can be dropped and opened again.
+/// What is asked of a room's writer.
+pub(crate) enum Work {
+    Command { command: Command, sender: Box<Sender>, reply: oneshot::Sender<Answer> },
+    React { ty: String, key: String, every: Duration },
+    Subscribe { reply: oneshot::Sender<Result<Subscribed, LogError>> },
+    Types(Arc<Types>),
+    /// A person was erased.
+    Forget(Arc<str>),
+    Lockstep(bool),
+    /// `None`: the session ended.
+    Latency { session: u64, latency: Option<Latency> },
+}
+
+/// A feed's beginning.
+pub(crate) struct Subscribed {
+    pub(crate) live: broadcast::Receiver<Arc<Told>>,
+    /// The last `seq` told when it began.
+    pub(crate) last_seq: u64,
+    pub(crate) standing: Standing,
+    pub(crate) lockstep: Option<Notice>,
+}
+
+/// The room as it stood after event `seq`: the feed's message `{"type":"snapshot",…}`.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The last event in it.
+    pub seq: u64,
+    /// UTF-8 JSON.
+    pub message: Bytes,
+}
+
+/// What writer and feeds share.
+pub(crate) struct Shared {
+    pub(crate) feed: broadcast::Sender<Arc<Told>>,
+    told: AtomicU64,
+    /// Something is open that ends by itself; the room must not be closed.
+    is_busy: AtomicBool,
+    people: Mutex<People>,
+}
+
+#[derive(Default)]
+struct People {
+    presence: Presence,
+    discipline: Discipline,
+    rates: HashMap<Arc<str>, (Rate, Option<Instant>)>,
+}
+
+/// See the module. Its writer ends with the last of its handles.
 pub(crate) struct Room {
     id: RoomId,
-    /// `None` until the log was read. Held while an event is made durable: one writer, one order.
-    pub(crate) sequencer: tokio::sync::Mutex<Option<Sequencer>>,
-    /// Posts in progress.
-    pub(crate) posts: Arc<Semaphore>,
-    pub(crate) feed: broadcast::Sender<Arc<Sequenced>>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) work: mpsc::Sender<Work>,
     rate: Mutex<Rate>,
     used: Mutex<Instant>,
 }
 
 impl Room {
-    pub(crate) fn new(id: RoomId, limits: &RoomsLimits, now: Instant) -> Arc<Self> {
-        Arc::new(Self {
-            id,
-            sequencer: tokio::sync::Mutex::new(None),
-            posts: Arc::new(Semaphore::new(limits.posts_max)),
+    /// Opens the room and starts its writer.
+    pub(crate) fn open(
+        id: RoomId,
+        world: World,
+        types: Arc<Types>,
+        discipline: Discipline,
+        now: Instant,
+    ) -> Arc<Self> {
+        let limits = world.limits;
+        let people = People { discipline, ..People::default() };
+        let shared = Arc::new(Shared {
             feed: broadcast::Sender::new(limits.buffer),
-            rate: Mutex::new(Rate::new(limits.events_per_second, limits.burst, now)),
-            used: Mutex::new(now),
-        })
+            told: AtomicU64::new(0),
+            is_busy: AtomicBool::new(true),
+            people: Mutex::new(people),
+        });
+        let (work, asked) = mpsc::channel(limits.posts_max);
+        tokio::spawn(Writer::new(world, id.clone(), shared.clone(), types).run(asked));
+        let rate = Mutex::new(Rate::new(limits.events_per_second, limits.burst, now));
+        Arc::new(Self { id, shared, work, rate, used: Mutex::new(now) })
     }
 
     pub(crate) fn id(&self) -> &RoomId {
         &self.id
     }
 
+    /// The room as a whole takes one more.
     pub(crate) fn may_post(&self, now: Instant) -> bool {
         self.rate.lock().take(now)
     }
@@ -50,32 +120,112 @@ impl Room {
     pub(crate) fn used(&self) -> Instant {
         *self.used.lock()
     }
-}
 
-/// The sequencer in `slot`, read from the log where that has not been done, or must be done again.
-pub(crate) async fn resumed<'a>(
-    slot: &'a mut Option<Sequencer>,
-    log: &dyn RoomLog,
-    room: &RoomId,
-) -> Result<&'a mut Sequencer, LogError> {
-    if slot.is_none() {
-        *slot = Some(resume(log, room).await?);
+    pub(crate) fn feeds(&self) -> usize {
+        self.shared.feed.receiver_count()
     }
-    // Cannot be `None` any more; the closure only spares a panic path.
-    Ok(slot.get_or_insert_with(|| Sequencer::resume(room.clone(), [])))
+
+    /// Where a feed begins; `None` when the log cannot be read, or the room is being closed.
+    pub(crate) async fn subscribe(&self) -> Option<Subscribed> {
+        let (reply, begin) = oneshot::channel();
+        self.work.send(Work::Subscribe { reply }).await.ok()?;
+        begin.await.ok()?.ok()
+    }
 }
 
-async fn resume(log: &dyn RoomLog, room: &RoomId) -> Result<Sequencer, LogError> {
-    let mut entries = Vec::new();
-    let mut from = 1;
-    loop {
-        let page = log.read(room, from, PAGE).await?;
-        let Some(last) = page.entries.last().map(|entry| entry.n) else { break };
-        from = last + 1;
-        entries.extend(page.entries);
-        if last >= page.last_n {
-            break;
+impl Work {
+    /// Tells whoever waits that it did not work.
+    pub(crate) fn fail(self, error: &LogError) {
+        match self {
+            Self::Command { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Subscribe { reply } => drop(reply.send(Err(error.clone()))),
+            Self::React { .. } | Self::Types(_) | Self::Forget(_) | Self::Lockstep(_) | Self::Latency { .. } => {}
         }
     }
-    Ok(Sequencer::resume(room.clone(), &entries))
 }
+
+impl Shared {
+    /// `seq` of the last event that feeds may have.
+    pub(crate) fn told(&self) -> u64 {
+        self.told.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_told(&self, seq: u64) {
+        self.told.store(seq, Ordering::Release);
+    }
+
+    pub(crate) fn is_busy(&self) -> bool {
+        self.is_busy.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_busy(&self, is_busy: bool) {
+        self.is_busy.store(is_busy, Ordering::Relaxed);
+    }
+
+    /// One more feed of this person; false when the room is full.
+    pub(crate) fn join(&self, person: &Arc<str>) -> bool {
+        self.people.lock().presence.join(person)
+    }
+
+    pub(crate) fn leave(&self, person: &Arc<str>) {
+        self.people.lock().presence.leave(person);
+    }
+
+    /// How many people are here, if that changed since it was asked.
+    pub(crate) fn presence_news(&self) -> Option<usize> {
+        let mut people = self.people.lock();
+        std::mem::take(&mut people.presence.is_changed).then(|| people.presence.count())
+    }
+
+    pub(crate) fn members(&self) -> usize {
+        self.people.lock().presence.count()
+    }
+
+    pub(crate) fn discipline(&self) -> Discipline {
+        self.people.lock().discipline.clone()
+    }
+
+    pub(crate) fn set_discipline(&self, discipline: Discipline) {
+        self.people.lock().discipline = discipline;
+    }
+
+    pub(crate) fn is_banned(&self, person: &str, now: MediaTime) -> bool {
+        self.people.lock().discipline.is_banned(person, now)
+    }
+
+    /// Why this person may not say anything now: banned, muted, or too fast. `is_slowed`: slow mode is for it.
+    pub(crate) fn silenced(
+        &self,
+        person: &Arc<str>,
+        limits: &RoomsLimits,
+        is_slowed: bool,
+        (now, wall): (Instant, MediaTime),
+    ) -> Option<String> {
+        let mut people = self.people.lock();
+        if let Some(words) = people.discipline.silenced(person, wall) {
+            return Some(words);
+        }
+        let every = Duration::from_micros(people.discipline.slow.as_micros().max(0).unsigned_abs());
+        if people.rates.len() >= RATES_MAX && !people.rates.contains_key(person) {
+            people.rates.retain(|_, (rate, said)| {
+                !rate.is_full(now) || said.is_some_and(|said| now.saturating_duration_since(said) < every)
+            });
+            if people.rates.len() >= RATES_MAX {
+                people.rates.clear();
+            }
+        }
+        let fresh = || (Rate::new(limits.person_per_second, limits.person_burst, now), None);
+        let (rate, said) = people.rates.entry(person.clone()).or_insert_with(fresh);
+        if !rate.take(now) {
+            return Some(format!("you may say {} things a second; try again in a second", limits.person_per_second));
+        }
+        if is_slowed && !every.is_zero() {
+            if let Some(left) = said.and_then(|said| (said + every).checked_duration_since(now)) {
+                return Some(format!("slow mode: you may say something again in {} s", left.as_secs() + 1));
+            }
+            *said = Some(now);
+        }
+        None
+    }
+}
+

@@ -1,20 +1,22 @@
 //! All rooms of a node, opened when somebody needs them and closed when nobody does.
 
 use crate::{
-    Feed, Sequenced, lead,
-    room::{Room, resumed},
+    BlockedWords, Feed, Keeper, Latency, Measure, RoomError, Start,
+    people::Discipline,
+    room::{Room, Work},
+    writer::{Answer, World},
 };
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use std::{
     collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
-use unisono_base::{NodeClock, RoomId};
+use tokio::sync::oneshot;
+use unisono_base::{MediaTime, NodeClock, RoomId, Span};
 use unisono_hub::Hub;
-use unisono_media::Frame;
-use unisono_store::{LogError, RoomLog};
-use unisono_timeline::{Body, Entry, Event, Moment, NewEvent, Prepared, Refused};
+use unisono_store::{Erase, Export, RoomLog};
+use unisono_timeline::{Ack, Body, Command, Event, EventType, Person, Role, Seen, Sender, Types, Verb, Witness, audit::Signer};
 
 /// How long an unused room stays open.
 const IDLE: Duration = Duration::from_secs(60);
@@ -26,13 +28,17 @@ pub struct RoomsLimits {
     pub rooms_max: usize,
     /// Feeds of one room.
     pub feeds_max: usize,
-    /// Posts of one room that wait for their turn.
+    /// What waits for a room's writer.
     pub posts_max: usize,
-    /// Events a room takes per second, on average.
+    /// Commands a room takes per second, on average.
     pub events_per_second: u32,
-    /// Events a room takes at once.
+    /// Commands a room takes at once.
     pub burst: u32,
-    /// Events that a feed may be behind before it reads from the log instead.
+    /// Commands one person may send per second, on average. Hosts and the tenant's systems are not counted.
+    pub person_per_second: u32,
+    /// Commands one person may send at once.
+    pub person_burst: u32,
+    /// Messages that a feed may be behind before it reads from the log instead.
     pub buffer: usize,
 }
 
@@ -41,52 +47,34 @@ impl Default for RoomsLimits {
         Self {
             rooms_max: 4_096,
             feeds_max: 10_000,
-            posts_max: 256,
-            events_per_second: 100,
-            burst: 200,
+            posts_max: 4_096,
+            events_per_second: 10_000,
+            burst: 20_000,
+            person_per_second: 5,
+            person_burst: 20,
             buffer: 256,
         }
     }
 }
 
-/// Why an event was not posted.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PostError {
-    /// The event is not valid. The caller's fault.
-    #[error(transparent)]
-    Refused(#[from] Refused),
-    /// The room gets too many. Try again in a second.
-    #[error("this room takes {0} events per second; try again in a second")]
-    TooFast(u32),
-    /// As many posts wait already as may. Try again in a second.
-    #[error("{0} events of this room wait to be written already; try again in a second")]
-    Busy(usize),
-    /// As many rooms are open as may be.
-    #[error("the server has {0} rooms open already, its limit")]
-    TooManyRooms(usize),
-    /// The log failed.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// The operating system gave no randomness, or the event could not be written as JSON, or the server is going
-    /// down: nothing a caller can help.
-    #[error("the server could not make the event: {0}")]
-    Internal(String),
+/// Somebody in a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visitor {
+    /// Who.
+    pub person: Person,
+    /// What they may do.
+    pub role: Role,
 }
 
-/// Why there is no feed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SubscribeError {
-    /// As many rooms are open as may be.
-    #[error("the server has {0} rooms open already, its limit")]
-    TooManyRooms(usize),
-    /// As many feeds of this room are open as may be.
-    #[error("this room has {0} feeds open already, its limit")]
-    TooManyFeeds(usize),
-    /// The log failed.
-    #[error(transparent)]
-    Log(#[from] LogError),
+/// What the server knows of a sender's view beside the stream itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// Least round trip of the connection; zero where nothing is known.
+    pub rtt_min: Span,
+    /// B_p: how much a player of the protocol may hold back.
+    pub buffer: Span,
+    /// What the sender says to have seen.
+    pub claimed: Option<Seen>,
 }
 
 /// What is open, for metrics.
@@ -100,153 +88,389 @@ pub struct Counts {
 
 /// See the module.
 pub struct Rooms {
-    hub: Arc<Hub>,
-    log: Arc<dyn RoomLog>,
-    clock: NodeClock,
-    limits: RoomsLimits,
+    world: World,
+    types: RwLock<Arc<Types>>,
+    keeper: Option<Keeper>,
+    blocked: RwLock<BlockedWords>,
+    /// The tenant's own types; one change at a time.
+    own: tokio::sync::Mutex<Vec<EventType>>,
+    /// Mutes, bans and slow mode, also of rooms that are closed.
+    disciplines: Mutex<HashMap<RoomId, Discipline>>,
     open: Mutex<HashMap<RoomId, Arc<Room>>>,
 }
 
 impl Rooms {
-    /// No rooms yet. Events go into `log` first, then into the streams of `hub`.
-    pub fn new(hub: Arc<Hub>, log: Arc<dyn RoomLog>, clock: NodeClock) -> Arc<Self> {
-        Self::with_limits(hub, log, clock, RoomsLimits::default())
+    /// No rooms yet, nothing kept but the log. Events go into `log` first, then into the streams of `hub`.
+    pub fn new(hub: Arc<Hub>, log: Arc<dyn RoomLog>, clock: NodeClock, limits: RoomsLimits) -> Arc<Self> {
+        Arc::new(Self::assemble(World { hub, log, clock, signer: None, limits }, None))
     }
 
-    /// With bounds of one's own.
-    pub fn with_limits(
+    /// With what `keeper` kept; `signer` signs checkpoints.
+    pub async fn open(
         hub: Arc<Hub>,
         log: Arc<dyn RoomLog>,
         clock: NodeClock,
+        (keeper, signer): (Keeper, Arc<Signer>),
         limits: RoomsLimits,
-    ) -> Arc<Self> {
-        Arc::new(Self { hub, log, clock, limits, open: Mutex::default() })
+    ) -> Result<Arc<Self>, RoomError> {
+        let mut own = Vec::new();
+        for ty in keeper.types().await? {
+            let name = ty.name.clone();
+            match Types::new([ty.clone()]) {
+                Ok(_) => own.push(ty),
+                Err(error) => tracing::warn!(name, %error, "a type is left out"),
+            }
+        }
+        let types = Types::new(own.clone()).map_err(|error| RoomError::Refused(error.to_string()))?;
+        let disciplines = keeper.disciplines().await?.into_iter().collect();
+        let mut rooms = Self::assemble(World { hub, log, clock, signer: Some(signer), limits }, Some(keeper));
+        rooms.types = RwLock::new(Arc::new(types));
+        rooms.own = tokio::sync::Mutex::new(own);
+        rooms.disciplines = Mutex::new(disciplines);
+        Ok(Arc::new(rooms))
     }
 
-    /// Posts an event: ordered, durable and sent to everybody when this returns. Repeating one with the same
-    /// `cmd_id` returns the event it made the first time.
-    ///
-    /// Once begun it is carried to its end even if the caller goes away, so that log and room never disagree.
-    pub async fn post(self: &Arc<Self>, room: RoomId, new: NewEvent) -> Result<Arc<Event>, PostError> {
+    fn assemble(world: World, keeper: Option<Keeper>) -> Self {
+        Self {
+            world,
+            types: RwLock::default(),
+            keeper,
+            blocked: RwLock::default(),
+            own: tokio::sync::Mutex::default(),
+            disciplines: Mutex::default(),
+            open: Mutex::default(),
+        }
+    }
+
+    /// Carries a command to its end: ordered, durable and told when this returns. The same `cmd_id` again gives the first
+    /// answer again. Also the event it made, where there is one.
+    pub async fn command(
+        &self,
+        room: RoomId,
+        command: Command,
+        visitor: &Visitor,
+        view: View,
+    ) -> Result<(Ack, Option<Arc<Event>>), RoomError> {
+        match self.submit(&room, command, visitor, view)? {
+            Submitted::Done(ack) => Ok((ack, None)),
+            Submitted::Waiting(answer) => answer.come().await,
+        }
+    }
+
+    /// The same, with the answer to be waited for: commands submitted one after the other are carried out in that order.
+    /// Once submitted a command is carried on even if the caller goes away, so that log and room never disagree.
+    pub fn submit(
+        &self,
+        room: &RoomId,
+        command: Command,
+        visitor: &Visitor,
+        view: View,
+    ) -> Result<Submitted, RoomError> {
         let now = Instant::now();
-        let room = self.room(&room, now).map_err(PostError::TooManyRooms)?;
-        if !room.may_post(now) {
-            return Err(PostError::TooFast(self.limits.events_per_second));
+        let room = self.room(room, now)?;
+        self.may(&room, &command, visitor, now)?;
+        if let Some(ack) = self.counted(&room, &command, visitor)? {
+            return Ok(Submitted::Done(ack));
         }
-        let turn =
-            room.posts.clone().try_acquire_owned().map_err(|_| PostError::Busy(self.limits.posts_max))?;
-        let rooms = self.clone();
-        let post = tokio::spawn(async move {
-            let done = rooms.sequence(&room, new).await;
-            drop(turn);
-            done
+        let sender = Box::new(Sender {
+            person: visitor.person.clone(),
+            role: visitor.role,
+            witness: self.witness(&room, view, now),
         });
-        post.await.map_err(|error| PostError::Internal(error.to_string()))?
+        let (reply, answer) = oneshot::channel();
+        self.ask(&room, Work::Command { command, sender, reply })?;
+        Ok(Submitted::Waiting(Waiting(answer)))
     }
 
-    /// A feed from now, or from `from_seq` on. Dropping it ends it.
-    pub async fn subscribe(&self, room: RoomId, from_seq: Option<u64>) -> Result<Feed, SubscribeError> {
-        let room = self.room(&room, Instant::now()).map_err(SubscribeError::TooManyRooms)?;
-        let mut slot = room.sequencer.lock().await;
-        let last = resumed(&mut slot, &*self.log, room.id()).await?.last_seq();
-        if room.feed.receiver_count() >= self.limits.feeds_max {
-            return Err(SubscribeError::TooManyFeeds(self.limits.feeds_max));
+    /// A feed for somebody present, or for a visitor nobody counts (`None`). Dropping it ends it.
+    pub async fn subscribe(
+        &self,
+        room: RoomId,
+        start: Start,
+        visitor: Option<&Visitor>,
+    ) -> Result<Feed, RoomError> {
+        let room = self.room(&room, Instant::now())?;
+        if room.feeds() >= self.world.limits.feeds_max {
+            return Err(RoomError::TooManyFeeds(self.world.limits.feeds_max));
         }
-        // Taken while nobody can post: everything up to `last` is in the log, everything after comes live.
-        let live = room.feed.subscribe();
-        drop(slot);
-        Ok(Feed::new(room, self.log.clone(), live, last, from_seq))
+        let begin = room.subscribe().await.ok_or(RoomError::Closing)?;
+        if let Some(visitor) = visitor {
+            if room.shared.is_banned(&visitor.person.id, self.now()) {
+                return Err(RoomError::Banned);
+            }
+            if !room.shared.join(&visitor.person.id) {
+                return Err(RoomError::Crowded);
+            }
+        }
+        let person = visitor.map(|visitor| visitor.person.clone());
+        Ok(Feed::new(room, self.world.log.clone(), begin, start, person))
     }
 
-    /// The last `seq` of a room and its number of feeds; a room that nobody uses is read from the log.
-    pub async fn look(&self, room: RoomId) -> Result<(u64, usize), SubscribeError> {
-        let room = self.room(&room, Instant::now()).map_err(SubscribeError::TooManyRooms)?;
-        let mut slot = room.sequencer.lock().await;
-        let last = resumed(&mut slot, &*self.log, room.id()).await?.last_seq();
-        Ok((last, room.feed.receiver_count()))
+    /// The last `seq` told in a room, its number of feeds, and the room as it stands.
+    pub async fn look(&self, room: RoomId) -> Result<Look, RoomError> {
+        let room = self.room(&room, Instant::now())?;
+        let begin = room.subscribe().await.ok_or(RoomError::Closing)?;
+        drop(begin.live);
+        Ok(Look {
+            seq: begin.last_seq,
+            feeds: room.feeds(),
+            members: room.shared.members(),
+            standing: begin.standing.message,
+        })
+    }
+
+    /// Mutes, bans, slows, from now on and after a restart.
+    pub async fn measure(&self, room: &RoomId, measure: &Measure) -> Result<Discipline, RoomError> {
+        let discipline = self.measure_now(room, measure)?;
+        if let Some(keeper) = &self.keeper {
+            keeper.keep_discipline(room, &discipline).await?;
+        }
+        Ok(discipline)
+    }
+
+    fn measure_now(&self, room: &RoomId, measure: &Measure) -> Result<Discipline, RoomError> {
+        let open = self.room(room, Instant::now())?;
+        let mut discipline = open.shared.discipline();
+        discipline.take(measure, self.now())?;
+        open.shared.set_discipline(discipline.clone());
+        self.disciplines.lock().insert(room.clone(), discipline.clone());
+        Ok(discipline)
+    }
+
+    /// This person is out for a while.
+    pub fn is_banned(&self, feed: &Feed, person: &Person) -> bool {
+        feed.room().shared.is_banned(&person.id, self.now())
+    }
+
+    /// Registers a type of the tenant's own, or changes it. Windows that are open keep the terms they began with.
+    pub async fn register(&self, ty: EventType) -> Result<(), RoomError> {
+        let mut own = self.own.lock().await;
+        let others = own.iter().filter(|other| other.name != ty.name).cloned();
+        let next: Vec<_> = others.chain([ty.clone()]).collect();
+        let types = Types::new(next.clone()).map_err(|error| RoomError::Refused(error.to_string()))?;
+        if let Some(keeper) = &self.keeper {
+            keeper.keep_type(&ty).await?;
+        }
+        *own = next;
+        self.set_types(Arc::new(types));
+        Ok(())
+    }
+
+    /// Takes a type of the tenant's own away; what was said with it stays.
+    pub async fn unregister(&self, name: &str) -> Result<(), RoomError> {
+        let mut own = self.own.lock().await;
+        let next: Vec<_> = own.iter().filter(|other| other.name != name).cloned().collect();
+        if next.len() == own.len() {
+            return Err(RoomError::NoSuchType(name.to_owned()));
+        }
+        let types = Types::new(next.clone()).map_err(|error| RoomError::Refused(error.to_string()))?;
+        if let Some(keeper) = &self.keeper {
+            keeper.forget_type(name).await?;
+        }
+        *own = next;
+        self.set_types(Arc::new(types));
+        Ok(())
+    }
+
+    fn set_types(&self, types: Arc<Types>) {
+        *self.types.write() = types.clone();
+        for room in self.open.lock().values() {
+            // A room that is too busy to take them now gets them when it is opened anew.
+            let _ = room.work.try_send(Work::Types(types.clone()));
+        }
+    }
+
+    /// From now on members who use one of these words are refused.
+    pub fn block_words(&self, words: BlockedWords) {
+        *self.blocked.write() = words;
+    }
+
+    /// Types in force.
+    pub fn types(&self) -> Arc<Types> {
+        self.types.read().clone()
+    }
+
+    /// From now on all viewers who can hold one latency, or each their own.
+    pub fn set_lockstep(&self, room: &RoomId, is_on: bool) -> Result<(), RoomError> {
+        let room = self.room(room, Instant::now())?;
+        self.ask(&room, Work::Lockstep(is_on))
+    }
+
+    /// What a session's player reports of its latency; `None` when it ends.
+    pub fn report_latency(&self, feed: &Feed, session: u64, latency: Option<Latency>) {
+        // A report lost is made up for by the next.
+        let _ = feed.room().work.try_send(Work::Latency { session, latency });
+    }
+
+    /// The event of this `seq`, if it was told and is kept.
+    pub async fn event(&self, room: &RoomId, seq: u64) -> Result<Option<Arc<Event>>, RoomError> {
+        let page = self.world.log.read_events(room, seq, 1).await?;
+        let found = page.entries.into_iter().find_map(|sealed| match sealed.entry.body {
+            Body::Event(event) if event.seq == seq => Some(event),
+            Body::Event(_) | Body::Hidden(_) => None,
+        });
+        Ok(found)
+    }
+
+    /// Forgets what one entry says, or a person and all they wrote; how many entries it concerned. Their digests stay, so
+    /// that the log still verifies.
+    pub async fn erase(&self, room: &RoomId, what: Erase) -> Result<u64, RoomError> {
+        let open = self.room(room, Instant::now())?;
+        let person = match &what {
+            Erase::Person { id } => Some(id.clone()),
+            Erase::Payload { .. } => None,
+        };
+        let erased = self.world.log.erase(room, what).await?;
+        if let Some(person) = person {
+            // Waited for: a salt used again would tell who was erased.
+            open.work.send(Work::Forget(person)).await.map_err(|_| RoomError::Closing)?;
+        }
+        Ok(erased)
+    }
+
+    /// The whole log as lines of JSON, signed at its end; `None` where nobody signs.
+    pub fn export(&self, room: &RoomId) -> Option<Export> {
+        let signer = self.world.signer.clone()?;
+        Some(Export::new(self.world.log.clone(), room.clone(), signer, self.now()))
     }
 
     /// The node's timeline clock now, in microseconds.
     pub fn clock_micros(&self) -> i64 {
-        self.clock.at(Instant::now()).as_micros()
+        self.now().as_micros()
     }
 
     /// What is open.
     pub fn counts(&self) -> Counts {
         let open = self.open.lock();
-        Counts { rooms: open.len(), feeds: open.values().map(|room| room.feed.receiver_count()).sum() }
+        Counts { rooms: open.len(), feeds: open.values().map(|room| room.feeds()).sum() }
     }
 
-    /// Closes rooms that nobody has used for a minute; they are in the log. Call now and then.
+    /// Opens rooms in which something was left open that ends by itself. Call at start, with those used lately.
+    pub fn wake(&self, rooms: impl IntoIterator<Item = RoomId>) {
+        for room in rooms {
+            let _ = self.room(&room, Instant::now());
+        }
+    }
+
+    /// Closes rooms that nobody has used for a minute and in which nothing is open; they are in the log. Call now and
+    /// then.
     pub fn sweep(&self, now: Instant) {
-        // Feeds and posts hold their room: a count of one is this map alone, and new holders come through it.
+        // Feeds and commands hold their room: a count of one is this map alone, and new holders come through it.
         self.open.lock().retain(|_, room| {
-            Arc::strong_count(room) > 1 || now.saturating_duration_since(room.used()) < IDLE
+            let is_used = now.saturating_duration_since(room.used()) < IDLE;
+            Arc::strong_count(room) > 1 || is_used || room.shared.is_busy()
         });
     }
 
+    fn now(&self) -> MediaTime {
+        self.world.clock.at(Instant::now())
+    }
+
     /// The open room, opened if need be. Where the limit is reached, rooms nobody uses this moment make way.
-    fn room(&self, id: &RoomId, now: Instant) -> Result<Arc<Room>, usize> {
+    fn room(&self, id: &RoomId, now: Instant) -> Result<Arc<Room>, RoomError> {
+        let limits = self.world.limits;
         let mut open = self.open.lock();
         if let Some(room) = open.get(id) {
             room.touch(now);
             return Ok(room.clone());
         }
-        if open.len() >= self.limits.rooms_max {
-            open.retain(|_, room| Arc::strong_count(room) > 1);
+        if open.len() >= limits.rooms_max {
+            open.retain(|_, room| Arc::strong_count(room) > 1 || room.shared.is_busy());
         }
-        if open.len() >= self.limits.rooms_max {
-            return Err(self.limits.rooms_max);
+        if open.len() >= limits.rooms_max {
+            return Err(RoomError::TooManyRooms(limits.rooms_max));
         }
-        let room = Room::new(id.clone(), &self.limits, now);
+        let discipline = self.disciplines.lock().get(id).cloned().unwrap_or_default();
+        let room = Room::open(id.clone(), self.world.clone(), self.types(), discipline, now);
         open.insert(id.clone(), room.clone());
         Ok(room)
     }
 
-    async fn sequence(&self, room: &Room, new: NewEvent) -> Result<Arc<Event>, PostError> {
-        let mut slot = room.sequencer.lock().await;
-        let sequencer = resumed(&mut slot, &*self.log, room.id()).await?;
-        let entry = match sequencer.prepare(new, self.moment(room)?)? {
-            Prepared::Known(event) => return Ok(event),
-            Prepared::New(entry) => entry,
-        };
-        if let Err(error) = self.log.append(room.id(), sequencer.last_n(), vec![entry.clone()]).await {
-            // Whether it was written is unknown now; the log says so when it is read again. If it was, feeds get it
-            // from there at the next event; the data track, which is for the live picture, goes without.
-            *slot = None;
-            return Err(error.into());
+    fn may(
+        &self,
+        room: &Room,
+        command: &Command,
+        visitor: &Visitor,
+        now: Instant,
+    ) -> Result<(), RoomError> {
+        let limits = &self.world.limits;
+        if !room.may_post(now) {
+            return Err(RoomError::TooFast(limits.events_per_second));
         }
-        sequencer.commit(&entry);
-        self.tell(room, entry)
+        if visitor.role >= Role::Moderator {
+            return Ok(());
+        }
+        if self.blocked.read().are_in(&command.data) {
+            return Err(RoomError::Silenced("your message has a word that is not allowed in this room".to_owned()));
+        }
+        let is_said = command.verb == Verb::Send;
+        let when = (now, self.world.clock.at(now));
+        let silenced = room.shared.silenced(&visitor.person.id, limits, is_said, when);
+        silenced.map_or(Ok(()), |words| Err(RoomError::Silenced(words)))
     }
 
-    fn moment(&self, room: &Room) -> Result<Moment, PostError> {
-        let mut random = [0; 10];
-        getrandom::fill(&mut random).map_err(|error| PostError::Internal(error.to_string()))?;
-        let (epoch, newest) = lead::of(&self.hub, room.id());
-        Ok(Moment { now: self.clock.at(Instant::now()), newest, epoch, random })
+    /// A reaction is counted here and never reaches the sequencer.
+    fn counted(
+        &self,
+        room: &Room,
+        command: &Command,
+        visitor: &Visitor,
+    ) -> Result<Option<Ack>, RoomError> {
+        let types = self.types.read().clone();
+        let Some(registered) = types.get(&command.ty) else { return Ok(None) };
+        let Some(every) = registered.counted_every() else { return Ok(None) };
+        let ty = registered.event_type();
+        if visitor.role < ty.send {
+            return Err(RoomError::Silenced(format!("{} needs the role {}", ty.name, ty.send)));
+        }
+        registered.check_data(&command.data).map_err(RoomError::Refused)?;
+        let key = registered.key_of(&command.data).map_err(RoomError::Refused)?;
+        let every = Duration::from_micros(every.as_micros().max(0).unsigned_abs());
+        self.ask(room, Work::React { ty: ty.name.clone(), key, every })?;
+        Ok(Some(Ack::accepted(command.cmd_id)))
     }
 
-    /// Tells everybody, in order: the caller still holds the sequencer.
-    fn tell(&self, room: &Room, entry: Entry) -> Result<Arc<Event>, PostError> {
-        let Body::Event(event) = entry.body else {
-            return Err(PostError::Internal("the sequencer made something else than an event".to_owned()));
-        };
-        let told = Sequenced::new(event.clone()).map_err(|error| PostError::Internal(error.to_string()))?;
-        if event.lane.is_timed()
-            && let Some(stream) = self.hub.stream(room.id().stream())
-        {
-            let now = self.clock.at(Instant::now());
-            let mut frame = Frame::new(event.at, now, told.json());
-            frame.dts = now.min(event.at);
-            frame.duration = event.dur.unwrap_or_default();
-            frame.key = true;
-            stream.append_event(frame);
-        }
-        // No receiver is no error: the log has it.
-        let _ = room.feed.send(Arc::new(told));
-        Ok(event)
+    fn witness(&self, room: &Room, view: View, now: Instant) -> Witness {
+        let received = self.world.clock.at(now);
+        let (_, newest) = crate::lead::of(&self.world.hub, room.id());
+        let delivered = newest.map(|newest| newest - Span::from_micros(view.rtt_min.as_micros() / 2));
+        Witness { received, rtt_min: view.rtt_min, delivered, buffer: view.buffer, claimed: view.claimed }
     }
+
+    fn ask(&self, room: &Room, work: Work) -> Result<(), RoomError> {
+        room.work.try_send(work).map_err(|_| RoomError::Busy(self.world.limits.posts_max))
+    }
+}
+
+/// A command on its way.
+pub enum Submitted {
+    /// It needed no place in the log.
+    Done(Ack),
+    /// The answer comes when it is durable.
+    Waiting(Waiting),
+}
+
+/// An answer to come.
+pub struct Waiting(oneshot::Receiver<Answer>);
+
+impl Waiting {
+    /// The answer, and the event that the command made.
+    pub async fn come(self) -> Result<(Ack, Option<Arc<Event>>), RoomError> {
+        Ok(self.0.await.map_err(|_| RoomError::Closing)??)
+    }
+}
+
+/// A room at a glance.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// The last event told; 0 before the first.
+    pub seq: u64,
+    /// Open feeds.
+    pub feeds: usize,
+    /// People present.
+    pub members: usize,
+    /// `{"type":"snapshot",…}`.
+    pub standing: bytes::Bytes,
 }
 
 #[cfg(test)]

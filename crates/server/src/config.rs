@@ -3,9 +3,11 @@
 //! A key that does not exist is refused, wherever it stands: a misspelt door would otherwise stay open.
 
 mod migrate;
+mod rooms;
 mod text;
 mod webhook;
 
+pub(crate) use rooms::{Guests, RoomRules};
 pub(crate) use text::{default_toml, schema, shown};
 pub(crate) use webhook::{Hidden, Webhook, WhenUnanswered};
 
@@ -44,6 +46,7 @@ pub(crate) struct Config {
     pub(crate) rtmps: Rtmps,
     pub(crate) webrtc: WebRtc,
     pub(crate) access: AccessRules,
+    pub(crate) rooms: RoomRules,
     pub(crate) limits: Limits,
     /// Receivers of events, up to 16, each a `[[webhook]]` section with `url`, `secrets` and, if fewer than all, `events` and
     /// `streams`, in place of this line; docs/webhooks.md.
@@ -255,6 +258,7 @@ impl Default for Config {
             rtmp: Rtmp { listen: Door::any(1935), connections_max: 256, connections_per_address_max: 64 },
             rtmps: Rtmps::default(),
             webrtc: WebRtc { listen: Door::any(8189), tcp: true, advertise: Vec::new(), workers: 0 },
+            rooms: RoomRules::default(),
             access: AccessRules {
                 view: View::Open,
                 token_keys: Vec::new(),

@@ -1,6 +1,6 @@
 //! The gateways of a node, each opened with what it needs and refused in words.
 
-use crate::{config::Config, doors, keys::Keys};
+use crate::{config::Config, doors, keys::Keys, rooms};
 use anyhow::Context;
 use prometheus_client::registry::Registry;
 use rustls::ServerConfig;
@@ -14,7 +14,6 @@ use unisono_gateway_webrtc as webrtc;
 use unisono_hub::Hub;
 use unisono_net::Patience;
 use unisono_room::Rooms;
-use unisono_store::MemoryLog;
 
 /// What every gateway is built on.
 pub(crate) struct Ground {
@@ -28,10 +27,16 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
-    /// Rooms keep their logs in memory: they end with the process.
-    pub(crate) fn new(clock: NodeClock, hub: Arc<Hub>, keys: Arc<Keys>, patience: Patience) -> Self {
-        let rooms = Rooms::new(hub.clone(), Arc::new(MemoryLog::default()), clock.clone());
-        Self { clock, hub, keys, rooms, patience, stop: CancellationToken::new() }
+    /// Opens the rooms; nothing else is asked of anybody yet.
+    pub(crate) async fn new(
+        config: &Config,
+        clock: NodeClock,
+        hub: Arc<Hub>,
+        keys: Arc<Keys>,
+        patience: Patience,
+    ) -> anyhow::Result<Self> {
+        let rooms = rooms::open(&config.rooms, &config.data_dir, hub.clone(), &keys, clock.clone()).await?;
+        Ok(Self { clock, hub, keys, rooms, patience, stop: CancellationToken::new() })
     }
 }
 
@@ -69,7 +74,7 @@ impl Gateways {
             rtmps,
             webrtc: webrtc_gateway(config, ground, around, registry)?,
             hls: hls_gateway(ground, registry),
-            events: events_gateway(ground, registry),
+            events: events_gateway(config, ground, registry)?,
         })
     }
 }
@@ -141,12 +146,18 @@ fn hls_gateway(ground: &Ground, registry: &mut Registry) -> hls::Gateway {
     hls::Gateway::new(hls::Config::default(), hub, access, clock, metrics)
 }
 
-fn events_gateway(ground: &Ground, registry: &mut Registry) -> events::Gateway {
-    events::Gateway::new(events::Context {
+fn events_gateway(
+    config: &Config,
+    ground: &Ground,
+    registry: &mut Registry,
+) -> anyhow::Result<events::Gateway> {
+    Ok(events::Gateway::new(events::Context {
         rooms: ground.rooms.clone(),
         hub: ground.hub.clone(),
         access: ground.keys.access().clone(),
+        guests: config.rooms.guests.role(),
+        inbox_secrets: rooms::inbox_secrets(&config.rooms)?,
         metrics: events::Metrics::register(registry),
         stop: ground.stop.clone(),
-    })
+    }))
 }

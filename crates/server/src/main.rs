@@ -24,6 +24,7 @@ mod observe;
 mod pages;
 mod process;
 mod reload;
+mod rooms;
 mod webhooks;
 mod welcome;
 

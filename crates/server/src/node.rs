@@ -101,7 +101,7 @@ impl Node {
         let reachable = reachable(config, &advertise);
         let http = http_door(config, admission.clone(), metrics.clone())?;
         let mut secure = SecureDoors::open(config, &admission, &metrics, &reachable)?;
-        let ground = Ground::new(clock.clone(), hub.clone(), keys.clone(), patience);
+        let ground = Ground::new(config, clock.clone(), hub.clone(), keys.clone(), patience).await?;
         let webhooks =
             Webhooks::start(config, keys.store(), keys.access(), &hub, clock.clone(), &mut registry)?;
         let one_port = secure.one_port.as_ref().map(|door| door.listener.local_addr()).transpose()?;

@@ -135,3 +135,63 @@ pub enum Status {
     /// Not what the type, the schema or the room's state allows.
     Invalid,
 }
+
+impl Ack {
+    /// Done, with nothing more to say.
+    pub fn accepted(cmd_id: Uuid) -> Self {
+        Self {
+            cmd_id,
+            status: Status::Accepted,
+            n: None,
+            seq: None,
+            id: None,
+            words: None,
+            data: serde_json::Value::Null,
+        }
+    }
+}
+
+impl Status {
+    /// As JSON and metrics spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::Late => "late",
+            Self::Outbid => "outbid",
+            Self::Sold => "sold",
+            Self::Forbidden => "forbidden",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
+impl Role {
+    /// As JSON spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Guest => "guest",
+            Self::Member => "member",
+            Self::Bidder => "bidder",
+            Self::Moderator => "moderator",
+            Self::Host => "host",
+            Self::System => "system",
+        }
+    }
+}
+
+impl Verb {
+    /// As JSON spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Amend => "amend",
+            Self::Open => "open",
+            Self::Enter => "enter",
+            Self::Confirm => "confirm",
+            Self::Release => "release",
+            Self::Close => "close",
+            Self::Cancel => "cancel",
+        }
+    }
+}

@@ -34,8 +34,10 @@ pub enum Body {
 pub struct Hidden {
     /// The stream's epoch at that moment.
     pub epoch: Epoch,
-    /// The command that caused it.
-    pub cause: Uuid,
+    /// The command that caused it; `None` where the sequencer added it to another entry of the same command, so that
+    /// a `cmd_id` stands once in a log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Uuid>,
     /// Name of its [`crate::EventType`].
     #[serde(rename = "type")]
     pub ty: String,

@@ -4,7 +4,7 @@ mod lane;
 
 pub use lane::{Lane, Late, UnknownWord};
 
-use crate::{Person, Rule};
+use crate::{Command, Person, Rule, Verb};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use unisono_base::{Epoch, MediaTime, RoomId, Span, Tenant};
 use uuid::Uuid;
@@ -154,24 +154,35 @@ impl NewEvent {
         }
     }
 
-    /// Checks what can be checked without knowing the room.
-    pub(crate) fn check(&self) -> Result<(), Refused> {
-        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
-        if !(1..=TYPE_MAX).contains(&self.ty.len()) || !self.ty.bytes().all(allowed) {
-            return Err(Refused::Type);
+    /// The command that asks for it, by a host. `cmd_id` serves where the event has none of its own.
+    pub fn into_command(self, cmd_id: Uuid) -> Command {
+        Command {
+            cmd_id: self.cmd_id.unwrap_or(cmd_id),
+            ty: self.ty,
+            verb: Verb::Send,
+            lane: Some(self.lane),
+            at: self.at,
+            dur: self.dur,
+            ttl: self.ttl,
+            late: self.late,
+            subject: None,
+            data: self.data,
         }
-        for (name, span) in [("dur", self.dur), ("ttl", self.ttl)] {
-            if span.is_some_and(|span| span < Span::ZERO || span > SPAN_MAX) {
-                return Err(Refused::Span(name));
-            }
-        }
-        if !self.lane.is_sequenced() {
-            return Err(Refused::NotSequenced(self.lane));
-        }
-        match self.data.to_string().len() {
-            fits if fits <= DATA_MAX => Ok(()),
-            bytes => Err(Refused::Data(bytes)),
-        }
+    }
+}
+
+/// Name of an event that no type describes.
+pub(crate) fn check_type(ty: &str) -> Result<(), Refused> {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
+    let fits = (1..=TYPE_MAX).contains(&ty.len()) && ty.bytes().all(allowed);
+    if fits { Ok(()) } else { Err(Refused::Type) }
+}
+
+/// `dur` or `ttl`: 0 to a day.
+pub(crate) fn check_span(name: &'static str, span: Option<Span>) -> Result<(), Refused> {
+    match span {
+        Some(span) if span < Span::ZERO || span > SPAN_MAX => Err(Refused::Span(name)),
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -204,18 +215,13 @@ mod tests {
 
     #[test]
     fn limits_are_named_in_words() {
-        let check = |change: fn(&mut NewEvent)| {
-            let mut event = NewEvent::new("goal", json!({"by": "Alice"}));
-            change(&mut event);
-            event.check().map_err(|refused| refused.to_string())
-        };
-        assert_eq!(check(|_| {}), Ok(()));
-        assert!(check(|e| e.ty = "Goal".into()).expect_err("upper case").contains("64"));
-        assert!(check(|e| e.ty = String::new()).is_err());
-        assert!(check(|e| e.ty = "x".repeat(65)).is_err());
-        assert!(check(|e| e.data = json!("x".repeat(1_022))).is_ok(), "with its quotes 1024");
-        assert!(check(|e| e.data = json!("x".repeat(1_023))).expect_err("1025").contains("1024"));
-        assert!(check(|e| e.ttl = Some(Span::from_micros(-1))).expect_err("negative").contains("ttl"));
-        assert!(check(|e| e.lane = Lane::Reaction).expect_err("aggregate").contains("reaction"));
+        assert_eq!(check_type("goal"), Ok(()));
+        for bad in ["Goal", "", &"x".repeat(65)] {
+            assert!(check_type(bad).expect_err(bad).to_string().contains("64"));
+        }
+        assert_eq!(check_span("ttl", Some(SPAN_MAX)), Ok(()));
+        assert!(
+            check_span("ttl", Some(Span::from_micros(-1))).expect_err("negative").to_string().contains("ttl")
+        );
     }
 }

@@ -99,6 +99,31 @@ pub enum DecideBy {
     Highest,
 }
 
+impl Class {
+    /// As JSON spells it.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Log {} => "log",
+            Self::Latest { .. } => "latest",
+            Self::Counter { .. } => "counter",
+            Self::Window(_) => "window",
+            Self::Stock { .. } => "stock",
+            Self::Queue { .. } => "queue",
+        }
+    }
+
+    /// The verbs it knows, in words.
+    pub const fn verbs(&self) -> &'static str {
+        match self {
+            Self::Log {} | Self::Latest { .. } => "send, amend, cancel",
+            Self::Counter { .. } => "send",
+            Self::Window(_) => "open, enter, close, cancel",
+            Self::Stock { .. } => "open, enter, confirm, release, close, cancel",
+            Self::Queue { .. } => "send, cancel",
+        }
+    }
+}
+
 const fn one() -> u32 {
     1
 }

@@ -7,18 +7,28 @@ mod drift;
 mod entry;
 mod event;
 mod event_type;
+pub mod fairness;
 mod fit;
 mod rule;
+mod schema;
 mod sequencer;
+mod templates;
+mod types;
 
 pub use command::{Ack, Command, Role, Seen, Sender, Status, Verb};
 pub use drift::Drift;
 pub use entry::{Body, Entry, Hidden, Person, Witness};
 pub use event::{At, DATA_MAX, Event, Lane, Late, NewEvent, Refused, TYPE_MAX, UnknownWord};
 pub use event_type::{Class, DecideBy, EventType, WindowClass};
+pub use fairness::{
+    Ballot, CLOCK_ERROR, Commitment, Judged, L_MAX, L_MIN, Membership, UPLINK, decide, judge,
+};
 pub use fit::{Fit, Stamp};
 pub use rule::{
-    Committed, Decide, Decision, Entered, Extended, Offer, Outcome, Rule, SoftClose, Terms, Unit,
+    Committed, Decide, Decision, Entered, Extended, Offer, Outcome, Queued, Rule, Shortened, Shown,
+    SoftClose, Terms, Unit,
 };
-pub use sequencer::{Moment, Prepared, Sequencer};
+pub use schema::SchemaError;
+pub use sequencer::{Moment, OfferView, QueueView, Sequencer, Snapshot, Standing, WindowView};
+pub use types::{Registered, TypeError, TypeFault, Types};
 pub use uuid::Uuid;

@@ -12,12 +12,14 @@ use uuid::Uuid;
 pub enum Rule {
     /// A window opens.
     Opened(Terms),
-    /// The outcome of a window, fixed before anybody may enter, told when it is decided (a quiz's answer).
+    /// What is fixed and told only when a window is decided: its seed, the answer of a quiz. Hidden.
     Committed(Committed),
     /// Somebody entered a window.
     Entered(Entered),
     /// A soft close moved a window's end.
     Extended(Extended),
+    /// A host ended a window early.
+    Shortened(Shortened),
     /// A window was decided.
     Decided(Outcome),
     /// A limited quantity is offered.
@@ -28,11 +30,15 @@ pub enum Rule {
     Confirmed(Unit),
     /// A taken unit came back: released or expired.
     Returned(Unit),
-    /// A window or an offer ended without a result, or an event was taken back.
+    /// A window or an offer ended without a result, or what waited in a queue was taken back.
     Withdrawn {
-        /// The event that opened it.
+        /// The event that opened it; of a queue, the one that will not be shown.
         subject: Uuid,
     },
+    /// Waits in a queue. Hidden: nobody sees it before its turn.
+    Queued(Queued),
+    /// Its turn in a queue has come.
+    Shown(Shown),
 }
 
 /// Terms of a window (fairness spec 1), fixed when it opens. Times are media times: each viewer has
@@ -105,8 +111,12 @@ pub struct SoftClose {
 pub struct Committed {
     /// The window.
     pub window: Uuid,
-    /// The choice that will turn out right.
-    pub outcome: u16,
+    /// The choice that will turn out right, where the rule needs one and it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<u16>,
+    /// The seed whose digest the terms hold, hexadecimal; `None` where a host tells an outcome later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<String>,
 }
 
 /// See [`Rule::Entered`].
@@ -139,6 +149,17 @@ pub struct Extended {
     pub count: u32,
     /// The entry that moved it.
     pub by_n: u64,
+}
+
+/// See [`Rule::Shortened`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shortened {
+    /// The window.
+    pub window: Uuid,
+    /// The new T_c.
+    pub closes: MediaTime,
+    /// The new T_r.
+    pub reveal: MediaTime,
 }
 
 /// See [`Rule::Decided`].
@@ -192,6 +213,9 @@ pub struct Offer {
     pub per_person: u32,
     /// How long a unit stays taken without being confirmed.
     pub hold: Span,
+    /// Whoever took a unit may confirm it; otherwise only a host or the tenant's own system.
+    #[serde(default)]
+    pub owner_confirms: bool,
 }
 
 /// One unit of an offer changing hands.
@@ -205,4 +229,23 @@ pub struct Unit {
     pub until: MediaTime,
     /// Units left for others after this.
     pub left: u32,
+}
+
+/// See [`Rule::Queued`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queued {
+    /// The id its event will have.
+    pub item: Uuid,
+    /// How long it will be shown.
+    pub show: Span,
+}
+
+/// See [`Rule::Shown`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// The entry that put it into the queue; `None` where it did not have to wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued_n: Option<u64>,
+    /// When the next one may follow, on the node's timeline clock.
+    pub until: MediaTime,
 }

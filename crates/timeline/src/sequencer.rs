@@ -1,19 +1,35 @@
-//! The one writer of a room: gives each event its place in the order.
+//! The one writer of a room: gives everything its place in the order, and carries out what the types' rules say.
+//!
+//! Event sourcing: a command is checked against the state, becomes one or more [`Entry`]s, and only applying an entry
+//! changes the state. So a state resumed from the log equals the one that wrote it. What is staged and not yet
+//! durable counts already: if the append fails, throw the sequencer away and resume from the log.
 
-use crate::Lane;
-use crate::{
-    At, Body, Entry, Event, NewEvent, Refused,
-    event::{AHEAD_MAX, BEHIND_MAX, MOVED_MAX},
-};
-use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    sync::Arc,
-};
+mod commands;
+mod enter;
+mod events;
+mod lanes;
+mod latest;
+mod queue;
+mod refusal;
+mod snapshot;
+mod stage;
+mod stock;
+mod timeout;
+mod verbs;
+mod window;
+
+pub use snapshot::{OfferView, QueueView, Snapshot, Standing, WindowView};
+
+use crate::{Ack, Body, Command, Entry, Event, Hidden, Lane, Person, Rule, Sender, Types};
+use commands::Commands;
+use events::Events;
+use latest::Latest;
+use queue::Queues;
+use std::{collections::BTreeMap, sync::Arc};
+use stock::Offers;
 use unisono_base::{Epoch, MediaTime, RoomId};
 use uuid::Uuid;
-
-/// Commands remembered per room, so that repeating one makes nothing new. The oldest is forgotten.
-const COMMANDS_MAX: usize = 1_024;
+use window::Windows;
 
 /// What the sequencer must know of the world at one moment.
 #[derive(Clone, Copy, Debug)]
@@ -24,154 +40,207 @@ pub struct Moment {
     pub newest: Option<MediaTime>,
     /// The running epoch of the stream, if there is one.
     pub epoch: Option<Epoch>,
-    /// Ten fresh random bytes for the event's id.
-    pub random: [u8; 10],
+    /// A fresh random seed: ids and the seeds of windows are derived from it. One may serve a whole batch.
+    pub random: [u8; 32],
 }
 
-/// What became of a request.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Prepared {
-    /// A new entry: make it durable, then [`Sequencer::commit`] it, then tell the room.
-    New(Entry),
-    /// The command was carried out before; this is what it made.
-    Known(Arc<Event>),
-}
-
-/// The order of one room. Two steps, so that nothing is told before it is durable: [`Self::prepare`] changes
-/// nothing, [`Self::commit`] takes the entry in.
+/// See the module.
 #[derive(Debug)]
 pub struct Sequencer {
+    types: Arc<Types>,
+    state: State,
+    staged: Vec<Entry>,
+    /// Values derived so far, so that no two are equal within a batch.
+    derived: u64,
+}
+
+/// Everything that follows from the log alone.
+#[derive(Debug, PartialEq)]
+struct State {
     room: RoomId,
     term: u64,
     last_n: u64,
     last_seq: u64,
     epoch: Epoch,
     lanes: BTreeMap<Lane, MediaTime>,
-    commands: HashMap<Uuid, Arc<Event>>,
-    command_order: VecDeque<Uuid>,
+    commands: Commands,
+    events: Events,
+    latest: Latest,
+    windows: Windows,
+    offers: Offers,
+    queues: Queues,
+}
+
+/// One entry with what the rules of classes need of it, whether it is an event or hidden.
+struct Fact<'a> {
+    n: u64,
+    ty: &'a str,
+    cause: Option<Uuid>,
+    person: Option<&'a Person>,
+    data: &'a serde_json::Value,
+    event: Option<&'a Arc<Event>>,
 }
 
 impl Sequencer {
-    /// The sequencer of a room whose log ends with `entries`, oldest first; none for a room that is new.
-    pub fn resume<'a>(room: RoomId, entries: impl IntoIterator<Item = &'a Entry>) -> Self {
-        let mut sequencer = Self {
+    /// The sequencer of a room whose log is empty, or is about to be applied.
+    pub fn new(room: RoomId, types: Arc<Types>) -> Self {
+        let state = State {
             room,
             term: 0,
             last_n: 0,
             last_seq: 0,
             epoch: Epoch::default(),
             lanes: BTreeMap::new(),
-            commands: HashMap::new(),
-            command_order: VecDeque::new(),
+            commands: Commands::default(),
+            events: Events::default(),
+            latest: Latest::default(),
+            windows: Windows::default(),
+            offers: Offers::default(),
+            queues: Queues::default(),
         };
-        for entry in entries {
-            sequencer.commit(entry);
+        Self { types, state, staged: Vec::new(), derived: 0 }
+    }
+
+    /// Takes an entry of the log in. Give all of them in order, then [`Self::begin_term`].
+    pub fn apply(&mut self, entry: &Entry) {
+        self.state.apply(entry, &self.types);
+    }
+
+    /// Begins a new incarnation: one more than the log's last.
+    pub fn begin_term(&mut self) {
+        self.state.term += 1;
+    }
+
+    /// Carries a command out. What it writes is staged at once; give the answer to nobody before
+    /// [`Self::take_entries`] is durable. A command that was carried out before is answered as it was then.
+    pub fn handle_command(&mut self, command: Command, sender: &Sender, moment: Moment) -> Ack {
+        let cmd_id = command.cmd_id;
+        if let Some(done) = self.state.commands.get(cmd_id) {
+            return done.again(cmd_id);
         }
-        sequencer.term += 1;
-        sequencer
+        self.carry_out(command, sender, moment).unwrap_or_else(|refusal| refusal.ack(cmd_id))
     }
 
-    /// `n` of the last entry, 0 before the first: what the next append expects.
+    /// Does what is due: decides windows, returns units that were not paid, moves queues on. Early calls are harmless;
+    /// at most 1,024 steps a call, so ask [`Self::poll_timeout`] again.
+    pub fn handle_timeout(&mut self, moment: Moment) {
+        for _ in 0..STEPS_MAX {
+            match self.next_due() {
+                Some((at, due)) if at <= moment.now => self.do_due(due, moment),
+                _ => return,
+            }
+        }
+    }
+
+    /// When to call [`Self::handle_timeout`] next, on the node's timeline clock.
+    pub fn poll_timeout(&self) -> Option<MediaTime> {
+        self.next_due().map(|(at, _)| at)
+    }
+
+    /// What was staged since the last call, in order: append it, and only then answer and tell.
+    pub fn take_entries(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.staged)
+    }
+
+    /// What somebody needs who comes late.
+    pub fn snapshot(&self) -> Snapshot {
+        self.state.snapshot()
+    }
+
+    /// `n` of the last entry, staged ones included; 0 before the first.
     pub fn last_n(&self) -> u64 {
-        self.last_n
+        self.state.last_n
     }
 
-    /// `seq` of the last event, 0 before the first.
+    /// `seq` of the last event, staged ones included; 0 before the first.
     pub fn last_seq(&self) -> u64 {
-        self.last_seq
+        self.state.last_seq
     }
 
     /// This incarnation.
     pub fn term(&self) -> u64 {
-        self.term
+        self.state.term
     }
 
-    /// Makes the entry that `new` would be. An `at` that lies before the last one of its lane is moved up to it,
-    /// by at most 5 s; beyond that the event is refused, because a caller would not recognise it.
-    pub fn prepare(&self, new: NewEvent, moment: Moment) -> Result<Prepared, Refused> {
-        if let Some(known) = new.cmd_id.and_then(|cmd| self.commands.get(&cmd)) {
-            return Ok(Prepared::Known(known.clone()));
-        }
-        new.check()?;
-        let at = self.in_lane(new.lane, resolve(new.at, moment)?)?;
-        let millis = u64::try_from(moment.now.as_micros() / 1_000).unwrap_or(0);
-        let event = Event {
-            room: self.room.clone(),
-            epoch: moment.epoch.unwrap_or(self.epoch),
-            seq: self.last_seq + 1,
-            id: uuid::Builder::from_unix_timestamp_millis(millis, &moment.random).into_uuid(),
-            lane: new.lane,
-            ty: new.ty,
-            at,
-            dur: new.dur,
-            ttl: new.ttl,
-            late: new.late.unwrap_or(new.lane.late()),
-            actor: new.actor,
-            cause: new.cmd_id,
-            subject: None,
-            supersedes: None,
-            cancels: None,
-            rule: None,
-            data: new.data,
-        };
-        let body = Body::Event(Arc::new(event));
-        Ok(Prepared::New(Entry { n: self.last_n + 1, term: self.term, t: moment.now, body }))
+    /// The types from now on. Windows and offers that are open keep the terms they opened with.
+    pub fn set_types(&mut self, types: Arc<Types>) {
+        self.types = types;
     }
+}
 
-    /// Takes a durable entry in: the one just prepared, or those of the log in order.
-    pub fn commit(&mut self, entry: &Entry) {
+impl State {
+    fn apply(&mut self, entry: &Entry, types: &Types) {
         self.last_n = entry.n;
         self.term = self.term.max(entry.term);
-        let Body::Event(event) = &entry.body else { return };
+        self.commands.forget_expired(entry.t);
+        match &entry.body {
+            Body::Event(event) => self.apply_event(entry, event, types),
+            Body::Hidden(hidden) => self.apply_hidden(entry, hidden),
+        }
+        self.commands.remember(entry, &self.windows);
+    }
+
+    fn apply_event(&mut self, entry: &Entry, event: &Arc<Event>, types: &Types) {
         self.last_seq = event.seq;
         self.epoch = event.epoch;
         let lane = self.lanes.entry(event.lane).or_insert(event.at);
         *lane = event.at.max(*lane);
-        if let Some(cmd) = event.cause {
-            self.remember(cmd, event.clone());
+        self.events.insert(event);
+        self.latest.apply(event, types);
+        if let Some(rule) = &event.rule {
+            let fact = Fact {
+                n: entry.n,
+                ty: &event.ty,
+                cause: event.cause,
+                person: event.actor.as_ref(),
+                data: &event.data,
+                event: Some(event),
+            };
+            self.apply_rule(rule, &fact);
+        }
+        if let Some(cancelled) = event.cancels {
+            self.queues.end(cancelled);
         }
     }
 
-    fn in_lane(&self, lane: Lane, at: MediaTime) -> Result<MediaTime, Refused> {
-        match self.lanes.get(&lane) {
-            Some(&last) if last - at > MOVED_MAX => {
-                Err(Refused::LaneIsAhead { lane, last: last.as_micros() })
+    fn apply_hidden(&mut self, entry: &Entry, hidden: &Hidden) {
+        self.epoch = hidden.epoch;
+        let fact = Fact {
+            n: entry.n,
+            ty: &hidden.ty,
+            cause: hidden.cause,
+            person: hidden.person.as_ref(),
+            data: &hidden.data,
+            event: None,
+        };
+        self.apply_rule(&hidden.rule, &fact);
+    }
+
+    fn apply_rule(&mut self, rule: &Rule, fact: &Fact<'_>) {
+        match rule {
+            Rule::Opened(terms) => self.windows.open(terms, fact),
+            Rule::Committed(committed) => self.windows.commit(committed),
+            Rule::Entered(entered) => self.windows.enter(entered, fact),
+            Rule::Extended(extended) => self.windows.extend(extended),
+            Rule::Shortened(shortened) => self.windows.shorten(shortened),
+            Rule::Decided(outcome) => self.windows.decided(outcome, fact),
+            Rule::Offered(offer) => self.offers.open(offer, fact),
+            Rule::Reserved(unit) => self.offers.reserve(unit, fact),
+            Rule::Confirmed(unit) => self.offers.confirm(unit),
+            Rule::Returned(unit) => self.offers.give_back(unit),
+            Rule::Withdrawn { subject } => {
+                self.windows.withdraw(*subject);
+                self.offers.withdraw(*subject);
+                self.queues.end(*subject);
             }
-            Some(&last) => Ok(at.max(last)),
-            None => Ok(at),
-        }
-    }
-
-    fn remember(&mut self, cmd: Uuid, event: Arc<Event>) {
-        if self.commands.insert(cmd, event).is_some() {
-            return;
-        }
-        self.command_order.push_back(cmd);
-        if self.command_order.len() > COMMANDS_MAX
-            && let Some(oldest) = self.command_order.pop_front()
-        {
-            self.commands.remove(&oldest);
+            Rule::Queued(queued) => self.queues.wait(queued, fact),
+            Rule::Shown(shown) => self.queues.show(shown, fact),
         }
     }
 }
 
-/// The T that `at` means. The newest frame is now unless it is old: then the publisher is away, and the event is
-/// for the frame that comes next.
-fn resolve(at: At, moment: Moment) -> Result<MediaTime, Refused> {
-    let At::T(t) = at else {
-        return Ok(moment.newest.filter(|t| moment.now - *t <= BEHIND_MAX).unwrap_or(moment.now));
-    };
-    // Compared as numbers: a T from outside may be anything, and a difference of two could overflow.
-    let ahead = i128::from(t.as_micros()) - i128::from(moment.now.as_micros());
-    let seconds = (ahead.abs() / 1_000_000) as i64;
-    if ahead > i128::from(AHEAD_MAX.as_micros()) {
-        return Err(Refused::TooFarAhead(seconds));
-    }
-    if -ahead > i128::from(BEHIND_MAX.as_micros()) {
-        return Err(Refused::TooOld(seconds));
-    }
-    Ok(t)
-}
+/// Steps of one [`Sequencer::handle_timeout`], so that one batch stays within what a log takes at once.
+const STEPS_MAX: usize = 1_024;
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,9 @@
 //! One signed POST: a short time, no redirect, no proxy, a bounded answer.
 
-use crate::{Secret, sign::signatures};
+use crate::Secret;
 use reqwest::{Url, header, redirect};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use unisono_auth::signatures;
 
 /// A receiver has so long for one delivery.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(10);

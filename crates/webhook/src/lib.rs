@@ -13,7 +13,6 @@ mod event;
 mod gate;
 mod metrics;
 mod outbox;
-mod sign;
 
 pub use client::{Client, ClientError};
 pub use config::{Endpoint, EndpointError, GateConfig, Unanswered};
@@ -21,4 +20,4 @@ pub use delivery::Sender;
 pub use event::EventKind;
 pub use gate::ViewGate;
 pub use metrics::Metrics;
-pub use sign::{Secret, SecretError};
+pub use unisono_auth::{Secret, SecretError};

@@ -57,7 +57,7 @@ pub(crate) fn view(context: &Context, presented: &Presented, stream: &StreamId) 
     allow(context, presented, Action::View, stream)
 }
 
-fn allow(
+pub(crate) fn allow(
     context: &Context,
     presented: &Presented,
     action: Action,

@@ -1,6 +1,13 @@
 //! `GET /api/v1/rooms/{room}` and the choice of how its feed is carried.
 
-use crate::{Context, access, post::parse_room, sse, websocket};
+use crate::{
+    Context, access,
+    commands::explain,
+    post::parse_room,
+    sse,
+    visitor::{self, Claims},
+    websocket::{self, Guest},
+};
 use axum::{
     Extension, Json,
     extract::{
@@ -16,13 +23,21 @@ use std::{net::SocketAddr, sync::Arc, time::Instant};
 use unisono_api::{Presented, Problem, RoomView};
 use unisono_base::RoomId;
 use unisono_hub::{Entrance, Role};
-use unisono_room::{Feed, SubscribeError};
+use unisono_room::{Feed, Start, Visitor};
+use unisono_timeline::{self as timeline, Person};
 
 /// Query of a feed.
 #[derive(Debug, Deserialize)]
 pub(crate) struct From {
-    /// The first `seq` wanted; without it the feed starts now.
+    /// The first `seq` wanted; without it the feed starts with the room as it stands.
     from_seq: Option<u64>,
+    /// So many of the last events, as history.
+    #[serde(default)]
+    tail: u32,
+    /// See [`Claims::guest`].
+    guest: Option<String>,
+    /// See [`Claims::name`].
+    name: Option<String>,
 }
 
 /// What a feed says beside its events.
@@ -37,6 +52,29 @@ pub(crate) enum Notice<'a> {
         seq: u64,
         /// The node's timeline clock, microseconds.
         t: i64,
+        /// Who the reader is here.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        person: Option<&'a Person>,
+        /// What they may do.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        role: Option<timeline::Role>,
+        /// The connection's number.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        session: Option<u64>,
+    },
+    /// Answer to a round of the clock exchange (timeline spec 11), microseconds.
+    Clock {
+        /// The client's own word.
+        t0: i64,
+        /// When it came in.
+        t1: i64,
+        /// When this went out.
+        t2: i64,
+    },
+    /// Something the client said was not understood.
+    Error {
+        /// What, in words.
+        words: &'a str,
     },
     /// The client was too slow; events from `from_seq` on follow, `lost` before it are gone.
     Lagged {
@@ -62,8 +100,8 @@ pub(crate) async fn room(
     let room = parse_room(&room)?;
     access::view(&context, &presented, room.stream())?;
     let name = room.to_string();
-    let (seq, subscribers) = context.rooms.look(room).await.map_err(|error| explain(&error))?;
-    Ok(Json(RoomView { room: name, seq, subscribers }))
+    let look = context.rooms.look(room).await.map_err(|error| explain(&error))?;
+    Ok(Json(RoomView { room: name, seq: look.seq, subscribers: look.feeds, members: look.members }))
 }
 
 /// The feed, as a WebSocket or as server-sent events.
@@ -77,15 +115,18 @@ pub(crate) async fn get(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let room = parse_room(&room)?;
-    let pass = access::view(&context, &presented, room.stream())?;
-    let Query(From { from_seq }) =
-        query.map_err(|_| Problem::bad_request("from_seq must be a whole number, the first seq wanted"))?;
+    let Query(From { from_seq, tail, guest, name }) = query.map_err(|_| {
+        Problem::bad_request("from_seq and tail must be whole numbers: the first seq wanted, and how many to begin with")
+    })?;
+    let address = peer.map(|Extension(ConnectInfo(peer))| peer);
+    let claims = Claims { guest, name };
+    let (visitor, pass) = visitor::identify(&context, &room, &presented, &claims, (address, &headers))?;
     let enter = |protocol| {
         let entrance = Entrance {
             role: Role::Reader,
             protocol,
             stream: room.stream().clone(),
-            address: peer.map(|Extension(ConnectInfo(peer))| peer.ip()),
+            address: address.map(|peer| peer.ip()),
             who: pass.id(),
             token: pass.token().map(str::to_owned),
             since: Instant::now(),
@@ -98,8 +139,8 @@ pub(crate) async fn get(
     if let Ok(upgrade) = upgrade {
         let ticket = enter("websocket")?;
         let pass = access::enter(&context, pass)?;
-        let feed = open(&context, room.clone(), from_seq).await?;
-        return Ok(websocket::answer(context, upgrade, room, (pass, ticket), feed));
+        let feed = open(&context, room.clone(), start(from_seq, tail), Some(&visitor)).await?;
+        return Ok(websocket::answer(context, upgrade, room, Guest { visitor, pass, ticket }, feed));
     }
     let accepts_sse = headers
         .get_all(header::ACCEPT)
@@ -116,14 +157,19 @@ pub(crate) async fn get(
     let from_seq = last.map(|last| last.saturating_add(1)).or(from_seq);
     let ticket = enter("sse")?;
     let pass = access::enter(&context, pass)?;
-    let feed = open(&context, room.clone(), from_seq).await?;
-    Ok(sse::answer(context, &room, (pass, ticket), feed))
+    let feed = open(&context, room.clone(), start(from_seq, tail), Some(&visitor)).await?;
+    Ok(sse::answer(context, &room, Guest { visitor, pass, ticket }, feed))
 }
 
-async fn open(context: &Context, room: RoomId, from_seq: Option<u64>) -> Result<Feed, Problem> {
-    context.rooms.subscribe(room, from_seq).await.map_err(|error| explain(&error))
+fn start(from_seq: Option<u64>, tail: u32) -> Start {
+    from_seq.map_or(Start::Standing { tail }, Start::From)
 }
 
-fn explain(error: &SubscribeError) -> Problem {
-    Problem::unavailable(error.to_string()).retry_after(5)
+async fn open(
+    context: &Context,
+    room: RoomId,
+    start: Start,
+    visitor: Option<&Visitor>,
+) -> Result<Feed, Problem> {
+    context.rooms.subscribe(room, start, visitor).await.map_err(|error| explain(&error))
 }

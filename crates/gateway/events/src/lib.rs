@@ -1,21 +1,32 @@
 //! The API's door to rooms and streams: events in by POST, out by WebSocket or server-sent events, and what is live.
 //!
 //! ```text
-//! POST /api/v1/rooms/{room}/events           an event in (admin key or this machine)
 //! GET  /api/v1/rooms/{room}/events           the feed: WebSocket, or SSE by Accept; ?from_seq=N resumes
-//! GET  /api/v1/rooms/{room}                  last seq, open feeds
+//! POST /api/v1/rooms/{room}/events           a host's free event
+//! POST /api/v1/rooms/{room}/commands         whatever a room can be asked for; the feed takes the same
+//! GET  /api/v1/rooms/{room}[/snapshot]       last seq, open feeds; the room as it stands
+//! POST /api/v1/rooms/{room}/inbox            commands signed by the tenant's own systems
+//! GET  /api/v1/rooms/{room}/log              the log, for `unisono verify`; POST .../erase forgets
+//! POST /api/v1/rooms/{room}/moderation       mute, ban, slow mode
+//! PUT  /api/v1/rooms/{room}/{gate|lockstep}  nobody sees it early; everybody sees it at once
+//! GET  /api/v1/types; PUT, DELETE /{name}    types of events
 //! GET  /api/v1/streams[/{app}/{name}]        streams with tracks, viewers and notes
 //! ```
 //!
 //! Order, durability and history are the [`unisono_room`] crate's; here are only HTTP and its clients.
 
 mod access;
+mod commands;
+mod conduct;
 mod feed;
 mod gateway;
+mod history;
+mod inbox;
 mod metrics;
 mod post;
 mod sse;
 mod streams;
+mod visitor;
 mod websocket;
 
 pub use access::is_this_machine;

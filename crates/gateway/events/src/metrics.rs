@@ -6,11 +6,13 @@ use prometheus_client::{
     registry::Registry,
 };
 use std::sync::Arc;
+use unisono_timeline::Status;
 
 /// Counters under `unisono_events_…`.
 #[derive(Debug, Default)]
 pub struct Metrics {
     posts: Family<PostLabels, Counter>,
+    commands: Family<CommandLabels, Counter>,
     feeds: Family<FeedLabels, Gauge>,
     sent: Counter,
     bytes: Counter,
@@ -21,6 +23,11 @@ pub struct Metrics {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PostLabels {
     status: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CommandLabels {
+    status: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -57,6 +64,7 @@ impl Metrics {
         let metrics = Self::default();
         let registry = registry.sub_registry_with_prefix("unisono_events");
         registry.register("posts", "Events posted, by HTTP status", metrics.posts.clone());
+        registry.register("commands", "Commands on feeds, by answer", metrics.commands.clone());
         registry.register("feeds", "Open feeds", metrics.feeds.clone());
         registry.register("sent", "Events sent on feeds", metrics.sent.clone());
         registry.register("sent_bytes", "Bytes of events sent on feeds", metrics.bytes.clone());
@@ -68,8 +76,13 @@ impl Metrics {
         self.posts.get_or_create(&PostLabels { status }).inc();
     }
 
-    pub(crate) fn sent(&self, bytes: usize) {
-        self.sent.inc();
+    /// A command was answered; `None`: by an error.
+    pub(crate) fn commanded(&self, status: Option<Status>) {
+        self.commands.get_or_create(&CommandLabels { status: status.map_or("error", Status::as_str) }).inc();
+    }
+
+    pub(crate) fn sent(&self, events: usize, bytes: usize) {
+        self.sent.inc_by(events as u64);
         self.bytes.inc_by(bytes as u64);
     }
 

@@ -4,7 +4,7 @@ use crate::{
     Context, access,
     feed::Notice,
     metrics::{Dropped, OpenFeed, Transport},
-    websocket::RECHECK_EVERY,
+    websocket::{Guest, RECHECK_EVERY},
 };
 use axum::{
     http::{HeaderValue, header},
@@ -14,10 +14,8 @@ use axum::{
     },
 };
 use futures_util::stream;
-use std::{convert::Infallible, sync::Arc, time::Duration};
-use unisono_auth::Pass;
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 use unisono_base::RoomId;
-use unisono_hub::Ticket;
 use unisono_room::{Feed, FeedItem};
 
 /// A comment when nothing happens, so that proxies keep the connection.
@@ -25,25 +23,26 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 struct Session {
     context: Arc<Context>,
-    pass: Pass,
-    ticket: Ticket,
+    guest: Guest,
     feed: Feed,
-    hello: Option<String>,
+    /// To be sent, in order: at most what one item of the feed holds.
+    ready: VecDeque<Event>,
     _open: OpenFeed,
 }
 
 /// Streams the feed. What a slow client does not take stays in the room; hyper holds one event for it.
-pub(crate) fn answer(
-    context: Arc<Context>,
-    room: &RoomId,
-    (pass, ticket): (Pass, Ticket),
-    feed: Feed,
-) -> Response {
-    let room = room.to_string();
-    let hello = Notice::Hello { room: &room, seq: feed.last_at_start(), t: context.rooms.clock_micros() };
-    let hello = Some(hello.json());
+pub(crate) fn answer(context: Arc<Context>, room: &RoomId, guest: Guest, feed: Feed) -> Response {
+    let hello = Notice::Hello {
+        room: &room.to_string(),
+        seq: feed.last_at_start(),
+        t: context.rooms.clock_micros(),
+        person: Some(&guest.visitor.person),
+        role: Some(guest.visitor.role),
+        session: None,
+    };
+    let ready = VecDeque::from([Event::default().event("hello").data(hello.json())]);
     let open = context.metrics.feed(Transport::Sse);
-    let session = Session { context, pass, ticket, feed, hello, _open: open };
+    let session = Session { context, guest, feed, ready, _open: open };
     let events = stream::unfold(session, |mut session| async move {
         let event = session.next().await?;
         Some((Ok::<_, Infallible>(event), session))
@@ -58,38 +57,53 @@ pub(crate) fn answer(
 
 impl Session {
     fn may_stay(&self) -> bool {
-        self.ticket.session().stop_words().is_none() && access::holds(&self.context, &self.pass)
+        self.guest.ticket.session().stop_words().is_none()
+            && !self.context.rooms.is_banned(&self.feed, &self.guest.visitor.person)
+            && access::holds(&self.context, &self.guest.pass)
     }
 
     async fn next(&mut self) -> Option<Event> {
-        if let Some(hello) = self.hello.take() {
-            return Some(Event::default().event("hello").data(hello));
-        }
-        let item = loop {
-            tokio::select! {
-                () = self.context.stop.cancelled() => return None,
-                item = self.feed.next() => break item?,
-                () = tokio::time::sleep(RECHECK_EVERY) => {}
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(event);
             }
+            let item = tokio::select! {
+                () = self.context.stop.cancelled() => return None,
+                item = self.feed.next() => Some(item?),
+                () = tokio::time::sleep(RECHECK_EVERY) => None,
+            };
             if !self.may_stay() {
                 return None;
             }
-        };
-        if !self.may_stay() {
-            return None;
+            if let Some(item) = item {
+                self.take(item);
+            }
         }
-        Some(match item {
-            FeedItem::Event(event) => {
-                let json = event.json();
-                self.context.metrics.sent(json.len());
-                self.ticket.session().add_bytes(json.len() as u64);
-                let text = String::from_utf8_lossy(&json);
-                Event::default().event("event").id(event.event().seq.to_string()).data(text)
+    }
+
+    fn take(&mut self, item: FeedItem) {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        match item {
+            FeedItem::Events(batch) => {
+                let bytes = batch.events().iter().map(|(_, json)| json.len()).sum();
+                self.context.metrics.sent(batch.events().len(), bytes);
+                self.guest.ticket.session().add_bytes(bytes as u64);
+                let events = batch.events().iter();
+                self.ready.extend(events.map(|(event, json)| {
+                    Event::default().event("event").id(event.seq.to_string()).data(text(json))
+                }));
+            }
+            FeedItem::Notice(notice) => {
+                self.ready.push_back(Event::default().event(notice.kind).data(text(&notice.message)));
+            }
+            FeedItem::Snapshot(standing) => {
+                self.ready.push_back(Event::default().event("snapshot").data(text(&standing.message)));
             }
             FeedItem::Lagged { from_seq, lost } => {
                 self.context.metrics.dropped(Dropped::EventsLost, lost);
-                Event::default().event("lagged").data(Notice::Lagged { from_seq, lost }.json())
+                let lagged = Notice::Lagged { from_seq, lost }.json();
+                self.ready.push_back(Event::default().event("lagged").data(lagged));
             }
-        })
+        }
     }
 }

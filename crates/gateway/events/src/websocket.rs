@@ -1,20 +1,27 @@
-//! A feed by WebSocket: JSON text messages, one event each.
+//! A feed by WebSocket: JSON text messages, events in batches one way, commands the other.
+
+mod client;
 
 use crate::{
     Context, access,
+    commands::{Unanswered, ack_message, tagged, too_long},
     feed::Notice,
     metrics::{Dropped, Transport},
+    post::BODY_MAX,
 };
 use axum::{
     extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code},
     response::Response,
 };
+use client::{ClientMessage, Link};
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use unisono_auth::Pass;
 use unisono_base::RoomId;
 use unisono_hub::Ticket;
-use unisono_room::{Feed, FeedItem};
+use unisono_room::{Feed, FeedItem, RoomError, Submitted, Visitor};
+use unisono_timeline::Ack;
 
 /// How often a reader's token is asked whether it still holds.
 pub(crate) const RECHECK_EVERY: Duration = Duration::from_secs(1);
@@ -25,23 +32,39 @@ const SILENT_FOR: Duration = Duration::from_secs(40);
 /// A client that takes nothing for this long is cut off. Until then only its socket's buffer and one message wait:
 /// the room's events stay in the room.
 const STUCK_FOR: Duration = Duration::from_secs(10);
-/// Clients have nothing to say here yet.
-const MESSAGE_MAX: usize = 4 * 1_024;
+/// Commands of one client under way; beyond it nothing more is read from it until one is answered.
+const UNDER_WAY_MAX: usize = 32;
+/// Messages that nobody can understand; then the client is cut off.
+const NONSENSE_MAX: u32 = 16;
+
+/// Who is at the other end.
+pub(crate) struct Guest {
+    pub(crate) visitor: Visitor,
+    pub(crate) pass: Pass,
+    pub(crate) ticket: Ticket,
+}
 
 /// Accepts the upgrade; the feed runs until client, room or server ends it.
 pub(crate) fn answer(
     context: Arc<Context>,
     upgrade: WebSocketUpgrade,
     room: RoomId,
-    (pass, ticket): (Pass, Ticket),
+    guest: Guest,
     feed: Feed,
 ) -> Response {
-    let upgrade = upgrade.max_message_size(MESSAGE_MAX).max_frame_size(MESSAGE_MAX).write_buffer_size(0);
+    let upgrade = upgrade.max_message_size(BODY_MAX).max_frame_size(BODY_MAX).write_buffer_size(0);
     upgrade.on_upgrade(move |socket| async move {
         let _open = context.metrics.feed(Transport::WebSocket);
-        let mut session = Session { context: &context, pass, ticket, socket };
-        let ended = session.run(&room, feed).await;
-        tracing::debug!(%room, ?ended, "feed ended");
+        let session = Session {
+            context: &context,
+            link: Link::new(),
+            room,
+            guest,
+            socket,
+            under_way: FuturesUnordered::new(),
+        };
+        let ended = session.run(feed).await;
+        tracing::debug!(?ended, "feed ended");
         if let Ended::Dropped(reason) = ended {
             context.metrics.dropped(reason, 1);
         }
@@ -50,10 +73,15 @@ pub(crate) fn answer(
 
 struct Session<'a> {
     context: &'a Context,
-    pass: Pass,
-    ticket: Ticket,
+    room: RoomId,
+    guest: Guest,
+    link: Link,
     socket: WebSocket,
+    under_way: FuturesUnordered<UnderWay>,
 }
+
+/// A command whose answer has not come.
+type UnderWay = std::pin::Pin<Box<dyn Future<Output = (String, Result<Ack, RoomError>)> + Send>>;
 
 /// Why a feed ended.
 #[derive(Debug)]
@@ -64,66 +92,171 @@ enum Ended {
 }
 
 impl Session<'_> {
-    async fn run(&mut self, room: &RoomId, feed: Feed) -> Ended {
-        match self.speak(room, feed).await {
+    async fn run(mut self, mut feed: Feed) -> Ended {
+        let ended = match self.speak(&mut feed).await {
             Err(ended) | Ok(ended) => ended,
-        }
+        };
+        self.context.rooms.report_latency(&feed, self.link.session(), None);
+        ended
     }
 
     /// `Err` only cuts the way short; both sides say why it ended.
-    async fn speak(&mut self, room: &RoomId, mut feed: Feed) -> Result<Ended, Ended> {
-        let room = room.to_string();
-        let hello =
-            Notice::Hello { room: &room, seq: feed.last_at_start(), t: self.context.rooms.clock_micros() };
-        self.send(Message::Text(hello.json().into())).await?;
-        let mut pings = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+    async fn speak(&mut self, feed: &mut Feed) -> Result<Ended, Ended> {
+        self.greet(feed).await?;
+        let mut pings = interval_at(Instant::now(), PING_EVERY);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut rechecks = interval_at(Instant::now() + RECHECK_EVERY, RECHECK_EVERY);
         rechecks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = Instant::now();
         let stop = self.context.stop.clone();
         loop {
+            let has_room = self.under_way.len() < UNDER_WAY_MAX;
             tokio::select! {
                 () = stop.cancelled() => return self.close(close_code::AWAY, "the server is going down").await,
+                Some((cmd_id, answer)) = self.under_way.next() => self.acknowledge(&cmd_id, answer).await?,
                 item = feed.next() => match item {
                     Some(item) => self.item(item).await?,
                     None => return self.close(close_code::ERROR, "the room's log cannot be read").await,
                 },
-                message = self.socket.recv() => match message {
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(Ended::ByClient),
-                    Some(Ok(_)) => heard = Instant::now(),
-                },
-                _ = rechecks.tick() => if self.ticket.session().stop_words().is_some() {
-                    return self.close(close_code::POLICY, "closed by the server's operator").await;
-                } else if !access::holds(self.context, &self.pass) {
-                    return self.close(close_code::POLICY, "the token was revoked or has expired").await;
+                message = self.socket.recv(), if has_room => {
+                    heard = Instant::now();
+                    if let Some(ended) = self.hear(message, feed).await? {
+                        return Ok(ended);
+                    }
+                }
+                _ = rechecks.tick() => if let Some(words) = self.must_go(feed) {
+                    return self.close(close_code::POLICY, words).await;
                 },
                 _ = pings.tick() => {
                     if heard.elapsed() >= SILENT_FOR {
                         return Ok(Ended::Dropped(Dropped::ClientSilent));
                     }
-                    self.send(Message::Ping(bytes::Bytes::new())).await?;
+                    let ping = self.link.ping();
+                    self.send(Message::Ping(ping)).await?;
                 }
             }
         }
     }
 
-    async fn item(&mut self, item: FeedItem) -> Result<(), Ended> {
-        let text = match item {
-            FeedItem::Event(event) => {
-                let message = event.message();
-                self.context.metrics.sent(message.len());
-                self.ticket.session().add_bytes(message.len() as u64);
-                // Ours is UTF-8 by construction; checked again because the type asks for it.
-                let Ok(text) = Utf8Bytes::try_from(message) else { return Ok(()) };
-                text
+    async fn greet(&mut self, feed: &Feed) -> Result<(), Ended> {
+        let hello = Notice::Hello {
+            room: &self.room.to_string(),
+            seq: feed.last_at_start(),
+            t: self.context.rooms.clock_micros(),
+            person: Some(&self.guest.visitor.person),
+            role: Some(self.guest.visitor.role),
+            session: Some(self.link.session()),
+        };
+        self.say(hello.json()).await
+    }
+
+    fn must_go(&self, feed: &Feed) -> Option<&'static str> {
+        if self.guest.ticket.session().stop_words().is_some() {
+            return Some("closed by the server's operator");
+        }
+        if self.context.rooms.is_banned(feed, &self.guest.visitor.person) {
+            return Some("you are banned from this room");
+        }
+        (!access::holds(self.context, &self.guest.pass)).then_some("the token was revoked or has expired")
+    }
+
+    /// One message of the client's; `Some` when that was the last.
+    async fn hear(
+        &mut self,
+        message: Option<Result<Message, axum::Error>>,
+        feed: &Feed,
+    ) -> Result<Option<Ended>, Ended> {
+        let text = match message {
+            Some(Ok(Message::Text(text))) => text,
+            Some(Ok(Message::Pong(payload))) => {
+                self.link.pong(&payload);
+                return Ok(None);
             }
+            Some(Ok(Message::Ping(_))) => return Ok(None),
+            Some(Ok(Message::Binary(_))) => return self.nonsense("send JSON as text messages").await,
+            Some(Ok(Message::Close(_))) | None => return Ok(Some(Ended::ByClient)),
+            Some(Err(error)) => {
+                // The library refuses before it has read all of it; what it read is all there ever was in memory.
+                let words = error.to_string();
+                if words.contains("too long") || words.contains("too big") {
+                    return self.close(close_code::SIZE, &too_long()).await.map(Some);
+                }
+                return Ok(Some(Ended::ByClient));
+            }
+        };
+        match serde_json::from_str(&text) {
+            Ok(ClientMessage::Command { command }) => self.command(*command).await?,
+            Ok(ClientMessage::Clock { t0 }) => {
+                let t1 = self.context.rooms.clock_micros();
+                self.say(Notice::Clock { t0, t1, t2: self.context.rooms.clock_micros() }.json()).await?;
+            }
+            Ok(ClientMessage::Latency(report)) => {
+                self.link.plays_by(report.protocol);
+                self.context.rooms.report_latency(feed, self.link.session(), Some(report.latency()));
+            }
+            Err(error) => return self.nonsense(&format!("not understood: {error}")).await,
+        }
+        Ok(None)
+    }
+
+    async fn command(&mut self, request: unisono_api::CommandRequest) -> Result<(), Ended> {
+        let cmd_id = request.cmd_id.chars().take(64).collect::<String>();
+        let submitted = crate::commands::command(request).map_err(RoomError::Refused).and_then(|(command, claimed)| {
+            let view = self.link.view(claimed);
+            self.context.rooms.submit(&self.room, command, &self.guest.visitor, view)
+        });
+        match submitted {
+            Ok(Submitted::Done(ack)) => self.acknowledge(&cmd_id, Ok(ack)).await?,
+            Ok(Submitted::Waiting(answer)) => self.under_way.push(Box::pin(async move {
+                let answer = answer.come().await.map(|(ack, _)| ack);
+                (cmd_id, answer)
+            })),
+            Err(error) => self.acknowledge(&cmd_id, Err(error)).await?,
+        }
+        Ok(())
+    }
+
+    async fn acknowledge(&mut self, cmd_id: &str, answer: Result<Ack, RoomError>) -> Result<(), Ended> {
+        let message = match &answer {
+            Ok(ack) => ack_message(ack),
+            Err(error) => tagged("ack", &Unanswered::new(cmd_id, error)),
+        };
+        self.context.metrics.commanded(answer.as_ref().map(|ack| ack.status).ok());
+        self.say(message).await
+    }
+
+    async fn nonsense(&mut self, words: &str) -> Result<Option<Ended>, Ended> {
+        let count = self.link.nonsense();
+        if count >= NONSENSE_MAX {
+            let words = "too many messages that nobody can understand; see the API's description";
+            return self.close(close_code::POLICY, words).await.map(Some);
+        }
+        let words: String = words.chars().take(300).collect();
+        self.say(Notice::Error { words: &words }.json()).await?;
+        Ok(None)
+    }
+
+    async fn item(&mut self, item: FeedItem) -> Result<(), Ended> {
+        let message = match item {
+            FeedItem::Events(batch) => {
+                self.context.metrics.sent(batch.events().len(), batch.message().len());
+                batch.message().clone()
+            }
+            FeedItem::Notice(notice) => notice.message,
+            FeedItem::Snapshot(standing) => standing.message,
             FeedItem::Lagged { from_seq, lost } => {
                 self.context.metrics.dropped(Dropped::EventsLost, lost);
                 Notice::Lagged { from_seq, lost }.json().into()
             }
         };
+        self.guest.ticket.session().add_bytes(message.len() as u64);
+        // Ours is UTF-8 by construction; checked again because the type asks for it.
+        let Ok(text) = Utf8Bytes::try_from(message) else { return Ok(()) };
         self.send(Message::Text(text)).await
+    }
+
+    async fn say(&mut self, text: String) -> Result<(), Ended> {
+        self.send(Message::Text(text.into())).await
     }
 
     async fn send(&mut self, message: Message) -> Result<(), Ended> {
@@ -134,8 +267,8 @@ impl Session<'_> {
         }
     }
 
-    async fn close(&mut self, code: u16, reason: &'static str) -> Result<Ended, Ended> {
-        let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+    async fn close(&mut self, code: u16, reason: &str) -> Result<Ended, Ended> {
+        let frame = CloseFrame { code, reason: reason.into() };
         self.send(Message::Close(Some(frame))).await?;
         Ok(Ended::ByServer)
     }

@@ -11,15 +11,17 @@ use tokio::{
 };
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async, tungstenite::Message};
 use tokio_util::sync::CancellationToken;
-use unisono_auth::{Access, Keyring, NewKey, Role, ViewPolicy};
+use unisono_auth::{Access, Keyring, NewKey, Role, Secret, ViewPolicy};
 use unisono_base::{MediaTime, NodeClock};
 use unisono_gateway_events::{Context, Gateway, Metrics};
 use unisono_hub::{Hub, Limits};
 use unisono_room::{Rooms, RoomsLimits};
 use unisono_store::MemoryLog;
+use unisono_timeline as timeline;
 
 /// Liveness only: far above what anything here takes.
 const DEADLINE: Duration = Duration::from_secs(30);
+const INBOX: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const NOW: i64 = 1_700_000_000_000_000;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -37,7 +39,7 @@ impl Server {
     async fn start(limits: RoomsLimits) -> Self {
         let hub = Hub::new(Limits::default());
         let clock = NodeClock::new(std::time::Instant::now(), MediaTime::from_micros(NOW));
-        let rooms = Rooms::with_limits(hub.clone(), Arc::new(MemoryLog::new(10, 1_000)), clock, limits);
+        let rooms = Rooms::new(hub.clone(), Arc::new(MemoryLog::new(10, 1_000)), clock, limits);
         let keyring = Keyring::new();
         let (admin, publish) =
             (NewKey::generate(Role::Admin, "a").unwrap(), NewKey::generate(Role::Publish, "p").unwrap());
@@ -47,7 +49,15 @@ impl Server {
         let metrics = Metrics::register(&mut registry);
         let stop = CancellationToken::new();
         let access = Arc::new(Access::new(Arc::new(keyring), Vec::new(), ViewPolicy::Open));
-        let gateway = Gateway::new(Context { rooms, hub, access, metrics, stop: stop.clone() });
+        let gateway = Gateway::new(Context {
+            rooms,
+            hub,
+            access,
+            guests: timeline::Role::Member,
+            inbox_secrets: vec![Secret::parse(INBOX).unwrap()],
+            metrics,
+            stop: stop.clone(),
+        });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let service = gateway.router().into_make_service_with_connect_info::<SocketAddr>();
@@ -108,17 +118,62 @@ async fn next(socket: &mut Socket) -> Value {
     }
 }
 
-async fn next_seq(socket: &mut Socket) -> u64 {
-    let message = next(socket).await;
-    assert_eq!(message["type"], "event", "{message}");
-    message["event"]["seq"].as_u64().unwrap()
+/// The next message that is no notice of the moment.
+async fn next_told(socket: &mut Socket) -> Value {
+    loop {
+        let message = next(socket).await;
+        if message["type"] != "presence" {
+            return message;
+        }
+    }
+}
+
+/// The next events must be these, in whatever batches.
+async fn expect(socket: &mut Socket, range: std::ops::RangeInclusive<u64>) {
+    let mut expected = *range.start();
+    while expected <= *range.end() {
+        let message = next_told(socket).await;
+        assert_eq!(message["type"], "events", "{message}");
+        for event in message["events"].as_array().unwrap() {
+            assert_eq!(event["seq"], expected);
+            expected += 1;
+        }
+    }
+    assert_eq!(expected, range.end() + 1);
+}
+
+/// The greeting, and the room as it stands.
+async fn greeted(socket: &mut Socket) -> Value {
+    let hello = next(socket).await;
+    assert_eq!(hello["type"], "hello");
+    assert_eq!(next_told(socket).await["type"], "snapshot");
+    hello
+}
+
+async fn ask(socket: &mut Socket, command: Value) {
+    let message = json!({"type": "command", "command": command}).to_string();
+    socket.send(Message::text(message)).await.unwrap();
+}
+
+/// The next answer; what the room tells meanwhile is left out.
+async fn ack(socket: &mut Socket) -> Value {
+    loop {
+        let message = next(socket).await;
+        if message["type"] == "ack" {
+            return message;
+        }
+    }
+}
+
+fn id() -> String {
+    timeline::Uuid::now_v7().to_string()
 }
 
 #[tokio::test]
 async fn an_event_is_acknowledged_and_fed_as_the_same_json() {
     let server = Server::start(unhurried()).await;
     let mut feed = server.feed("").await;
-    let hello = next(&mut feed).await;
+    let hello = greeted(&mut feed).await;
     assert_eq!(
         (&hello["type"], &hello["room"], &hello["seq"]),
         (&json!("hello"), &json!("live:alice"), &json!(0))
@@ -132,10 +187,10 @@ async fn an_event_is_acknowledged_and_fed_as_the_same_json() {
     assert_eq!(status, 201, "{event}");
     assert_eq!((&event["seq"], &event["at"], &event["late"]), (&json!(1), &json!(at), &json!("show")));
     assert_eq!((&event["actor"], &event["dur"]), (&json!({"id": "local"}), &json!(30_000_000)));
-    assert_eq!(next(&mut feed).await, json!({"type": "event", "event": event}));
+    assert_eq!(next_told(&mut feed).await, json!({"type": "events", "events": [event]}));
 
     let (status, room) = answer(server.client.get(server.url("rooms/live:alice"))).await;
-    assert_eq!((status, room), (200, json!({"room": "live:alice", "seq": 1, "subscribers": 1})));
+    assert_eq!((status, room), (200, json!({"room": "live:alice", "seq": 1, "subscribers": 1, "members": 1})));
     let metrics = server.metrics();
     assert!(metrics.contains("unisono_events_posts_total{status=\"201\"} 1"), "{metrics}");
     assert!(metrics.contains("unisono_events_feeds{transport=\"WebSocket\"} 1"), "{metrics}");
@@ -149,42 +204,43 @@ async fn a_feed_resumes_without_a_gap() {
     }
     let mut feed = server.feed("?from_seq=15").await;
     assert_eq!(next(&mut feed).await["seq"], 20);
-    for seq in 15..=20 {
-        assert_eq!(next_seq(&mut feed).await, seq);
-    }
+    expect(&mut feed, 15..=20).await;
     drop(feed);
     server.post(json!({"type": "goal"})).await;
     let mut feed = server.feed("?from_seq=21").await;
     next(&mut feed).await;
-    assert_eq!(next_seq(&mut feed).await, 21);
+    expect(&mut feed, 21..=21).await;
 }
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_told_what_it_missed_and_slows_nobody() {
     let server = Server::start(RoomsLimits { buffer: 16, ..unhurried() }).await;
     let mut slow = server.narrow_feed().await;
-    assert_eq!(next(&mut slow).await["type"], "hello");
+    greeted(&mut slow).await;
     let mut quick = server.feed("").await;
-    next(&mut quick).await;
+    greeted(&mut quick).await;
     // More than the sockets between us hold, so that the server has to stop sending.
     let data = "x".repeat(1_000);
     let total = 6_000;
     for seq in 1..=total {
         assert_eq!(server.post(json!({"type": "goal", "data": data})).await.0, 201);
-        assert_eq!(next_seq(&mut quick).await, seq);
+        expect(&mut quick, seq..=seq).await;
     }
     let mut expected = 1;
     let mut was_told = false;
     while expected <= total {
-        let message = next(&mut slow).await;
-        if message["type"] == "lagged" {
-            was_told = true;
-            let from = message["from_seq"].as_u64().unwrap();
-            assert_eq!(from - expected, message["lost"].as_u64().unwrap(), "{message}");
-            expected = from;
-        } else {
-            assert_eq!(message["event"]["seq"], expected);
-            expected += 1;
+        let message = next_told(&mut slow).await;
+        match message["type"].as_str().unwrap() {
+            "lagged" => was_told = true,
+            "snapshot" => expected = message["seq"].as_u64().unwrap() + 1,
+            _ => {
+                for event in message["events"].as_array().unwrap() {
+                    let seq = event["seq"].as_u64().unwrap();
+                    // After a snapshot come the last events before it, as history.
+                    assert!(seq <= expected, "{seq} after {expected}");
+                    expected = expected.max(seq + 1);
+                }
+            }
         }
     }
     assert!(was_told);
@@ -304,11 +360,176 @@ async fn every_refusal_is_a_problem_in_words() {
 async fn what_a_client_says_on_the_feed_is_bounded() {
     let server = Server::start(unhurried()).await;
     let mut feed = server.feed("").await;
-    next(&mut feed).await;
-    feed.send(Message::text("ignored")).await.unwrap();
+    greeted(&mut feed).await;
+    feed.send(Message::text("nonsense")).await.unwrap();
+    let told = next_told(&mut feed).await;
+    assert!(told["type"] == "error" && told["words"].as_str().unwrap().contains("not understood"), "{told}");
     server.post(json!({"type": "goal"})).await;
-    assert_eq!(next_seq(&mut feed).await, 1);
+    expect(&mut feed, 1..=1).await;
     feed.send(Message::text("x".repeat(64 * 1_024))).await.unwrap();
-    let end = timeout(DEADLINE, feed.next()).await.expect("the end");
+    let end = loop {
+        match timeout(DEADLINE, feed.next()).await.expect("the end") {
+            Some(Ok(Message::Text(_) | Message::Ping(_))) => {}
+            end => break end,
+        }
+    };
     assert!(matches!(end, None | Some(Err(_) | Ok(Message::Close(_)))), "{end:?}");
+    let mut feed = server.feed("").await;
+    greeted(&mut feed).await;
+    for _ in 0..16 {
+        feed.send(Message::text("{}")).await.unwrap();
+    }
+    loop {
+        match timeout(DEADLINE, feed.next()).await.expect("the end") {
+            Some(Ok(Message::Close(Some(frame)))) => break assert_eq!(u16::from(frame.code), 1008),
+            Some(Ok(_)) => {}
+            end => panic!("a word of farewell, not {end:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_guest_chats_on_the_feed_and_over_http_as_the_same_person() {
+    let server = Server::start(unhurried()).await;
+    let guest = "?guest=0123456789abcdef&name=Ann";
+    let mut feed = server.feed(guest).await;
+    let hello = greeted(&mut feed).await;
+    assert_eq!((&hello["role"], &hello["person"]["name"]), (&json!("member"), &json!("Ann")));
+    let cmd_id = id();
+    let chat = json!({"cmd_id": cmd_id, "type": "chat", "data": {"text": "<script>alert(1)</script>"}});
+    ask(&mut feed, chat.clone()).await;
+    let first = ack(&mut feed).await;
+    assert_eq!((&first["status"], &first["cmd_id"], &first["seq"]), (&json!("accepted"), &json!(cmd_id), &json!(1)));
+    let url = format!("{}{guest}", server.url("rooms/live:alice/commands"));
+    let (status, again) = answer(server.client.post(&url).json(&chat)).await;
+    assert_eq!((status, &again["status"], &again["id"]), (200, &json!("duplicate"), &first["id"]));
+    let other = json!({"cmd_id": id(), "type": "chat", "data": {"text": "by HTTP"}});
+    assert_eq!(answer(server.client.post(&url).json(&other)).await.0, 200);
+    let mut late = server.feed("?from_seq=1").await;
+    next(&mut late).await;
+    let told = next_told(&mut late).await;
+    for (event, text) in told["events"].as_array().unwrap().iter().zip(["<script>alert(1)</script>", "by HTTP"]) {
+        assert_eq!((&event["actor"], &event["data"]["text"]), (&hello["person"], &json!(text)));
+    }
+    // A guest of another secret is another person; what is not theirs to do is refused.
+    ask(&mut feed, json!({"cmd_id": id(), "type": "poll", "do": "open", "data": {"question": "?", "choices": ["a", "b"]}})).await;
+    let refused = ack(&mut feed).await;
+    assert_eq!(refused["status"], "forbidden", "{refused}");
+    let own = json!({"cmd_id": id(), "type": "no.such.type", "data": {}});
+    let (status, refused) = answer_any(server.client.post(&url).json(&own)).await;
+    assert!(matches!(status, 403 | 422), "{refused}");
+}
+
+/// Refused commands are answered with the acknowledgement, not with a problem.
+async fn answer_any(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let response = request.send().await.unwrap();
+    (response.status().as_u16(), response.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_poll_is_opened_voted_and_decided_and_votes_are_nobody_elses_business() {
+    let server = Server::start(unhurried()).await;
+    let mut ann = server.feed("?guest=aaaaaaaaaaaaaaaa").await;
+    let mut bob = server.feed("?guest=bbbbbbbbbbbbbbbb").await;
+    greeted(&mut ann).await;
+    greeted(&mut bob).await;
+    let commands = server.url("rooms/live:alice/commands");
+    let open = json!({"cmd_id": id(), "type": "poll", "do": "open", "dur": 1_000_000,
+        "data": {"question": "Tea?", "choices": ["yes", "no"]}});
+    let (status, opened) = answer(server.client.post(&commands).json(&open)).await;
+    assert_eq!((status, &opened["status"]), (200, &json!("accepted")), "{opened}");
+    let window = opened["id"].clone();
+    for (voter, choice) in [(&mut ann, 1), (&mut bob, 1)] {
+        ask(voter, json!({"cmd_id": id(), "type": "poll", "do": "enter", "subject": window, "data": {"choice": choice}})).await;
+        let vote = ack(voter).await;
+        assert_eq!((&vote["status"], vote.get("seq")), (&json!("accepted"), None), "{vote}");
+        assert!(vote["n"].as_u64().unwrap() > 1);
+    }
+    // Both learn the result, and nothing between the opening and the result.
+    let mut types = Vec::new();
+    let result = 'told: loop {
+        let message = next(&mut bob).await;
+        for event in message["events"].as_array().unwrap_or(&Vec::new()) {
+            types.push(event["type"].as_str().unwrap().to_owned());
+            if event["type"] == "poll.decided" {
+                break 'told event.clone();
+            }
+        }
+    };
+    assert_eq!(result["rule"]["result"]["counts"], json!([0, 2]), "{result}");
+    assert!(!types.contains(&"poll.entered".to_owned()), "{types:?}");
+}
+
+#[tokio::test]
+async fn a_signed_purchase_is_taken_once_and_a_forged_one_never() {
+    let server = Server::start(unhurried()).await;
+    let inbox = server.url("rooms/live:alice/inbox");
+    let body = json!({"cmd_id": id(), "type": "purchase", "data": {"item": "mug", "amount": 1200}}).to_string();
+    let send = |body: String, secret: &str, timestamp: i64| {
+        let secret = Secret::parse(secret).unwrap();
+        let timestamp = u64::try_from(timestamp / 1_000_000).unwrap();
+        let signed = unisono_auth::signatures(&[secret], "msg_1", timestamp, &body);
+        let request = server.client.post(&inbox).header("webhook-id", "msg_1");
+        let request = request.header("webhook-timestamp", timestamp).header("webhook-signature", signed);
+        answer_any(request.body(body))
+    };
+    let (status, taken) = send(body.clone(), INBOX, NOW).await;
+    assert_eq!((status, &taken["status"]), (200, &json!("accepted")), "{taken}");
+    let (status, again) = send(body.clone(), INBOX, NOW).await;
+    assert_eq!((status, &again["status"]), (200, &json!("duplicate")), "{again}");
+    let forged = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    assert_eq!(send(body.clone(), forged, NOW).await.0, 401);
+    let (status, old) = send(body.clone(), INBOX, NOW - 400_000_000).await;
+    assert!(status == 401 && old["detail"].as_str().unwrap().contains("300 s"), "{old}");
+    let unsigned = server.client.post(&inbox).body(body);
+    let (status, missing) = answer(unsigned).await;
+    assert!(status == 401 && missing["detail"].as_str().unwrap().contains("webhook-"), "{missing}");
+    // What only they may say, nobody else does.
+    let mut guest = server.feed("?guest=aaaaaaaaaaaaaaaa").await;
+    ask(&mut guest, json!({"cmd_id": id(), "type": "purchase", "data": {"item": "mug", "amount": 1}})).await;
+    assert_eq!(ack(&mut guest).await["status"], "forbidden");
+}
+
+#[tokio::test]
+async fn a_banned_guest_is_sent_away() {
+    let server = Server::start(unhurried()).await;
+    let mut guest = server.feed("?guest=aaaaaaaaaaaaaaaa").await;
+    let person = greeted(&mut guest).await["person"]["id"].clone();
+    let moderation = server.url("rooms/live:alice/moderation");
+    let ban = json!({"action": "ban", "person": person, "dur": 60_000_000});
+    assert_eq!(answer(server.client.post(&moderation).json(&ban)).await.0, 200);
+    loop {
+        match timeout(DEADLINE, guest.next()).await.expect("the end") {
+            Some(Ok(Message::Close(Some(frame)))) => break assert!(frame.reason.contains("banned")),
+            Some(Ok(_)) => {}
+            end => panic!("a word of farewell, not {end:?}"),
+        }
+    }
+    let url = format!("ws://{}/api/v1/rooms/live:alice/events?guest=aaaaaaaaaaaaaaaa", server.address);
+    assert!(connect_async(url).await.is_err(), "and does not come back");
+    let mut other = server.feed("?guest=bbbbbbbbbbbbbbbb").await;
+    greeted(&mut other).await;
+}
+
+#[tokio::test]
+async fn a_type_of_ones_own_is_checked_by_its_schema() {
+    let server = Server::start(unhurried()).await;
+    let types = server.url("types/lap");
+    let lap = json!({"name": "lap", "lane": "alert", "class": {"rule": "latest", "key": "/car"}, "send": "host",
+        "schema": {"type": "object", "required": ["car", "lap"], "properties": {"lap": {"type": "integer", "minimum": 1}}}});
+    assert_eq!(answer(server.client.put(&types).json(&lap)).await.0, 200);
+    let say = |data: Value| {
+        let command = json!({"cmd_id": id(), "type": "lap", "data": data});
+        answer_any(server.client.post(server.url("rooms/live:alice/commands")).json(&command))
+    };
+    assert_eq!(say(json!({"car": "7", "lap": 3})).await.0, 200);
+    let (status, refused) = say(json!({"car": "7", "lap": 0})).await;
+    assert!(status == 422 && refused["words"].as_str().unwrap().contains("lap"), "{refused}");
+    let (status, snapshot) = answer(server.client.get(server.url("rooms/live:alice/snapshot"))).await;
+    assert!(status == 200 && snapshot.to_string().contains("\"lap\":3"), "{snapshot}");
+    let bad = json!({"name": "lap", "lane": "alert", "class": {"rule": "window"}});
+    assert_eq!(answer(server.client.put(&types).json(&bad)).await.0, 422);
+    let deleted = server.client.delete(&types).send().await.unwrap();
+    assert_eq!(deleted.status(), 204);
+    assert_eq!(answer(server.client.delete(&types)).await.0, 404);
 }

@@ -1,0 +1,50 @@
+//! Class `latest`: the last value per key stands.
+
+use crate::{Class, Event, Types};
+use std::{collections::BTreeMap, sync::Arc};
+use uuid::Uuid;
+
+/// Keys of a room at most. An event is at most about 3 KiB.
+const KEYS_MAX: usize = 1_024;
+
+/// See the module.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Latest {
+    values: BTreeMap<(String, String), Arc<Event>>,
+}
+
+impl Latest {
+    /// Why a value for `key` of type `ty` cannot be kept, in words.
+    pub(super) fn check(&self, ty: &str, key: &str) -> Result<(), String> {
+        let is_known = self.values.contains_key(&(ty.to_owned(), key.to_owned()));
+        if is_known || self.values.len() < KEYS_MAX {
+            return Ok(());
+        }
+        Err(format!("this room keeps {KEYS_MAX} values already, the limit; take one back first"))
+    }
+
+    pub(super) fn apply(&mut self, event: &Arc<Event>, types: &Types) {
+        if let Some(cancelled) = event.cancels {
+            self.remove(cancelled);
+            return;
+        }
+        let Some(registered) = types.get(&event.ty) else { return };
+        if !matches!(registered.event_type().class, Class::Latest { .. }) {
+            return;
+        }
+        // A key that was erased stands for nothing any more.
+        let Ok(key) = registered.key_of(&event.data) else { return };
+        if let Some(old) = event.supersedes {
+            self.remove(old);
+        }
+        self.values.insert((event.ty.clone(), key), event.clone());
+    }
+
+    pub(super) fn values(&self) -> impl Iterator<Item = &Arc<Event>> {
+        self.values.values()
+    }
+
+    fn remove(&mut self, id: Uuid) {
+        self.values.retain(|_, event| event.id != id);
+    }
+}

@@ -1,6 +1,6 @@
 //! The pages, embedded from `web/dist` when the program is built. Without them every page says how to build them.
 //!
-//! `/player.js` and `/assets/` may be loaded by pages of any origin ([`crate::embedding`] says so in their headers).
+//! `/player.js`, `/room.js`, `/client.js` and `/assets/` may be loaded by pages of any origin ([`crate::embedding`] says so in their headers).
 
 use axum::{
     Router,
@@ -38,14 +38,17 @@ enum Framing {
     Nobody,
 }
 
-/// `/`, `/{app}/{name}`, its `/publish` and `/overlay`, `/player.js` and `/assets/`.
+/// `/`, `/{app}/{name}`, its `/publish`, `/overlay` and `/host`, the scripts for pages of others, and `/assets/`.
 pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/", get(|headers: HeaderMap| async move { page(&["index.html"], Framing::Nobody, &headers) }))
         .route("/{app}/{name}", get(watch))
         .route("/{app}/{name}/publish", get(publish))
         .route("/{app}/{name}/overlay", get(overlay))
+        .route("/{app}/{name}/host", get(host))
         .route("/player.js", get(asset))
+        .route("/room.js", get(asset))
+        .route("/client.js", get(asset))
         .route("/assets/{*path}", get(asset))
         .route("/favicon.svg", get(asset))
         .route("/favicon.ico", get(asset))
@@ -62,6 +65,10 @@ async fn publish(path: Path<(String, String)>, headers: HeaderMap) -> Response {
 
 async fn overlay(path: Path<(String, String)>, headers: HeaderMap) -> Response {
     of_stream(&path, &["overlay.html"], Framing::Anyone, &headers)
+}
+
+async fn host(path: Path<(String, String)>, headers: HeaderMap) -> Response {
+    of_stream(&path, &["host.html"], Framing::Nobody, &headers)
 }
 
 /// A page about one stream; 404 for what cannot be the name of one.

@@ -4,20 +4,23 @@ import { defaultClientConditions, defineConfig, type Plugin } from 'vite';
 /** Where `npm run dev` finds the server; it serves the pages itself and hands the rest over. */
 const SERVER = 'http://127.0.0.1:8080';
 
-/** The server's addresses, for `npm run dev`: `/{app}/{name}` is the watch page, with `/publish` or `/overlay` behind it another. */
+/** The server's addresses, for `npm run dev`: `/{app}/{name}` is the watch page, with `/publish`, `/overlay` or `/host` behind it another. */
 function streamPages(): Plugin {
   return {
     name: 'unisono-stream-pages',
     configureServer({ middlewares }) {
       middlewares.use((request, _, next) => {
         const [path = '', query] = (request.url ?? '').split('?');
-        const page = /^\/(?!src\/|@|node_modules\/|api\/)[\w.-]+\/[\w.-]+(?:\/(publish|overlay))?$/.exec(path);
+        const page = /^\/(?!src\/|@|node_modules\/|api\/)[\w.-]+\/[\w.-]+(?:\/(publish|overlay|host))?$/.exec(path);
         if (page) request.url = `/${page[1] ?? 'watch'}.html${query ? `?${query}` : ''}`;
         next();
       });
     },
   };
 }
+
+/** `/player.js`, `/room.js` and `/client.js`: for pages of other origins. */
+const FOR_OTHERS: ReadonlySet<string> = new Set(['player', 'room', 'client']);
 
 const page = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
@@ -42,11 +45,14 @@ export default defineConfig({
         watch: page('watch.html'),
         publish: page('publish.html'),
         overlay: page('overlay.html'),
+        host: page('host.html'),
         player: page('../player/src/index.ts'),
+        room: page('../room/src/index.ts'),
+        client: page('../client/src/index.ts'),
       },
-      // The player keeps one name for ever, since other people's pages hold it, and tells what it exports.
+      // These keep one name for ever, since other people's pages hold it, and tell what they export.
       preserveEntrySignatures: 'allow-extension',
-      output: { entryFileNames: ({ name }) => (name === 'player' ? 'player.js' : 'assets/[name]-[hash].js') },
+      output: { entryFileNames: ({ name }) => (FOR_OTHERS.has(name) ? `${name}.js` : 'assets/[name]-[hash].js') },
     },
   },
   server: {

@@ -20,7 +20,7 @@ export { measureLevel } from './level';
 export { parseAddress, parseStream, streamUrls, type StreamName, type StreamUrls } from './names';
 export { delay } from './net/backoff';
 export { EventFeed, type FeedListener } from './net/feed';
-export { Player, type FrameTime, type PlayerEvents, type PlayerOptions, type Protocol, type State, type Stats } from './player';
+export { Player, type FrameTime, type PlayerEvents, type PlayerOptions, type Protocol, type State, type Stats, type Sync } from './player';
 export { Presenter, type Applied } from './presenter';
 export { publishWhip, sendableCodecs, type Health, type PublishEvents, type Publisher, type PublishOptions, type PublishState } from './publish/whip';
 export { sourceOf, type Source, type SourceOptions } from './publish/sources';

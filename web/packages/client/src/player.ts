@@ -14,6 +14,12 @@ import type { MediaPoint } from './time/point';
 
 export type Protocol = 'webrtc' | 'hls' | 'hls-native';
 
+/**
+ * How a player knows which T is on screen. `frame`: frame by frame. `date`: from the date of the playlist, to a few frames. `none`: not at all;
+ * the server's clock and the distance to the live edge give an estimate, and the player counts as unsynchronised.
+ */
+export type Sync = 'frame' | 'date' | 'none';
+
 export type State =
   /** Asking the server, bringing the connection up. */
   | 'connecting'
@@ -131,6 +137,11 @@ export abstract class Player {
   /** The dial between latency and smoothness, while playing: milliseconds to hold back, or `null` for as few as the protocol allows. */
   abstract set holdBackMs(ms: number | null);
 
+  /** How it knows which T is on screen. */
+  get sync(): Sync {
+    return 'frame';
+  }
+
   /** What moves its latency for lockstep; `null` where nothing can, and the player stays unsynchronised. */
   actuator(): Actuator | null {
     return null;
@@ -244,7 +255,7 @@ export abstract class Player {
       now: displayed.now,
       expectedDisplayTime: displayed.expectedDisplayTime,
       presentedFrames: displayed.presentedFrames,
-      isExact: true,
+      isExact: this.sync === 'frame',
     });
   }
 

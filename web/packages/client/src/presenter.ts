@@ -20,6 +20,8 @@ export interface Applied {
   readonly isLate: boolean;
   /** False for a late event whose `late` is `skip` or `log`, or whose `ttl` is over: told, not to be shown. */
   readonly shown: boolean;
+  /** False where no picture tells the moment: told as it came, `t` is its `at`. */
+  readonly bound: boolean;
   /** Id of the event that this one cancels or replaces, if that was told before. */
   readonly takesBack?: string;
 }
@@ -94,7 +96,7 @@ export class Presenter {
   tellAll(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const one of waiting) this.#finish(one, { t: one.event.at, epoch: one.event.epoch }, false);
+    for (const one of waiting) this.#finish(one, { t: one.event.at, epoch: one.event.epoch }, false, false);
   }
 
   get counts(): { applied: number; late: number; dropped: number; waiting: number } {
@@ -140,14 +142,14 @@ export class Presenter {
     return index < 0 ? [] : this.#waiting.splice(index, 1);
   }
 
-  #finish({ event, via }: Waiting, point: MediaPoint, isLate: boolean): void {
+  #finish({ event, via }: Waiting, point: MediaPoint, isLate: boolean, bound = true): void {
     const frameLatenessUs = point.t - event.at;
     const shown = !isLate || (event.late === 'show' && frameLatenessUs <= (event.ttl ?? Infinity));
     if (isLate) this.#late += 1;
     if (shown) this.#applied += 1;
     this.#told.add(event.id);
     const old = [event.cancels, event.supersedes].find((id) => id !== undefined && this.#told.has(id));
-    this.apply({ event, via, t: point.t, epoch: point.epoch, frameLatenessUs, isLate, shown, ...(old && { takesBack: old }) });
+    this.apply({ event, via, t: point.t, epoch: point.epoch, frameLatenessUs, isLate, shown, bound, ...(old && { takesBack: old }) });
   }
 }
 

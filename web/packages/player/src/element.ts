@@ -41,7 +41,7 @@ const REFRESH_MS = 1000;
 type Listener<Name extends keyof PlayerEvents> = (value: PlayerEvents[Name]) => void;
 
 export class UnisonoPlayer extends HTMLElement {
-  static readonly observedAttributes = ['src', 'mode', 'latency', 'token'];
+  static readonly observedAttributes = ['src', 'mode', 'latency', 'token', 'feed'];
 
   #controls = new Controls(this, this, {
     dial: () => this.dial,
@@ -194,7 +194,9 @@ export class UnisonoPlayer extends HTMLElement {
 
   async #open(line: Line, urls: StreamUrls): Promise<Player> {
     const latency = holdBack(this.dial, line);
-    const common = { video: this.video, feedUrl: urls.feed, clockUrl: urls.server };
+    // `feed="none"`: a room attached to this element brings the events.
+    const feed = this.getAttribute('feed') === 'none' ? {} : { feedUrl: urls.feed };
+    const common = { video: this.video, ...feed, clockUrl: urls.server };
     if (line === 'hls') return watchHls({ ...common, url: urls.hls, ...(latency === null ? {} : { holdBackMs: latency }) });
     return watchWebRtc({
       ...common,

@@ -4,7 +4,7 @@
  */
 
 import { Backoff, delay } from '../net/backoff';
-import { Player, type FrameTime, type PlayerOptions } from '../player';
+import { Player, type FrameTime, type PlayerOptions, type Sync } from '../player';
 import { UnisonoError } from '../errors';
 import { droppedFrames, type Figures, type Kinds } from '../figures';
 import type { MediaPoint } from '../time/point';
@@ -38,15 +38,25 @@ export class NativeHlsPlayer extends Player {
   /** The browser keeps its own distance. */
   override set holdBackMs(_: number | null) {}
 
+  override get sync(): Sync {
+    return this.#startDate() === null ? 'none' : 'date';
+  }
+
   /** Never exact here: the frame callback's time says nothing about T. */
   protected override timeOf(): MediaPoint | null {
     return this.estimate();
   }
 
   protected override estimate(): Pick<FrameTime, 't' | 'epoch'> | null {
+    const start = this.#startDate();
+    const t = start === null ? estimateT(this.serverNow(), this.video) : Math.round((start / 1000 + this.video.currentTime) * 1e6);
+    return t === null ? null : { t, epoch: 0 };
+  }
+
+  /** Unix milliseconds of the element's position 0, where the browser tells (Safari). */
+  #startDate(): number | null {
     const start = (this.video as HTMLVideoElement & { getStartDate?(): Date }).getStartDate?.().getTime();
-    if (start === undefined || Number.isNaN(start)) return null;
-    return { t: Math.round((start / 1000 + this.video.currentTime) * 1e6), epoch: 0 };
+    return start === undefined || Number.isNaN(start) ? null : start;
   }
 
   protected override teardown(): void {
@@ -84,4 +94,14 @@ export class NativeHlsPlayer extends Player {
       }
     });
   }
+}
+
+/**
+ * T on screen where nothing tells it: live is as new as the server's clock, and the picture is behind live by what the playlist holds beyond
+ * it. Early rather than late by what packaging takes, about a segment. Microseconds.
+ */
+export function estimateT(serverNow: number | null, { seekable, currentTime, paused }: Pick<HTMLVideoElement, 'seekable' | 'currentTime' | 'paused'>): number | null {
+  if (serverNow === null || paused || seekable.length === 0) return null;
+  const behind = seekable.end(seekable.length - 1) - currentTime;
+  return Number.isFinite(behind) ? Math.round(serverNow - Math.max(behind, 0) * 1e6) : null;
 }

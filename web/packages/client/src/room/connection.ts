@@ -3,16 +3,17 @@
 import { UnisonoError } from '../errors';
 import { Backoff, delay } from '../net/backoff';
 import { wallClock } from '../time/clock';
-import { tokenOf, type Doors, type TokenSource } from './doors';
+import { tokenOf, type Doors, type FeedQuery, type TokenSource } from './doors';
 import { parseMessage, type Message } from './messages';
 
 /** What is needed of a WebSocket; the browser's, Node's from 22 on, and the package `ws` fit. */
 export interface SocketLike {
   readonly readyState: number;
   readonly bufferedAmount?: number;
-  onmessage: ((event: { data: unknown }) => void) | null;
-  onclose: ((event: { code?: number; reason?: string }) => void) | null;
-  onerror: ((event: unknown) => void) | null;
+  // Each kind of socket has its own type of events; only `data` of a message is looked at.
+  onmessage: ((event: any) => void) | null;
+  onclose: ((event: any) => void) | null;
+  onerror: ((event: any) => void) | null;
   send(data: string): void;
   close(): void;
 }
@@ -23,7 +24,7 @@ export type Hello = Extract<Message, { type: 'hello' }>;
 
 export interface ConnectionListener {
   /** What the next connection says of itself in its query: where to resume, who it is. */
-  query(): Readonly<Record<string, string | number | null | undefined>>;
+  query(): FeedQuery;
   /** The room greets. False if this connection is of no use: come again. `startedAt`: wall microseconds before it was opened. */
   onHello(hello: Hello, startedAt: number): boolean;
   onMessage(message: Message): void;
@@ -115,11 +116,12 @@ export class Connection {
     }
     if (this.#closed.signal.aborted) return 'silent';
     const { doors } = this.#options;
-    const end = await this.#talk(doors.feed(token, this.#listener.query()));
+    const query = this.#listener.query();
+    const { end, words } = await this.#talk(doors.feed(token, query));
     if (this.#closed.signal.aborted) return 'silent';
-    this.#listener.onLost(end === 'silent' ? `No connection to ${doors.origin}` : 'The connection was lost; coming back');
+    this.#listener.onLost(words ?? (end === 'silent' ? `No connection to ${doors.origin}` : 'The connection was lost; coming back'));
     if (end !== 'silent') return end;
-    return this.#explain(await doors.refusal(token));
+    return this.#explain(await doors.refusal(token, query));
   }
 
   /** A refusal in words ends it, unless a fresh token may help. */
@@ -136,14 +138,14 @@ export class Connection {
   }
 
   /** One connection, until it ends. A dead link is not waited for: browsers take minutes to say that it is closed. */
-  #talk(url: string): Promise<End> {
+  #talk(url: string): Promise<{ readonly end: End; readonly words?: string }> {
     return new Promise((resolve) => {
       const startedAt = wallClock();
       const socket = this.#open(url);
-      if (!socket) return resolve('silent');
+      if (!socket) return resolve({ end: 'silent' });
       let heardAt = performance.now();
       let isUseless = false;
-      const finish = () => {
+      const finish = (words?: string) => {
         clearInterval(watch);
         clearTimeout(giveUp);
         socket.onmessage = socket.onclose = null;
@@ -151,14 +153,14 @@ export class Connection {
         const end = isUseless ? 'again' : this.#hello ? 'greeted' : 'silent';
         this.#hello = null;
         this.#drop = null;
-        resolve(end);
+        resolve(words ? { end, words } : { end });
       };
       const watch = setInterval(() => this.#ask(performance.now() - heardAt), ASK_MS);
-      const giveUp = setTimeout(() => this.#hello || finish(), GREETING_MS);
+      const giveUp = setTimeout(() => this.#hello ?? finish(), GREETING_MS);
       this.#drop = finish;
       socket.onerror = () => undefined;
-      socket.onclose = finish;
-      socket.onmessage = ({ data }) => {
+      socket.onclose = ({ reason }: { reason?: unknown }) => finish(typeof reason === 'string' ? reason : '');
+      socket.onmessage = ({ data }: { data: unknown }) => {
         heardAt = performance.now();
         const message = parseMessage(data);
         if (message?.type !== 'hello') return void (message && this.#hello && this.#listener.onMessage(message));

@@ -5,6 +5,9 @@ import { errorFromResponse, UnisonoError } from '../errors';
 /** A token, or whoever gives a fresh one: asked before each connection. */
 export type TokenSource = string | (() => string | Promise<string>);
 
+/** What a feed's address says: where to resume, who it is. */
+export type FeedQuery = Readonly<Record<string, string | number | null | undefined>>;
+
 const TOKEN = /^[A-Za-z0-9_.-]+$/;
 const ROOM = /^([A-Za-z0-9_.-]{1,64})[:/]([A-Za-z0-9_.-]{1,64})$/;
 const PROBE_MS = 10_000;
@@ -56,10 +59,8 @@ export class Doors {
   }
 
   /** Address of the feed, `ws(s)://`. A browser's WebSocket has no headers: the token travels in the path. */
-  feed(token: string | null, query: Readonly<Record<string, string | number | null | undefined>>): string {
-    const said = Object.entries(query).filter(([, value]) => value !== null && value !== undefined);
-    const text = new URLSearchParams(said.map(([name, value]) => [name, String(value)])).toString();
-    return `${this.#at(token, 'events').replace(/^http/, 'ws')}${text && `?${text}`}`;
+  feed(token: string | null, query: FeedQuery): string {
+    return this.#events(token, query).replace(/^http/, 'ws');
   }
 
   /** Where commands are posted. */
@@ -67,19 +68,32 @@ export class Doors {
     return this.#at(null, 'commands');
   }
 
-  /** Why the feed was refused, which a WebSocket does not tell; `null` if a reader would be let in, or nobody answers. */
-  async refusal(token: string | null): Promise<UnisonoError | null> {
+  /**
+   * Why the feed was refused, which a WebSocket does not tell: the same is asked for as server-sent events. `null` if a reader would be let in, or
+   * nobody answers.
+   */
+  async refusal(token: string | null, query: FeedQuery): Promise<UnisonoError | null> {
+    const enough = new AbortController();
+    const signal = AbortSignal.any([enough.signal, AbortSignal.timeout(PROBE_MS)]);
     try {
-      const response = await fetch(this.#at(token, ''), { signal: AbortSignal.timeout(PROBE_MS), cache: 'no-store' });
+      const response = await fetch(this.#events(token, query), { signal, cache: 'no-store', headers: { accept: 'text/event-stream' } });
       return response.ok ? null : await errorFromResponse(response);
     } catch {
       return null;
+    } finally {
+      enough.abort();
     }
   }
 
-  #at(token: string | null, what: string): string {
+  #events(token: string | null, query: FeedQuery): string {
+    const said = Object.entries(query).filter(([, value]) => value !== null && value !== undefined);
+    const text = new URLSearchParams(said.map(([name, value]) => [name, String(value)])).toString();
+    return `${this.#at(token, 'events')}${text && `?${text}`}`;
+  }
+
+  #at(token: string | null, what: 'events' | 'commands'): string {
     const base = token === null ? this.origin : `${this.origin}/t/${token}`;
-    return `${base}/api/v1/rooms/${this.room}${what && `/${what}`}`;
+    return `${base}/api/v1/rooms/${this.room}/${what}`;
   }
 }
 

@@ -10,6 +10,7 @@ export type { Countdown } from './countdown';
 export type { TokenSource } from './doors';
 export type { JoinOptions } from './options';
 export { postCommand, type PostOptions } from './post-command';
-export { joinRoom, Room, type EventTypes, type RoomNotices, type RoomStatus, type TypedTold } from './room';
+export { joinRoom, Room, type RoomNotices, type RoomStatus, type TypedTold } from './room';
+export type { EventTypes } from './verbs';
 export type { FrameSource, Told } from './stage';
 export type { OfferState, RoomState, Standing, WindowState } from './state';

@@ -5,7 +5,7 @@ import { UnisonoError } from '../errors';
 import type { Person, RoomEvent } from '../events';
 import { Lockstep } from '../lockstep/lockstep';
 import { uuidV7 } from '../uuid';
-import { isDone, type Ack, type Command, type CommandOptions, type Verb } from './command';
+import type { Ack, Command, CommandOptions, Verb } from './command';
 import { Connection, type Hello, type SocketConstructor } from './connection';
 import { Doors, roomName } from './doors';
 import { guestSecret } from './guest';
@@ -18,15 +18,11 @@ import { Sequence } from './sequence';
 import { parseSnapshot } from './snapshot';
 import { Stage, type FrameSource, type Told } from './stage';
 import { EMPTY, type RoomState } from './state';
+import { Verbs, type DataOf, type EventTypes, type NameOf } from './verbs';
 import { passTime } from './windows';
-
-/** Data of the application's own types, by name: `{ chat: { text: string } }`. */
-export type EventTypes = object;
 
 /** A told event whose data is what its type says. What comes off the wire is as good as the type's schema on the server. */
 export type TypedTold<Data> = Told & { readonly event: RoomEvent & { readonly data: Data } };
-
-type DataOf<Types, Name> = Name extends keyof Types ? Types[Name] : unknown;
 
 export type RoomStatus = 'connecting' | 'open' | 'reconnecting' | 'closed' | 'failed';
 
@@ -58,7 +54,7 @@ export function joinRoom<Types extends EventTypes = Record<string, unknown>>(opt
   return new Room<Types>(options);
 }
 
-export class Room<Types extends EventTypes = Record<string, unknown>> {
+export class Room<Types extends EventTypes = Record<string, unknown>> extends Verbs<Types> {
   /** `app:name`. */
   readonly name: string;
 
@@ -79,6 +75,7 @@ export class Room<Types extends EventTypes = Record<string, unknown>> {
   #tick: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: JoinOptions) {
+    super();
     this.#options = options;
     this.name = roomName(options.room);
     this.#guest = guestOf(options);
@@ -138,7 +135,7 @@ export class Room<Types extends EventTypes = Record<string, unknown>> {
   }
 
   /** Calls `listener` with each event of `type` that is to be shown, on its frame, until the returned function is called. */
-  on<Name extends (keyof Types & string) | (string & {})>(type: Name, listener: (told: TypedTold<DataOf<Types, Name>>) => void): () => void {
+  on<Name extends NameOf<Types>>(type: Name, listener: (told: TypedTold<DataOf<Types, Name>>) => void): () => void {
     return this.#told.on(`shown ${type}`, listener as (told: Told) => void);
   }
 
@@ -157,48 +154,6 @@ export class Room<Types extends EventTypes = Record<string, unknown>> {
     return this.#changes.on('change', listener);
   }
 
-  /** Says it: appends, sets the latest value, counts, or puts it into the queue. */
-  send<Name extends (keyof Types & string) | (string & {})>(type: Name, data: DataOf<Types, Name>, options?: CommandOptions): Promise<Ack> {
-    return this.#command('send', type, data, options);
-  }
-
-  /** Replaces the event `subject`. */
-  amend<Name extends (keyof Types & string) | (string & {})>(type: Name, subject: string, data: DataOf<Types, Name>, options?: CommandOptions): Promise<Ack> {
-    return this.#command('amend', type, data, { ...options, subject });
-  }
-
-  /** Opens a window, or offers a stock. */
-  open(type: string, data: unknown, options?: CommandOptions): Promise<Ack> {
-    return this.#command('open', type, data, options);
-  }
-
-  /** Votes, answers, bids; takes a unit of an offer. `subject` is the window's or offer's id. */
-  async enter(type: string, subject: string, data: unknown, options?: CommandOptions): Promise<Ack> {
-    const ack = await this.#command('enter', type, data, { ...options, subject });
-    if (isDone(ack)) this.#move((state) => reduceMine(state, subject, data));
-    return ack;
-  }
-
-  /** Confirms a reserved unit of the offer `subject`. `data` as the offer's rule asks. */
-  confirm(type: string, subject: string, data?: unknown, options?: CommandOptions): Promise<Ack> {
-    return this.#command('confirm', type, data, { ...options, subject });
-  }
-
-  /** Gives a reserved unit back. */
-  release(type: string, subject: string, data?: unknown, options?: CommandOptions): Promise<Ack> {
-    return this.#command('release', type, data, { ...options, subject });
-  }
-
-  /** Ends a window or an offer now, with its outcome where the rule needs one. */
-  close(type: string, subject: string, data?: unknown, options?: CommandOptions): Promise<Ack> {
-    return this.#command('close', type, data, { ...options, subject });
-  }
-
-  /** Takes an event, a window or an offer back. */
-  cancel(type: string, subject: string, options?: CommandOptions): Promise<Ack> {
-    return this.#command('cancel', type, undefined, { ...options, subject });
-  }
-
   /** How long the window is still open for this viewer, in media time; `null` for one that is not known, or without any clock. */
   countdown(windowId: string): Countdown | null {
     const window = this.#state.windows.get(windowId);
@@ -212,7 +167,7 @@ export class Room<Types extends EventTypes = Record<string, unknown>> {
     this.#end('closed', 'Closed', new UnisonoError('network', 'The room was left before an answer came; the command may have been carried out'));
   }
 
-  #command(verb: Verb, type: string, data: unknown, options: CommandOptions = {}): Promise<Ack> {
+  protected override command(verb: Verb, type: string, data: unknown, options: CommandOptions = {}): Promise<Ack> {
     const { patienceMs = PATIENCE_MS, seen = this.#seen(), ...rest } = options;
     const command: Command = {
       cmd_id: uuidV7(),
@@ -223,6 +178,10 @@ export class Room<Types extends EventTypes = Record<string, unknown>> {
       ...(data !== undefined && { data }),
     };
     return this.#outbox.put(command, patienceMs);
+  }
+
+  protected override entered(window: string, data: unknown): void {
+    this.#move((state) => reduceMine(state, window, data));
   }
 
   /** What is on screen when somebody acts. Without a picture nothing is claimed. */
@@ -381,7 +340,7 @@ function guestOf({ guest, token }: JoinOptions): string | null {
 }
 
 function socketOf(given: SocketConstructor | undefined): SocketConstructor {
-  const found = given ?? (globalThis.WebSocket as unknown as SocketConstructor | undefined);
+  const found = given ?? (globalThis.WebSocket as SocketConstructor | undefined);
   if (!found) throw new UnisonoError('unsupported', 'There is no WebSocket here: give one as WebSocket (Node before 22: the package ws)');
   return found;
 }

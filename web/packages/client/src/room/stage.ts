@@ -12,10 +12,7 @@ import type { MediaPoint } from '../time/point';
 export type FrameSource = Pick<Player, 'on' | 'currentT'> & { readonly session?: Player | null };
 
 /** An event at its moment. */
-export interface Told extends Applied {
-  /** False where no picture tells the moment: told as it came, `t` is its `at`. */
-  readonly bound: boolean;
-}
+export type Told = Applied;
 
 export interface StageListener {
   onTold(told: Told): void;
@@ -46,7 +43,7 @@ export class Stage {
 
   constructor(listener: StageListener) {
     this.#listener = listener;
-    this.#presenter = new Presenter((applied) => listener.onTold({ ...applied, bound: this.#isBound }));
+    this.#presenter = new Presenter((applied) => listener.onTold(applied));
   }
 
   /** Frames tell the time now. */

@@ -53,6 +53,11 @@ export class Peer {
     this.say({ type: 'ack', cmd_id: command.cmd_id, status: 'accepted', n: 1, ...more });
   }
 
+  /** In words, as the server ends what may not stay. */
+  end(words: string): void {
+    this.socket.close(1008, words);
+  }
+
   /** Without a word, as a lost link. */
   drop(): void {
     this.socket.terminate();

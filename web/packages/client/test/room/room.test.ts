@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { joinRoom, type JoinOptions, type Room, type SocketConstructor } from '../../src/index';
+import { joinRoom, type JoinOptions, type Room } from '../../src/index';
 import { FakePlayer } from './fake-player';
 import { event, FakeServer } from './fake-server';
 
@@ -19,7 +19,7 @@ afterEach(() => {
 });
 
 function join(more: Partial<JoinOptions> = {}): Room<Words> {
-  const room = joinRoom<Words>({ url: server.origin, room: 'live/alice', WebSocket: WebSocket as unknown as SocketConstructor, ...more });
+  const room = joinRoom<Words>({ url: server.origin, room: 'live/alice', WebSocket, ...more });
   rooms.push(room);
   return room;
 }
@@ -183,6 +183,20 @@ test('an expired token is replaced once; a refusal that stays ends it in words',
   expect(error).toMatchObject({ kind: 'unauthorized', message: 'the token has expired' });
   expect([asked, room.status]).toEqual([2, 'failed']);
   await expect(room.send('chat', { text: 'x' })).rejects.toMatchObject({ kind: 'unauthorized' });
+});
+
+test('who is banned is told so, and does not come again', async () => {
+  const room = join();
+  const words: string[] = [];
+  room.onNotice('status', (status) => words.push(status.words));
+  const peer = await server.peer();
+  peer.hello(0);
+  await until(room, () => room.status === 'open');
+  server.refuse = { status: 403, words: 'you are banned from this room for 51 s more' };
+  peer.end('you are banned from this room');
+  await until(room, () => room.status === 'failed');
+  expect(words).toContain('you are banned from this room');
+  expect(words.at(-1)).toBe('you are banned from this room for 51 s more');
 });
 
 test('a fresh token opens the door again', async () => {

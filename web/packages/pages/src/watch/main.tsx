@@ -1,6 +1,7 @@
 /** `/{app}/{name}`: the picture, how live it is, and what happens in the room. */
 
 import '@unisono/player';
+import '@unisono/room';
 import { parseAddress, streamUrls } from '@unisono/client';
 import { render } from 'preact';
 import { Banner, Head } from '../parts/frame';

@@ -1,7 +1,8 @@
 /** The watch page of one stream. */
 
-import type { Applied, StreamName, StreamUrls } from '@unisono/client';
+import type { Applied, Room, StreamName, StreamUrls } from '@unisono/client';
 import type { Mode, Phase, PlayerState, UnisonoPlayer } from '@unisono/player';
+import type { UnisonoReactions, UnisonoRoom } from '@unisono/room';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { StreamView } from '../api';
 import { Troubles } from '../parts/diagnosis';
@@ -12,10 +13,9 @@ import { usePolled } from '../parts/poll';
 import { sourceWords, trackWords } from '../parts/words';
 import { Share } from './embed';
 import { usePlayerKeys } from './keys';
-import { EventLog } from './log';
+import { ForHost, mayHost } from './for-host';
 import { Live } from './live';
 import { Viewers } from './viewers';
-import { SendEvent } from './send';
 import { Toasts } from './toasts';
 import { AskToken } from './token';
 
@@ -76,15 +76,35 @@ export function Watch({ stream, token, urls }: { stream: StreamName; token: stri
     window.unisono = { ...window.unisono, player: element };
     const onState = (event: Event) => setState((event as CustomEvent<PlayerState>).detail);
     element.addEventListener('unisono-state', onState);
-    const stop = element.on('event', (applied) => setLog((old) => [applied, ...old].slice(0, LOG_LENGTH)));
     const stopJoining = element.on('frame', ({ t }) => {
       setJoinedAt(t);
       stopJoining();
     });
     return () => {
       element.removeEventListener('unisono-state', onState);
-      stop();
       stopJoining();
+    };
+  }, []);
+
+  const panel = useRef<UnisonoRoom>(null);
+  const reactions = useRef<UnisonoReactions>(null);
+  useEffect(() => {
+    let stop = () => {};
+    const onRoom = (event: Event) => {
+      const room = (event as CustomEvent<Room>).detail;
+      stop();
+      // Under another name one joins again, and what was told is told again.
+      setLog([]);
+      stop = room.onEvent((told) => setLog((old) => [told, ...old].slice(0, LOG_LENGTH)));
+      window.unisono = { ...window.unisono, room };
+      reactions.current!.room = room;
+    };
+    const element = panel.current!;
+    element.addEventListener('unisono-room', onRoom);
+    if (element.room) onRoom(new CustomEvent('unisono-room', { detail: element.room }));
+    return () => {
+      element.removeEventListener('unisono-room', onRoom);
+      stop();
     };
   }, []);
 
@@ -101,7 +121,8 @@ export function Watch({ stream, token, urls }: { stream: StreamName; token: stri
       </Head>
       <main class="watch">
         <section class="stage" aria-label="Stream">
-          <unisono-player ref={player} class="screen" src={urls.watch} mode={mode} latency={latency} {...(token ? { token } : {})}>
+          <unisono-player ref={player} class="screen" src={urls.watch} mode={mode} latency={latency} feed="off" {...(token ? { token } : {})}>
+            <unisono-reactions ref={reactions} />
             <Toasts log={log.filter(({ event }) => joinedAt !== null && event.at >= joinedAt)} />
           </unisono-player>
           <div class="caption">
@@ -128,8 +149,8 @@ export function Watch({ stream, token, urls }: { stream: StreamName; token: stri
           <Share stream={stream} needsToken={token !== null} />
         </section>
         <aside class="room" aria-label="Room">
-          <EventLog log={log} joinedAt={joinedAt} />
-          <SendEvent url={urls.events} player={player} />
+          <unisono-room ref={panel} src={urls.watch} player="unisono-player" lockstep {...(token ? { token } : {})} />
+          {mayHost() && <ForHost urls={urls} log={log} joinedAt={joinedAt} player={player} />}
         </aside>
       </main>
     </>

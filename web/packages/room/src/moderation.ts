@@ -1,0 +1,28 @@
+/** Mute, ban, slow mode: asked over HTTP, since they are no events of somebody's own. */
+
+import type { Ack } from '@unisono/client';
+import type { Scene } from './use';
+
+/** Spans are microseconds. */
+export type Measure =
+  | { readonly action: 'mute' | 'ban'; readonly person: string; readonly dur: number }
+  | { readonly action: 'unmute' | 'unban'; readonly person: string }
+  | { readonly action: 'slow'; readonly every: number };
+
+/** Takes a measure. Answers as a command does, so that it is shown alike. From the server's own pages only: no other origin may ask. */
+export async function moderate({ room, server, token }: Scene, measure: Measure): Promise<Ack> {
+  return roomRequest({ room, server, token }, 'moderation', 'POST', measure);
+}
+
+/** One request about the room, other than a command. */
+export async function roomRequest({ room, server, token }: Scene, what: string, method: 'POST' | 'PUT' | 'DELETE', body?: unknown): Promise<Ack> {
+  const response = await fetch(`${server}/api/v1/rooms/${room.name}/${what}`, {
+    method,
+    headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...(token && { authorization: `Bearer ${token}` }) },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  if (response.ok) return { cmd_id: '', status: 'accepted' };
+  const problem = (await response.json().catch(() => ({}))) as { detail?: unknown; title?: unknown };
+  const words = [problem.detail, problem.title].find((word): word is string => typeof word === 'string' && word !== '');
+  return { cmd_id: '', status: 'forbidden', words: words ?? `The server answered ${response.status}` };
+}

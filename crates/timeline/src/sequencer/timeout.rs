@@ -8,6 +8,10 @@ use uuid::Uuid;
 /// How long a window waits for its host to say what happened, before it is withdrawn.
 const OUTCOME_WAIT: Span = Span::from_secs(24 * 3_600);
 
+/// So long before its frame a result is told, where no entry can count any more by then: else those with the least
+/// latency would have passed T_r when it reaches them.
+const TOLD_AHEAD: Span = Span::from_secs(1);
+
 /// Why the sequencer wakes.
 #[derive(Clone, Debug)]
 pub(super) enum Due {
@@ -22,7 +26,7 @@ pub(super) enum Due {
 impl Sequencer {
     pub(super) fn next_due(&self) -> Option<(MediaTime, Due)> {
         let windows = self.state.windows.iter().map(|window| {
-            let arrived = window.terms.last_arrival(window.closes).max(window.reveal);
+            let arrived = window.terms.last_arrival(window.closes).max(window.reveal - TOLD_AHEAD);
             let at = if window.waits_for_outcome() { arrived + OUTCOME_WAIT } else { arrived };
             (at, Due::Decide(window.terms.window))
         });

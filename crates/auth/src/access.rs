@@ -352,7 +352,8 @@ impl Access {
             }
             _ => None,
         };
-        let subject = KeyId::new(&format!("~{}", claims.sub.as_ref().or(claims.name.as_ref()).map_or("", |id| id)));
+        let subject =
+            KeyId::new(&format!("~{}", claims.sub.as_ref().or(claims.name.as_ref()).map_or("", |id| id)));
         Ok(Pass {
             who: Who::Token { subject, name: claims.name, jti: claims.jti },
             expires: Some(claims.exp),

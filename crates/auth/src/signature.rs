@@ -54,7 +54,9 @@ pub fn signatures(secrets: &[Secret], id: &str, timestamp: u64, body: &str) -> S
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// No secret of ours made it.
-    #[error("webhook-signature does not fit the message: sign `id.timestamp.body` with a secret of this node")]
+    #[error(
+        "webhook-signature does not fit the message: sign `id.timestamp.body` with a secret of this node"
+    )]
     Wrong,
     /// Too old, or from the future: perhaps somebody repeats it.
     #[error("webhook-timestamp is {0} s away from this node's clock; the limit is {AGE_MAX} s")]

@@ -91,7 +91,8 @@ mod tests {
         }
         assert!(told(&mut counts, start).is_empty(), "not yet");
         let due = counts.due().expect("something");
-        let expected = json!({"type": "counts", "name": "reaction", "counts": {"clap": 250, "heart": 750}, "at": 7});
+        let expected =
+            json!({"type": "counts", "name": "reaction", "counts": {"clap": 250, "heart": 750}, "at": 7});
         assert_eq!(told(&mut counts, due), [expected]);
         assert_eq!(counts.due(), None);
         counts.add("reaction", "heart", EVERY, due);

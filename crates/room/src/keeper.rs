@@ -50,7 +50,8 @@ impl Keeper {
         room: &RoomId,
         discipline: &Discipline,
     ) -> Result<(), RoomError> {
-        let value = serde_json::to_string(discipline).map_err(|error| RoomError::Refused(error.to_string()))?;
+        let value =
+            serde_json::to_string(discipline).map_err(|error| RoomError::Refused(error.to_string()))?;
         self.put(&format!("{DISCIPLINES}{room}"), value).await
     }
 

@@ -28,6 +28,6 @@ pub use lockstep::Latency;
 pub use people::{Discipline, Measure, MeasureError, SANCTION_MAX};
 pub use room::Standing;
 pub use rooms::{Counts, Look, Rooms, RoomsLimits, Submitted, View, Visitor, Waiting};
-pub use unisono_store::Erase;
 pub use told::{Batch, Notice};
+pub use unisono_store::Erase;
 pub use words::{BlockedWords, WORDS_MAX};

@@ -110,7 +110,9 @@ impl Outlet {
     /// that nobody learns what a gate holds by joining anew; call [`Self::flush`] before, and also before anything is
     /// written while there is a gate.
     pub(crate) fn snapshot(&mut self, now: impl Fn() -> Snapshot) -> Standing {
-        if let Some(standing) = self.snapshot.as_ref().filter(|_| !self.is_outdated || !self.waiting.is_empty()) {
+        if let Some(standing) =
+            self.snapshot.as_ref().filter(|_| !self.is_outdated || !self.waiting.is_empty())
+        {
             return standing.clone();
         }
         let mut message = serde_json::to_value(now()).unwrap_or_else(|_| json!({}));

@@ -136,7 +136,9 @@ impl Discipline {
     /// Why this person may not say anything now, in words.
     pub(crate) fn silenced(&self, person: &str, now: MediaTime) -> Option<String> {
         let left = |list: &BTreeMap<Arc<str>, MediaTime>| {
-            list.get(person).filter(|until| **until > now).map(|until| (*until - now).as_micros() / 1_000_000 + 1)
+            list.get(person)
+                .filter(|until| **until > now)
+                .map(|until| (*until - now).as_micros() / 1_000_000 + 1)
         };
         if let Some(seconds) = left(&self.banned) {
             return Some(format!("you are banned from this room for {seconds} s more"));
@@ -151,7 +153,11 @@ impl Discipline {
 }
 
 fn within(span: Span) -> Result<Span, MeasureError> {
-    if span < Span::ZERO || span > SANCTION_MAX { Err(MeasureError::Span(span.as_micros())) } else { Ok(span) }
+    if span < Span::ZERO || span > SANCTION_MAX {
+        Err(MeasureError::Span(span.as_micros()))
+    } else {
+        Ok(span)
+    }
 }
 
 #[cfg(test)]
@@ -181,10 +187,15 @@ mod tests {
         assert!(discipline.silenced("~bob", at(110)).expect("muted").contains("51 s"));
         assert_eq!(discipline.silenced("~ann", at(110)), None);
         assert_eq!(discipline.silenced("~bob", at(160)), None);
-        discipline.take(&Measure::Ban { person: "~bob".into(), dur: Span::from_secs(1) }, at(200)).expect("ok");
+        discipline
+            .take(&Measure::Ban { person: "~bob".into(), dur: Span::from_secs(1) }, at(200))
+            .expect("ok");
         assert!(discipline.is_banned("~bob", at(200)) && !discipline.is_banned("~bob", at(201)));
         discipline.take(&Measure::Unban { person: "~bob".into() }, at(200)).expect("ok");
-        assert!(!discipline.is_banned("~bob", at(200)) && discipline.muted.is_empty(), "the old mute is forgotten");
+        assert!(
+            !discipline.is_banned("~bob", at(200)) && discipline.muted.is_empty(),
+            "the old mute is forgotten"
+        );
         assert!(discipline.take(&Measure::Slow { every: Span::from_secs(-1) }, at(0)).is_err());
     }
 }

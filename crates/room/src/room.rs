@@ -27,15 +27,28 @@ const RATES_MAX: usize = 20_000;
 
 /// What is asked of a room's writer.
 pub(crate) enum Work {
-    Command { command: Command, sender: Box<Sender>, reply: oneshot::Sender<Answer> },
-    React { ty: String, key: String, every: Duration },
-    Subscribe { reply: oneshot::Sender<Result<Subscribed, LogError>> },
+    Command {
+        command: Command,
+        sender: Box<Sender>,
+        reply: oneshot::Sender<Answer>,
+    },
+    React {
+        ty: String,
+        key: String,
+        every: Duration,
+    },
+    Subscribe {
+        reply: oneshot::Sender<Result<Subscribed, LogError>>,
+    },
     Types(Arc<Types>),
     /// A person was erased.
     Forget(Arc<str>),
     Lockstep(bool),
     /// `None`: the session ended.
-    Latency { session: u64, latency: Option<Latency> },
+    Latency {
+        session: u64,
+        latency: Option<Latency>,
+    },
 }
 
 /// A feed's beginning.
@@ -139,7 +152,11 @@ impl Work {
         match self {
             Self::Command { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Subscribe { reply } => drop(reply.send(Err(error.clone()))),
-            Self::React { .. } | Self::Types(_) | Self::Forget(_) | Self::Lockstep(_) | Self::Latency { .. } => {}
+            Self::React { .. }
+            | Self::Types(_)
+            | Self::Forget(_)
+            | Self::Lockstep(_)
+            | Self::Latency { .. } => {}
         }
     }
 }
@@ -217,7 +234,10 @@ impl Shared {
         let fresh = || (Rate::new(limits.person_per_second, limits.person_burst, now), None);
         let (rate, said) = people.rates.entry(person.clone()).or_insert_with(fresh);
         if !rate.take(now) {
-            return Some(format!("you may say {} things a second; try again in a second", limits.person_per_second));
+            return Some(format!(
+                "you may say {} things a second; try again in a second",
+                limits.person_per_second
+            ));
         }
         if is_slowed && !every.is_zero() {
             if let Some(left) = said.and_then(|said| (said + every).checked_duration_since(now)) {
@@ -228,4 +248,3 @@ impl Shared {
         None
     }
 }
-

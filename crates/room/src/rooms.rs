@@ -16,7 +16,9 @@ use tokio::sync::oneshot;
 use unisono_base::{MediaTime, NodeClock, RoomId, Span};
 use unisono_hub::Hub;
 use unisono_store::{Erase, Export, RoomLog};
-use unisono_timeline::{Ack, Body, Command, Event, EventType, Person, Role, Seen, Sender, Types, Verb, Witness, audit::Signer};
+use unisono_timeline::{
+    Ack, Body, Command, Event, EventType, Person, Role, Seen, Sender, Types, Verb, Witness, audit::Signer,
+};
 
 /// How long an unused room stays open.
 const IDLE: Duration = Duration::from_secs(60);
@@ -386,13 +388,7 @@ impl Rooms {
         Ok(room)
     }
 
-    fn may(
-        &self,
-        room: &Room,
-        command: &Command,
-        visitor: &Visitor,
-        now: Instant,
-    ) -> Result<(), RoomError> {
+    fn may(&self, room: &Room, command: &Command, visitor: &Visitor, now: Instant) -> Result<(), RoomError> {
         let limits = &self.world.limits;
         if !room.may_post(now) {
             return Err(RoomError::TooFast(limits.events_per_second));
@@ -401,7 +397,9 @@ impl Rooms {
             return Ok(());
         }
         if self.blocked.read().are_in(&command.data) {
-            return Err(RoomError::Silenced("your message has a word that is not allowed in this room".to_owned()));
+            return Err(RoomError::Silenced(
+                "your message has a word that is not allowed in this room".to_owned(),
+            ));
         }
         let is_said = command.verb == Verb::Send;
         let when = (now, self.world.clock.at(now));
@@ -410,12 +408,7 @@ impl Rooms {
     }
 
     /// A reaction is counted here and never reaches the sequencer.
-    fn counted(
-        &self,
-        room: &Room,
-        command: &Command,
-        visitor: &Visitor,
-    ) -> Result<Option<Ack>, RoomError> {
+    fn counted(&self, room: &Room, command: &Command, visitor: &Visitor) -> Result<Option<Ack>, RoomError> {
         let types = self.types.read().clone();
         let Some(registered) = types.get(&command.ty) else { return Ok(None) };
         let Some(every) = registered.counted_every() else { return Ok(None) };

@@ -76,8 +76,12 @@ impl Batch {
         if self.first() >= seq {
             return Some(self.clone());
         }
-        let rest: Vec<_> =
-            self.events.iter().filter(|(event, _)| event.seq >= seq).map(|(event, _)| event.clone()).collect();
+        let rest: Vec<_> = self
+            .events
+            .iter()
+            .filter(|(event, _)| event.seq >= seq)
+            .map(|(event, _)| event.clone())
+            .collect();
         if rest.is_empty() { None } else { Self::new(&rest).ok() }
     }
 }

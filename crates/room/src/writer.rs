@@ -168,7 +168,10 @@ impl Writer {
             return Ok(());
         }
         if self.retry_at.is_some_and(|at| Instant::now() < at) {
-            return Err(LogError::Backend { room: self.room.to_string(), reason: "it failed just now".into() });
+            return Err(LogError::Backend {
+                room: self.room.to_string(),
+                reason: "it failed just now".into(),
+            });
         }
         match read_all(&*self.world.log, &self.room, &self.types).await {
             Ok((sequencer, chain)) => {
@@ -243,7 +246,8 @@ impl Writer {
 
     fn by_rule(&mut self) {
         let now = self.world.clock.at(Instant::now());
-        let is_due = self.state.as_ref().and_then(|state| state.sequencer.poll_timeout()).is_some_and(|at| at <= now);
+        let is_due =
+            self.state.as_ref().and_then(|state| state.sequencer.poll_timeout()).is_some_and(|at| at <= now);
         if is_due
             && let Ok(moment) = self.moment()
             && let Some(state) = &mut self.state
@@ -263,7 +267,9 @@ impl Writer {
             let sealed = getrandom::fill(&mut seed).map(|()| state.chain.seal(entries.clone(), seed));
             let appended = match sealed {
                 Ok(sealed) => self.world.log.append(&self.room, expected, sealed).await,
-                Err(error) => Err(LogError::Backend { room: self.room.to_string(), reason: error.to_string() }),
+                Err(error) => {
+                    Err(LogError::Backend { room: self.room.to_string(), reason: error.to_string() })
+                }
             };
             if let Err(error) = appended {
                 tracing::error!(room = %self.room, %error, "events were not written");
@@ -329,7 +335,8 @@ impl Writer {
             return;
         }
         self.status_at = now + STATUS_EVERY;
-        self.shared.set_busy(self.state.as_ref().is_some_and(|state| state.sequencer.poll_timeout().is_some()));
+        self.shared
+            .set_busy(self.state.as_ref().is_some_and(|state| state.sequencer.poll_timeout().is_some()));
         if let Some(members) = self.shared.presence_news() {
             let message = json!({"type": "presence", "members": members}).to_string();
             self.outlet.notice(Notice { kind: "presence", message: message.into() });

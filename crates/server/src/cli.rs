@@ -354,6 +354,55 @@ pub(crate) enum BenchCommand {
     Watch(BenchWatch),
     /// Many streams with a few viewers each, by RTMP and WHIP: CPU and memory per stream, loss, dwell times. One JSON line.
     Streams(BenchStreams),
+    /// Rooms: durable acknowledgements, fan-out to many readers, memory, video beside it. One JSON line per figure.
+    Rooms(BenchRooms),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BenchRooms {
+    /// The server: http://host:8080; on this machine, or with --key
+    #[arg(long)]
+    pub(crate) url: String,
+    /// Which figures.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "ack,rate,fan-out,deliveries,idle,beside"
+    )]
+    pub(crate) figure: Vec<RoomsFigure>,
+    /// Admin key, or a token that may host.
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    /// Publish key, for the figure `beside`.
+    #[arg(long)]
+    pub(crate) publish_key: Option<String>,
+    /// Process id of the server, on this machine: adds its CPU time and memory.
+    #[arg(long)]
+    pub(crate) pid: Option<u32>,
+    /// Readers of a room; each takes a file descriptor here and there.
+    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub(crate) readers: u32,
+    /// Length of each steady window.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(crate) seconds: u64,
+}
+
+/// A figure of `bench rooms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum RoomsFigure {
+    /// From a command to its durable acknowledgement.
+    Ack,
+    /// Commands a second through one room.
+    Rate,
+    /// Ten events a second to all readers.
+    FanOut,
+    /// As many deliveries as batching allows.
+    Deliveries,
+    /// Memory of a reader while nothing happens.
+    Idle,
+    /// Frame latency of WHEP viewers beside it.
+    Beside,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -103,7 +103,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_player_and_what_it_reads_are_for_everybody() {
-        for path in ["/player.js", "/room.js", "/assets/hls-1.js", "/api/v1/server", "/api/v1/streams/live/x"] {
+        for path in ["/player.js", "/room.js", "/assets/hls-1.js", "/api/v1/server", "/api/v1/streams/live/x"]
+        {
             let response = ask(Method::GET, path, &[]).await;
             assert_eq!(origin(&response), Some("*"), "{path}");
             let is_loaded = path.ends_with(".js");

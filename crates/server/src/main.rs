@@ -74,6 +74,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Keys(command) => credentials::keys(command),
         Command::Token(command) => credentials::token(command),
         Command::Testsource(source) => demo::write_raw(&source),
+        Command::Bench(BenchCommand::Rooms(args)) => bench::rooms(&args),
         Command::Bench(BenchCommand::Watch(args)) => bench::watch(&args),
         Command::Bench(BenchCommand::Streams(args)) => bench::streams(&args),
     }

@@ -25,7 +25,8 @@ pub(crate) async fn open(
     clock: NodeClock,
 ) -> anyhow::Result<Arc<Rooms>> {
     let path = data_dir.join(FILE);
-    let log = SqliteLog::open(&path).await.with_context(|| format!("the rooms' logs in {}", path.display()))?;
+    let log =
+        SqliteLog::open(&path).await.with_context(|| format!("the rooms' logs in {}", path.display()))?;
     let log: Arc<dyn RoomLog> = Arc::new(log);
     let signer = Arc::new(audit_signer(keys.store()).await?);
     let keeper = Keeper::new(Arc::new(keys.store().clone()));
@@ -39,7 +40,10 @@ pub(crate) async fn open(
 /// With which the tenant's own systems sign.
 pub(crate) fn inbox_secrets(rules: &RoomRules) -> anyhow::Result<Vec<Secret>> {
     let count = rules.inbox_secrets.len();
-    anyhow::ensure!(count <= SECRETS_MAX, "rooms.inbox_secrets has {count} entries; the limit is {SECRETS_MAX}");
+    anyhow::ensure!(
+        count <= SECRETS_MAX,
+        "rooms.inbox_secrets has {count} entries; the limit is {SECRETS_MAX}"
+    );
     let parsed = rules.inbox_secrets.iter().map(|secret| Secret::parse(&secret.0));
     parsed.collect::<Result<_, _>>().context("rooms.inbox_secrets")
 }

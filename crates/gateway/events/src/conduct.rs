@@ -111,7 +111,8 @@ pub(crate) async fn set_gate(
     let next = newest + Span::from_micros(1);
     let from = request.from.map_or(next, MediaTime::from_micros);
     if from < next {
-        let words = format!("the stream is at {} already: what was given cannot be held back", newest.as_micros());
+        let words =
+            format!("the stream is at {} already: what was given cannot be held back", newest.as_micros());
         return Err(unprocessable(words));
     }
     let until = request.until.map(MediaTime::from_micros);

@@ -116,7 +116,9 @@ pub(crate) async fn get(
 ) -> Result<Response, Problem> {
     let room = parse_room(&room)?;
     let Query(From { from_seq, tail, guest, name }) = query.map_err(|_| {
-        Problem::bad_request("from_seq and tail must be whole numbers: the first seq wanted, and how many to begin with")
+        Problem::bad_request(
+            "from_seq and tail must be whole numbers: the first seq wanted, and how many to begin with",
+        )
     })?;
     let address = peer.map(|Extension(ConnectInfo(peer))| peer);
     let claims = Claims { guest, name };

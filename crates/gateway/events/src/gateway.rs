@@ -1,7 +1,11 @@
 //! Everything the routes share, and the routes.
 
 use crate::{Metrics, commands, conduct, feed, history, inbox, streams};
-use axum::{Router, extract::DefaultBodyLimit, routing::{get, post, put}};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    routing::{get, post, put},
+};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use unisono_auth::{Access, Secret};

@@ -52,7 +52,8 @@ fn check(context: &Context, headers: &HeaderMap, body: &[u8]) -> Result<(), Prob
     };
     let (id, signed) = (field("webhook-id")?, field("webhook-signature")?);
     let timestamp = field("webhook-timestamp")?.parse::<u64>();
-    let timestamp = timestamp.map_err(|_| Problem::unauthorized("webhook-timestamp must be whole seconds"))?;
+    let timestamp =
+        timestamp.map_err(|_| Problem::unauthorized("webhook-timestamp must be whole seconds"))?;
     let now = MediaTime::from_micros(context.rooms.clock_micros()).unix_seconds();
     let verified = verify_signature(&context.inbox_secrets, (id, timestamp, body), signed, now);
     verified.map_err(|error| Problem::unauthorized(error.to_string()))

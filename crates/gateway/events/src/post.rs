@@ -98,7 +98,9 @@ pub(crate) fn read_body<T: DeserializeOwned>(
 fn event(request: EventRequest) -> Result<Command, String> {
     let cmd_id = request.cmd_id.as_deref().map(Uuid::parse_str).transpose();
     Ok(Command {
-        cmd_id: cmd_id.map_err(|error| format!("cmd_id must be a UUID: {error}"))?.unwrap_or_else(Uuid::now_v7),
+        cmd_id: cmd_id
+            .map_err(|error| format!("cmd_id must be a UUID: {error}"))?
+            .unwrap_or_else(Uuid::now_v7),
         ty: request.ty,
         verb: Verb::Send,
         lane: request.lane.as_deref().map(str::parse).transpose().map_err(|error| format!("{error}"))?,

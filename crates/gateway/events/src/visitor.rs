@@ -91,10 +91,12 @@ fn guest(claims: &Claims, role: Role) -> Result<Visitor, Problem> {
     Ok(Visitor { person: Person { id: format!("g~{id}").into(), name }, role })
 }
 
-
 /// A name as it may stand beside others' words: no control characters, no invisible ones that turn text around.
 fn shown(name: &str) -> Option<std::sync::Arc<str>> {
-    let is_plain = |c: &char| !c.is_control() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let is_plain = |c: &char| {
+        !c.is_control()
+            && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
     let name: String = name.chars().filter(is_plain).take(NAME_MAX).collect();
     let name = name.trim();
     (!name.is_empty()).then(|| name.into())
@@ -105,10 +107,7 @@ mod tests {
     use super::*;
 
     fn of(guest: Option<&str>, name: Option<&str>) -> Result<Visitor, Problem> {
-        super::guest(
-            &Claims { guest: guest.map(str::to_owned), name: name.map(str::to_owned) },
-            Role::Member,
-        )
+        super::guest(&Claims { guest: guest.map(str::to_owned), name: name.map(str::to_owned) }, Role::Member)
     }
 
     #[test]

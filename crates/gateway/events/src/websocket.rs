@@ -201,10 +201,11 @@ impl Session<'_> {
 
     async fn command(&mut self, request: unisono_api::CommandRequest) -> Result<(), Ended> {
         let cmd_id = request.cmd_id.chars().take(64).collect::<String>();
-        let submitted = crate::commands::command(request).map_err(RoomError::Refused).and_then(|(command, claimed)| {
-            let view = self.link.view(claimed);
-            self.context.rooms.submit(&self.room, command, &self.guest.visitor, view)
-        });
+        let submitted =
+            crate::commands::command(request).map_err(RoomError::Refused).and_then(|(command, claimed)| {
+                let view = self.link.view(claimed);
+                self.context.rooms.submit(&self.room, command, &self.guest.visitor, view)
+            });
         match submitted {
             Ok(Submitted::Done(ack)) => self.acknowledge(&cmd_id, Ok(ack)).await?,
             Ok(Submitted::Waiting(answer)) => self.under_way.push(Box::pin(async move {

@@ -190,7 +190,10 @@ async fn an_event_is_acknowledged_and_fed_as_the_same_json() {
     assert_eq!(next_told(&mut feed).await, json!({"type": "events", "events": [event]}));
 
     let (status, room) = answer(server.client.get(server.url("rooms/live:alice"))).await;
-    assert_eq!((status, room), (200, json!({"room": "live:alice", "seq": 1, "subscribers": 1, "members": 1})));
+    assert_eq!(
+        (status, room),
+        (200, json!({"room": "live:alice", "seq": 1, "subscribers": 1, "members": 1}))
+    );
     let metrics = server.metrics();
     assert!(metrics.contains("unisono_events_posts_total{status=\"201\"} 1"), "{metrics}");
     assert!(metrics.contains("unisono_events_feeds{transport=\"WebSocket\"} 1"), "{metrics}");
@@ -399,7 +402,10 @@ async fn a_guest_chats_on_the_feed_and_over_http_as_the_same_person() {
     let chat = json!({"cmd_id": cmd_id, "type": "chat", "data": {"text": "<script>alert(1)</script>"}});
     ask(&mut feed, chat.clone()).await;
     let first = ack(&mut feed).await;
-    assert_eq!((&first["status"], &first["cmd_id"], &first["seq"]), (&json!("accepted"), &json!(cmd_id), &json!(1)));
+    assert_eq!(
+        (&first["status"], &first["cmd_id"], &first["seq"]),
+        (&json!("accepted"), &json!(cmd_id), &json!(1))
+    );
     let url = format!("{}{guest}", server.url("rooms/live:alice/commands"));
     let (status, again) = answer(server.client.post(&url).json(&chat)).await;
     assert_eq!((status, &again["status"], &again["id"]), (200, &json!("duplicate"), &first["id"]));
@@ -408,7 +414,9 @@ async fn a_guest_chats_on_the_feed_and_over_http_as_the_same_person() {
     let mut late = server.feed("?from_seq=1").await;
     next(&mut late).await;
     let told = next_told(&mut late).await;
-    for (event, text) in told["events"].as_array().unwrap().iter().zip(["<script>alert(1)</script>", "by HTTP"]) {
+    for (event, text) in
+        told["events"].as_array().unwrap().iter().zip(["<script>alert(1)</script>", "by HTTP"])
+    {
         assert_eq!((&event["actor"], &event["data"]["text"]), (&hello["person"], &json!(text)));
     }
     // A guest of another secret is another person; what is not theirs to do is refused.
@@ -464,7 +472,8 @@ async fn a_poll_is_opened_voted_and_decided_and_votes_are_nobody_elses_business(
 async fn a_signed_purchase_is_taken_once_and_a_forged_one_never() {
     let server = Server::start(unhurried()).await;
     let inbox = server.url("rooms/live:alice/inbox");
-    let body = json!({"cmd_id": id(), "type": "purchase", "data": {"item": "mug", "amount": 1200}}).to_string();
+    let body =
+        json!({"cmd_id": id(), "type": "purchase", "data": {"item": "mug", "amount": 1200}}).to_string();
     let send = |body: String, secret: &str, timestamp: i64| {
         let secret = Secret::parse(secret).unwrap();
         let timestamp = u64::try_from(timestamp / 1_000_000).unwrap();

@@ -143,10 +143,7 @@ async fn expect(feed: &mut Feed, range: std::ops::RangeInclusive<u64>) {
 #[tokio::test]
 async fn posts_from_many_sides_have_one_gapless_order_for_every_reader() {
     let rooms = rooms(MemoryLog::default(), unhurried());
-    let mut feeds = [
-        from_now(&rooms).await,
-        subscribe(&rooms, Start::From(1)).await,
-    ];
+    let mut feeds = [from_now(&rooms).await, subscribe(&rooms, Start::From(1)).await];
     let posts: Vec<_> = (0..100)
         .map(|_| {
             let rooms = rooms.clone();
@@ -372,7 +369,8 @@ async fn reactions_are_counted_and_not_stored() {
     for i in 0..10 {
         let reaction = Command { ty: "reaction".to_owned(), data: json!({"emoji": "heart"}), ..goal() };
         let guest = visitor(&format!("g{i}"), Role::Guest);
-        let (ack, event) = rooms.command(room("alice"), reaction, &guest, View::default()).await.expect("counted");
+        let (ack, event) =
+            rooms.command(room("alice"), reaction, &guest, View::default()).await.expect("counted");
         assert_eq!((ack.status, ack.n, event), (Status::Accepted, None, None));
     }
     let mut hearts = 0;

@@ -16,9 +16,12 @@ for (let attempt = 0; attempt < RUNS; attempt += 1) {
   const server = await Server.start();
   const counts = ['--rtmp-streams', rtmp, '--whip-streams', whip, '--viewers', viewers, '--seconds', seconds];
   const args = ['bench', 'streams', '--url', server.url, '--rtmp', `127.0.0.1:${server.rtmp}`, '--key', server.key, '--pid', String(server.pid), ...counts];
-  const { stdout } = await run(binary, args, { maxBuffer: 1 << 24 });
-  results.push(JSON.parse(stdout.trim().split('\n').at(-1)));
-  await server.stop();
+  try {
+    const { stdout } = await run(binary, args, { maxBuffer: 1 << 24 });
+    results.push(JSON.parse(stdout.trim().split('\n').at(-1)));
+  } finally {
+    await server.stop();
+  }
 }
 /** CPU of the last step, when everything is there. */
 const cost = (result) => result.steps.at(-1).server_cpu_percent;

@@ -2,7 +2,7 @@
 //! handled as one group: one append to the log, then the answers, then the feeds.
 
 use crate::{
-    Latency, Notice, RoomsLimits,
+    Notice, RoomsLimits,
     counts::Counts,
     lead,
     lockstep::Lockstep,

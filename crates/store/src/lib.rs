@@ -1,13 +1,15 @@
 //! What outlives a request: the rooms' logs and the node's keys and settings, each behind a small trait.
 //!
-//! [`RoomLog`] and [`Kv`] are all the rest of the house knows (decisions 7). Here are the log in memory, and the
-//! key-value store in memory (for tests) and in SQLite.
+//! [`RoomLog`] and [`Kv`] are all the rest of the house knows (decisions 7). Each has two implementations here: in
+//! memory, for tests, and in SQLite.
 
 mod kv;
 mod log;
 
 pub use kv::{Kv, KvError, MemoryKv, SqliteKv, Versioned};
-pub use log::{LogError, MemoryLog, Page, RoomLog};
+pub use log::{
+    Erase, Export, KeyFailed, LogError, LogRoom, MemoryLog, Page, Retention, RoomLog, audit_signer,
+};
 
 use std::{future::Future, pin::Pin};
 

@@ -89,7 +89,8 @@ impl Terms {
 /// What `witness` says about a window that closes at `closes` (T_c with its extensions).
 ///
 /// A claim counts within `[D - B_p, D]`. Without one (a player of somebody else's) the entry counts if it arrived by
-/// T_c + L_p + U, where L_p is the farthest behind that session can be, at most L_max.
+/// T_c + L_p + U, where L_p is the farthest behind that session can be, at most L_max, and before the earliest eye can
+/// have seen T_r.
 pub fn judge(terms: &Terms, closes: MediaTime, witness: &Witness) -> Judged {
     let seen_at = witness.received - Span::from_micros(witness.rtt_min.as_micros() / 2);
     let upper = witness.delivered.unwrap_or(seen_at);
@@ -117,9 +118,11 @@ fn without_claim(
         Some(_) => (witness.received - lower).min(terms.l_max),
         None => terms.l_max,
     };
+    // Without a claim only the time of arrival speaks, so it must lie before anybody can know the result.
+    let earliest_eye = terms.reveal + (closes - terms.closes) + terms.l_min;
     let membership = match upper {
         t if t < terms.opens => Membership::Early,
-        _ if witness.received > closes + behind + terms.uplink => Membership::Late,
+        _ if witness.received > (closes + behind + terms.uplink).min(earliest_eye) => Membership::Late,
         _ => Membership::In,
     };
     Judged { t_seen: lower.max(terms.opens).min(upper.max(terms.opens)), is_clamped: false, membership }

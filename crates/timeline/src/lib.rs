@@ -2,6 +2,7 @@
 //!
 //! Pure values: no clock, no randomness, no storage. What changes from call to call is an argument.
 
+pub mod audit;
 mod command;
 mod drift;
 mod entry;

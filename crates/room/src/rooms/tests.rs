@@ -5,9 +5,12 @@ use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use unisono_base::{Doorbell, Epoch, KeyId, MediaTime, Span, Tenant};
 use unisono_hub::{Limits, Publication, Read, Source};
-use unisono_media::{CodecConfig, OpusConfig};
-use unisono_store::{BoxFuture, MemoryLog, Page};
-use unisono_timeline::{At, Lane, Status, Uuid};
+use unisono_media::{CodecConfig, Frame, OpusConfig};
+use unisono_store::{BoxFuture, LogError, LogRoom, MemoryLog, Page, Retention};
+use unisono_timeline::{
+    At, Lane, Status, Uuid,
+    audit::{Checkpoint, Sealed},
+};
 
 /// The writer reads a log that failed no sooner than half a second later.
 const RETRY: Duration = Duration::from_millis(600);
@@ -31,7 +34,7 @@ impl RoomLog for FailingLog {
         &'a self,
         room: &'a RoomId,
         expected_n: u64,
-        entries: Vec<Entry>,
+        entries: Vec<Sealed>,
     ) -> BoxFuture<'a, Result<u64, LogError>> {
         Box::pin(async move {
             let failed = || LogError::Backend { room: room.to_string(), reason: "disk full".into() };
@@ -50,6 +53,56 @@ impl RoomLog for FailingLog {
         max: usize,
     ) -> BoxFuture<'a, Result<Page, LogError>> {
         self.log.read(room, from_n, max)
+    }
+
+    fn read_events<'a>(
+        &'a self,
+        room: &'a RoomId,
+        from_seq: u64,
+        max: usize,
+    ) -> BoxFuture<'a, Result<Page, LogError>> {
+        self.log.read_events(room, from_seq, max)
+    }
+
+    fn find_command<'a>(
+        &'a self,
+        room: &'a RoomId,
+        cmd_id: Uuid,
+    ) -> BoxFuture<'a, Result<Option<Sealed>, LogError>> {
+        self.log.find_command(room, cmd_id)
+    }
+
+    fn checkpoint<'a>(
+        &'a self,
+        room: &'a RoomId,
+        checkpoint: Checkpoint,
+    ) -> BoxFuture<'a, Result<(), LogError>> {
+        self.log.checkpoint(room, checkpoint)
+    }
+
+    fn checkpoints<'a>(
+        &'a self,
+        room: &'a RoomId,
+        from_n: u64,
+        max: usize,
+    ) -> BoxFuture<'a, Result<Vec<Checkpoint>, LogError>> {
+        self.log.checkpoints(room, from_n, max)
+    }
+
+    fn erase<'a>(&'a self, room: &'a RoomId, what: Erase) -> BoxFuture<'a, Result<u64, LogError>> {
+        self.log.erase(room, what)
+    }
+
+    fn retain<'a>(&'a self, room: &'a RoomId, keep: Retention) -> BoxFuture<'a, Result<u64, LogError>> {
+        self.log.retain(room, keep)
+    }
+
+    fn rooms<'a>(
+        &'a self,
+        after: Option<&'a RoomId>,
+        max: usize,
+    ) -> BoxFuture<'a, Result<Vec<LogRoom>, LogError>> {
+        self.log.rooms(after, max)
     }
 }
 

@@ -6,8 +6,8 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
     time::Duration,
@@ -51,7 +51,7 @@ impl Started {
 /// The running publishers; dropping it ends them.
 pub(super) struct Crew {
     stop: Arc<AtomicBool>,
-    broken: Arc<AtomicU32>,
+    broken: Arc<Mutex<Vec<String>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -66,7 +66,7 @@ impl Crew {
         let count = doors.len();
         let (tell, mut told) = mpsc::channel(count.max(1));
         let stop = Arc::new(AtomicBool::new(false));
-        let broken = Arc::new(AtomicU32::new(0));
+        let broken = Arc::new(Mutex::new(Vec::new()));
         let key = key.to_owned();
         let (asked, breaks) = (stop.clone(), broken.clone());
         let run = move || {
@@ -90,9 +90,9 @@ impl Crew {
         Ok(crew)
     }
 
-    /// How many broke off after they had started.
-    pub(super) fn broken(&self) -> u32 {
-        self.broken.load(Ordering::Relaxed)
+    /// Why publishers broke off, each with its words.
+    pub(super) fn broken(&self) -> Vec<String> {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -108,7 +108,7 @@ impl Drop for Crew {
 async fn work(
     doors: Vec<Door>,
     job: impl Fn() -> Job,
-    broken: &Arc<AtomicU32>,
+    broken: &Arc<Mutex<Vec<String>>>,
     tell: &mpsc::Sender<anyhow::Result<()>>,
 ) {
     let mut publishers = JoinSet::new();
@@ -120,9 +120,8 @@ async fn work(
                 Door::Rtmp { address, app, name } => Box::pin(rtmp::publish(address, app, name, &job)),
             };
             if let Err(error) = publishing.await {
-                // Before the start this is the reason; afterwards the log and the number have to do.
-                tracing::error!(?door, error = format!("{error:#}"), "a publisher broke off");
-                broken.fetch_add(1, Ordering::Relaxed);
+                // Before the start it is told at once; afterwards the report has it.
+                broken.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{error:#}"));
                 let _ = tell.try_send(Err(error));
             }
         });

@@ -82,6 +82,12 @@ impl Peer {
         self.drain(on_event)
     }
 
+    /// Sends what was just written. str0m makes packets of it only when time goes on, and refuses a second write before.
+    pub(super) fn send_written(&mut self, now: Instant) -> anyhow::Result<()> {
+        self.rtc.handle_input(Input::Timeout(now))?;
+        self.drain(&mut |_| {})
+    }
+
     /// Sends what the session has to say until it names its next deadline. Call after every mutation of `rtc`.
     pub(super) fn drain(&mut self, on_event: &mut impl FnMut(Event)) -> anyhow::Result<()> {
         loop {

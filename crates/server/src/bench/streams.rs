@@ -111,14 +111,17 @@ async fn measure(args: &BenchStreams) -> anyhow::Result<Value> {
         costs.insert(kind.name().to_owned(), cost);
         before = watched;
     }
-    let broken: u32 = crews.iter().map(Crew::broken).sum();
+    let mut broken: Vec<String> = crews.iter().flat_map(Crew::broken).collect();
+    let publishers_broken = broken.len();
+    broken.sort_unstable();
+    broken.dedup();
     bench.audience.is_over.set(true);
     sleep(GOODBYE).await;
     let joins = &bench.joins;
     Ok(json!({
         "bench": "streams", "viewers_per_stream": args.viewers, "seconds": args.seconds,
         "joined": joins.joined, "failed": joins.failed, "reasons": joins.reasons(), "post_to_keyframe_ms": joins.took.report(),
-        "publishers_broken": broken,
+        "publishers_broken": publishers_broken, "publishers_words": broken,
         "per_stream": costs, "steps": steps,
         "cpus": cpus(), "load_average": load_average(),
     }))

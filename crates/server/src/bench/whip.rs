@@ -101,7 +101,7 @@ async fn send(peer: &mut Peer, video: Line, audio: Line, job: &Job) -> anyhow::R
             write(peer, audio, now, time, sound.to_vec())?;
             packet += 1;
         }
-        peer.drain(&mut |_| {})?;
+        peer.send_written(now)?;
     }
     Ok(())
 }

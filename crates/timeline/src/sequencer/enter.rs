@@ -116,8 +116,8 @@ impl Sequencer {
         let least =
             window.price_seen(t_seen, seq_seen).map_or(start, |price| price.amount.saturating_add(step));
         let Some(price) = window.price() else { return Ok(()) };
-        let is_own = price.person.as_deref() == Some(&*sender.person.id);
-        if value < least || value < price.amount || (is_own && value == price.amount) {
+        let own = window.highest_of(&sender.person.id);
+        if value < least || value < price.amount || own.is_some_and(|own| value <= own) {
             let words = format!(
                 "the price is {} by now; bid {} or more",
                 price.amount,

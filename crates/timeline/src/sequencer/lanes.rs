@@ -3,7 +3,7 @@
 
 use super::{Moment, Sequencer, refusal::Refusal};
 use crate::{
-    At, Command, Lane, Refused, Role, Sender,
+    At, Command, Lane, Refused, Role, Sender, Verb,
     event::{AHEAD_MAX, BEHIND_MAX, MOVED_MAX},
 };
 use unisono_base::MediaTime;
@@ -17,6 +17,10 @@ impl Sequencer {
         lane: Lane,
         moment: Moment,
     ) -> Result<MediaTime, Refusal> {
+        // What follows from an earlier event, a payment or a bid, is never refused for what else is in the lane.
+        if let Verb::Enter | Verb::Confirm | Verb::Release | Verb::Close | Verb::Cancel = command.verb {
+            return Ok(self.place_consequence(command, sender, lane, moment));
+        }
         let is_asked = sender.role >= Role::Host && (command.at != At::Now || lane != Lane::Chat);
         let at = match is_asked {
             true => resolve(command.at, moment)?,
@@ -30,6 +34,12 @@ impl Sequencer {
             Some(subject) => at.max(subject.at),
             None => at,
         };
+        if at - newest(moment) > MOVED_MAX && self.has_open(lane) {
+            let words = format!(
+                "lane {lane} has an open window or offer, whose events would have to wait: at most 5 s ahead, or another lane"
+            );
+            return Err(Refusal::invalid(words));
+        }
         // Who sees late does not ask for the past: only a lane that is ahead of the newest frame refuses them.
         let least = if is_asked { at } else { at.max(newest(moment)) };
         match self.state.lanes.get(&lane) {
@@ -39,6 +49,18 @@ impl Sequencer {
             Some(&last) => Ok(at.max(last)),
             None => Ok(at),
         }
+    }
+
+    fn place_consequence(&self, command: &Command, sender: &Sender, lane: Lane, moment: Moment) -> MediaTime {
+        let seen = seen(sender, moment);
+        let subject = command.subject.and_then(|subject| self.state.events.get(subject));
+        self.place_own(lane, subject.map_or(seen, |subject| subject.at.max(seen)))
+    }
+
+    fn has_open(&self, lane: Lane) -> bool {
+        let windows = self.state.windows.iter().filter_map(|window| window.opened.as_ref());
+        let offers = self.state.offers.iter().filter_map(|stock| stock.opened.as_ref());
+        windows.chain(offers).any(|opened| opened.lane == lane)
     }
 
     /// The `at` of what the sequencer does by itself: it is never refused, so it may be moved up as far as need be.

@@ -49,11 +49,11 @@ impl Queues {
         self.by_type.iter()
     }
 
-    /// When the next one of each queue may be shown: those that show nothing and have nobody waiting are never due.
+    /// When the next one of each queue may be shown: long ago where nothing is shown, never where nobody waits.
     pub(super) fn due(&self) -> impl Iterator<Item = (MediaTime, Due)> {
         self.by_type.iter().filter_map(|(ty, queue)| {
             queue.waiting.front()?;
-            let at = queue.showing.as_ref().map_or(MediaTime::from_micros(i64::MIN), |(until, _)| *until);
+            let at = queue.showing.as_ref().map_or(MediaTime::default(), |(until, _)| *until);
             Some((at, Due::Next(ty.clone())))
         })
     }

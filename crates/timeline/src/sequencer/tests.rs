@@ -5,6 +5,7 @@ use unisono_base::{Span, Tenant};
 
 mod ask;
 mod order;
+mod properties;
 mod queue;
 mod stock;
 mod window;

@@ -49,7 +49,6 @@ pub(super) struct Price {
     seq: u64,
     at: MediaTime,
     pub(super) amount: i64,
-    pub(super) person: Option<Arc<str>>,
 }
 
 /// One decided window.
@@ -184,7 +183,7 @@ impl Window {
     fn count(&mut self, entered: &Entered, fact: &Fact<'_>) -> usize {
         let erased = || Arc::from(format!("erased {}", fact.n));
         let person = fact.person.map_or_else(erased, |person| person.id.clone());
-        self.note_price(entered.value, fact, &person);
+        self.note_price(entered.value, fact);
         let ballot = Ballot {
             n: fact.n,
             cmd_id: fact.cause.unwrap_or_default(),
@@ -205,13 +204,12 @@ impl Window {
         1
     }
 
-    fn note_price(&mut self, amount: i64, fact: &Fact<'_>, person: &Arc<str>) {
+    fn note_price(&mut self, amount: i64, fact: &Fact<'_>) {
         let Some(event) = fact.event else { return };
         if matches!(self.terms.decide, Decide::Highest { .. })
             && self.prices.last().is_none_or(|price| amount > price.amount)
         {
-            let person = Some(person.clone());
-            self.prices.push(Price { seq: event.seq, at: event.at, amount, person });
+            self.prices.push(Price { seq: event.seq, at: event.at, amount });
         }
     }
 
@@ -229,6 +227,11 @@ impl Window {
     /// Entries of a person that stand.
     pub(super) fn entries_of(&self, person: &str) -> usize {
         self.persons.get(person).map_or(0, VecDeque::len)
+    }
+
+    /// The highest amount of a person.
+    pub(super) fn highest_of(&self, person: &str) -> Option<i64> {
+        self.persons.get(person)?.iter().map(|index| self.ballots[*index as usize].value).max()
     }
 
     /// What comes out; `None` where an outcome is needed and not told yet, or the seed is not in the log.

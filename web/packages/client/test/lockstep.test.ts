@@ -83,6 +83,12 @@ test('WebRTC: latency is lowered in one step, and never below what the browser n
   expect(pace.step(9_000, 500, 100)).toBeNull();
 });
 
+test('WebRTC: a picture that does not follow is not asked for more and more', () => {
+  const pace = new JitterBufferPace();
+  for (let now = 0; now < 60_000; now += 250) pace.step(now, 40, 440);
+  expect(pace.targetMs).toBe(440);
+});
+
 test('WebRTC: four seconds are the most a browser takes', () => {
   const pace = new JitterBufferPace(3_980);
   expect(pace.step(0, 4_000, 9_000)).toBe(TARGET_MAX_MS);

@@ -140,12 +140,30 @@ fn a_reply_is_never_before_its_message() {
 }
 
 #[test]
-fn what_happens_by_itself_is_never_refused_by_a_lane() {
+fn what_is_open_is_not_held_up_by_what_is_scheduled() {
     let mut room = Room::new();
     let poll = room.open("poll", json!({"question": "?", "choices": ["a", "b"]}));
-    free(&mut room, Lane::Poll, At::T(NOW + Span::from_secs(3_600)));
+    let far = free(&mut room, Lane::Poll, At::T(NOW + Span::from_secs(3_600)));
+    assert!(words(&far).contains("open window"), "{far:?}");
+    free(&mut room, Lane::Poll, At::T(NOW + secs(4.0)));
     room.pass(Span::from_secs(60));
     let decided: Arc<Event> = room.last();
     assert_eq!((decided.ty.as_str(), decided.subject), ("poll.decided", Some(poll)));
-    assert_eq!(decided.at, NOW + Span::from_secs(3_600), "at never decreases in a lane");
+    assert_eq!(decided.at, NOW + secs(36.3), "as soon as the last vote has arrived");
+    let far = free(&mut room, Lane::Poll, At::T(NOW + Span::from_secs(3_600)));
+    assert_eq!(far.status, Status::Accepted, "nothing is open any more");
+}
+
+#[test]
+fn a_payment_is_never_refused_by_a_lane() {
+    let mut room = Room::new();
+    free(&mut room, Lane::Auction, At::T(NOW + secs(4.0)));
+    let mugs = room.open("drop", json!({"quantity": 1}));
+    let mut slow = member("ann");
+    slow.witness.buffer = secs(20.0);
+    slow.witness.claimed = Some(Seen { t: NOW - secs(20.0), seq: None });
+    let taken = room.ask(&slow, Verb::Enter, "drop", Some(mugs), json!({}));
+    assert_eq!(at_of(&room, &taken), NOW + secs(4.0));
+    let paid = room.ask(&host(), Verb::Confirm, "drop", taken.id, json!({}));
+    assert_eq!(at_of(&room, &paid), NOW + secs(4.0));
 }

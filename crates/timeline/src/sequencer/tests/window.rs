@@ -166,7 +166,11 @@ fn an_open_auction_is_won_by_price_and_moves_its_end() {
     assert_eq!(bid(&mut room, "bob", "auction", lot, 110).status, Status::Accepted);
     assert_eq!(room.last().ty, "auction.extended");
     let Some(Rule::Extended(extended)) = room.last().rule.clone() else { panic!("extended") };
-    assert_eq!((extended.closes, extended.count), (NOW + secs(25.0 + 17.6), 1), "X = 2 (6 + 0.3) + 5 s");
+    assert_eq!(
+        (extended.closes, extended.count),
+        (NOW + secs(24.5 + 17.6), 1),
+        "X = 2 (6 + 0.3) + 5 s, from the earliest frame on screen"
+    );
     room.restart();
     room.pass(secs(60.0));
     let Decision::Highest { winner_n: Some(n), amount: 110 } = outcome(&room).result else { panic!("sold") };

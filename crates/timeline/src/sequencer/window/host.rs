@@ -69,7 +69,7 @@ impl Sequencer {
             return Err(Refusal::invalid("its outcome was told already and stays"));
         }
         let end = newest(moment).max(window.terms.opens) + Span::from_millis(1);
-        let (closes, gap) = (window.closes, window.terms.reveal_gap());
+        let (closes, gap) = (window.closes, window.reveal - window.closes);
         if end >= closes && outcome.is_none() {
             return Err(Refusal::invalid(match window.waits_for_outcome() {
                 true => "it has ended and waits for data.outcome: say which choice was right".to_owned(),

@@ -8,8 +8,8 @@ export interface Range {
 
 export interface Actuator {
   readonly protocol: 'webrtc' | 'hls';
-  /** One look: the picture is `actualMs` behind and ought to be `wantedMs`. */
-  step(nowMs: number, actualMs: number, wantedMs: number): void;
+  /** One look: the picture is `actualMs` behind and ought to be `wantedMs`. True if what was measured so far says nothing any more. */
+  step(nowMs: number, actualMs: number, wantedMs: number): boolean;
   /** What is possible from where it stands. */
   range(actualMs: number): Promise<Range>;
   /** Hands the player back to itself. */

@@ -16,6 +16,7 @@ export function hlsActuator(player: HlsPlayer): Actuator {
       const next = pace.step(nowMs, actualMs, wantedMs);
       if ('rate' in next) player.playbackRate = next.rate;
       else player.moveBy(next.seekMs);
+      return 'seekMs' in next;
     },
     range(actualMs) {
       const slackMs = player.slackMs() ?? 0;

@@ -32,7 +32,8 @@ export class JitterBufferPace {
   step(nowMs: number, actualMs: number, wantedMs: number): number | null {
     const missing = wantedMs - actualMs;
     if (nowMs < this.#notBefore || Math.abs(missing) <= DEAD_MS) return null;
-    const next = clamp(this.#targetMs + Math.min(missing, RAISE_MS));
+    // The buffer is a part of the latency: more than all of it is never needed, however little the picture follows just now.
+    const next = Math.min(clamp(this.#targetMs + Math.min(missing, RAISE_MS)), clamp(wantedMs));
     if (next === this.#targetMs) return null;
     this.#notBefore = nowMs + (missing > 0 ? RAISE_EVERY_MS : DRAIN_MS);
     this.#targetMs = next;

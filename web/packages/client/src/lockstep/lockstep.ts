@@ -19,8 +19,10 @@ const PAUSE_MS = 5000;
 const STEER_MS = 250;
 /** Reports go out once in so many looks: each second. */
 const REPORT_EVERY = 4;
-/** Frames whose latency is looked at; their median counts. */
+/** Frames whose latency is looked at; their median counts ... */
 const FRAMES = 15;
+/** ... once there are so many since the last change: a picture that stands still tells nothing. */
+const FRAMES_LEAST = 5;
 
 export class Lockstep {
   readonly clock = new ExchangeClock();
@@ -43,7 +45,7 @@ export class Lockstep {
   /** Microseconds that the picture is behind the room's clock; `null` while that is not known. */
   get actualUs(): number | null {
     const sorted = [...this.#recent].sort((a, b) => a - b);
-    return sorted[Math.floor(sorted.length / 2)] ?? null;
+    return sorted.length < FRAMES_LEAST ? null : sorted[Math.floor(sorted.length / 2)]!;
   }
 
   /** The room greeted with its time `t`, over a connection that was begun at `startedAt`: a first estimate. */
@@ -110,7 +112,7 @@ export class Lockstep {
     const actualUs = this.actualUs;
     const actuator = this.#actuator;
     if (!actuator || actualUs === null || document.hidden) return;
-    if (this.#targetUs !== null) actuator.step(performance.now(), actualUs / 1000, this.#targetUs / 1000);
+    if (this.#targetUs !== null && actuator.step(performance.now(), actualUs / 1000, this.#targetUs / 1000)) this.#recent = [];
     this.#looks += 1;
     if (this.#looks % REPORT_EVERY === 0) void this.#report(actuator, actualUs);
   }

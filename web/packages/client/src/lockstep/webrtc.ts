@@ -13,6 +13,7 @@ export function webRtcActuator(player: WebRtcPlayer): Actuator {
       pace ??= new JitterBufferPace();
       const target = pace.step(nowMs, actualMs, wantedMs);
       if (target !== null) player.holdBackMs = target;
+      return target !== null;
     },
     async range(actualMs) {
       const stats = await player.peerConnection?.getStats().catch(() => null);

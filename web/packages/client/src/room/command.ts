@@ -47,8 +47,11 @@ export interface CommandOptions {
   readonly patienceMs?: number;
 }
 
-/** `unsent` is this client's own word: it never left, see `words`. The others are the room's. */
-export type Status = 'accepted' | 'duplicate' | 'late' | 'outbid' | 'sold' | 'forbidden' | 'invalid' | 'unsent';
+/**
+ * `busy`: nothing was done (too fast, or the server is in trouble), worth another try. `unsent` is this client's own word: it never left, see
+ * `words`. A server newer than this client may have more.
+ */
+export type Status = 'accepted' | 'duplicate' | 'late' | 'outbid' | 'sold' | 'forbidden' | 'invalid' | 'busy' | 'unsent' | (string & {});
 
 /** The answer to a command. */
 export interface Ack {
@@ -69,22 +72,31 @@ export interface Ack {
 /** Longest message to the server, UTF-8 bytes. */
 export const MESSAGE_MAX = 8 * 1024;
 
-const STATUSES: ReadonlySet<string> = new Set(['accepted', 'duplicate', 'late', 'outbid', 'sold', 'forbidden', 'invalid']);
-
 /** Reads an answer; `null` if it is not a whole one. */
 export function parseAck(value: unknown): Ack | null {
   if (typeof value !== 'object' || value === null) return null;
   const a = value as Record<string, unknown>;
-  if (typeof a.cmd_id !== 'string' || typeof a.status !== 'string' || !STATUSES.has(a.status)) return null;
+  if (typeof a.cmd_id !== 'string' || typeof a.status !== 'string') return null;
   return {
     cmd_id: a.cmd_id,
-    status: a.status as Status,
+    status: a.status,
     ...(Number.isSafeInteger(a.n) && { n: a.n as number }),
     ...(Number.isSafeInteger(a.seq) && { seq: a.seq as number }),
     ...(typeof a.id === 'string' && { id: a.id }),
     ...(typeof a.words === 'string' && { words: a.words }),
     ...(a.data !== undefined && a.data !== null && { data: a.data }),
   };
+}
+
+/** What no server could read, in words: said here, where the mistake was made. */
+export function mistake({ type, at, dur, ttl, seen }: Command): string | null {
+  if (!/^[a-z0-9._-]{1,64}$/.test(type)) return `“${type}” is not the name of a type: 1 to 64 of a-z 0-9 . _ -`;
+  if (at !== undefined && at !== 'now' && !Number.isSafeInteger(at)) return 'at must be "now" or whole microseconds';
+  for (const [name, span] of [['dur', dur], ['ttl', ttl]] as const) {
+    if (span !== undefined && (!Number.isSafeInteger(span) || span < 0)) return `${name} must be whole microseconds, 0 or more`;
+  }
+  const isSeen = seen === undefined || (Number.isSafeInteger(seen.t) && (seen.seq === undefined || Number.isSafeInteger(seen.seq)));
+  return isSeen ? null : 'seen must hold whole numbers';
 }
 
 /** It took effect, now or when it was sent before. */

@@ -46,6 +46,8 @@ const GREETING_MS = 10_000;
 const ASK_MS = 15_000;
 /** ... and is lost after so long without a word. */
 const SILENCE_MS = 40_000;
+/** A connection that held for so long was a good one: the next pause starts small again. */
+const STEADY_MS = 5000;
 /** More than this unsent: the link does not carry it, and what waits in the outbox comes again anyway. */
 const BUFFERED_MAX = 1024 * 1024;
 const OPEN = 1;
@@ -74,12 +76,14 @@ export class Connection {
     const backoff = this.#options.backoff ?? new Backoff(250, 15_000);
     const { signal } = this.#closed;
     while (!signal.aborted) {
+      const beganAt = performance.now();
       const end = await this.#once();
       if (signal.aborted) return;
       if (end === 'again') continue;
-      if (end === 'greeted') backoff.reset();
-      else this.#options.doors.next();
-      await delay(backoff.next(), signal);
+      if (end === 'silent') this.#options.doors.next();
+      // One that greets and drops us at once is left in peace more and more.
+      else if (performance.now() - beganAt > STEADY_MS) backoff.reset();
+      await this.#pause(backoff.next());
     }
   }
 
@@ -104,6 +108,15 @@ export class Connection {
   close(): void {
     this.#closed.abort();
     this.#drop?.();
+  }
+
+  /** Cut short when the device has a network again. */
+  async #pause(ms: number): Promise<void> {
+    const isOnline = new AbortController();
+    const wake = () => isOnline.abort();
+    globalThis.addEventListener?.('online', wake);
+    await delay(ms, AbortSignal.any([this.#closed.signal, isOnline.signal]));
+    globalThis.removeEventListener?.('online', wake);
   }
 
   async #once(): Promise<End> {

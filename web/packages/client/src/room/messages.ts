@@ -17,7 +17,7 @@ export type Message =
   | { readonly type: 'events'; readonly events: readonly unknown[] }
   | { readonly type: 'snapshot'; readonly seq: number; readonly body: Record<string, unknown> }
   | { readonly type: 'counts'; readonly name: string; readonly counts: Readonly<Record<string, number>>; readonly at: number }
-  | { readonly type: 'presence'; readonly members: number; readonly viewers: number }
+  | { readonly type: 'presence'; readonly members: number; readonly viewers: number | null }
   | { readonly type: 'ack'; readonly ack: Ack }
   | { readonly type: 'lagged'; readonly fromSeq: number; readonly lost: number }
   | { readonly type: 'clock'; readonly t0: number; readonly t1: number; readonly t2: number }
@@ -64,7 +64,7 @@ function read(m: Record<string, unknown>): Message | null {
     case 'counts':
       return typeof m.name === 'string' ? { type: 'counts', name: m.name, counts: counts(m.counts), at: isWhole(m.at) ? m.at : 0 } : null;
     case 'presence':
-      return { type: 'presence', members: isWhole(m.members) ? m.members : 0, viewers: isWhole(m.viewers) ? m.viewers : 0 };
+      return { type: 'presence', members: isWhole(m.members) ? m.members : 0, viewers: isWhole(m.viewers) ? m.viewers : null };
     case 'ack': {
       const ack = parseAck(m);
       return ack && { type: 'ack', ack };

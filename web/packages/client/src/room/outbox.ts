@@ -1,7 +1,7 @@
 /** Commands that wait for their answer. They outlive a connection: what has none is sent again, under the same `cmd_id`. */
 
 import { UnisonoError } from '../errors';
-import { MESSAGE_MAX, type Ack, type Command } from './command';
+import { MESSAGE_MAX, mistake, type Ack, type Command } from './command';
 
 interface Pending {
   readonly message: string;
@@ -28,6 +28,8 @@ export class Outbox {
   put(command: Command, patienceMs: number): Promise<Ack> {
     if (this.#closed) return Promise.reject(this.#closed);
     const unsent = (words: string): Promise<Ack> => Promise.resolve({ cmd_id: command.cmd_id, status: 'unsent', words });
+    const wrong = mistake(command);
+    if (wrong !== null) return unsent(wrong);
     if (this.#pending.size >= Outbox.MOST) return unsent(`${Outbox.MOST} commands wait for an answer already, the limit; wait for one of them`);
     const message = JSON.stringify({ type: 'command', command });
     const bytes = new TextEncoder().encode(message).length;

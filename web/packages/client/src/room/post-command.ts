@@ -15,7 +15,7 @@ export interface PostOptions extends CommandOptions {
   readonly cmdId?: string;
 }
 
-/** Statuses whose body is the room's answer: carried out, forbidden, late or outbid or sold, invalid. */
+/** HTTP statuses whose body is the room's answer: carried out, forbidden, late or outbid or sold, invalid. */
 const ANSWERS: ReadonlySet<number> = new Set([200, 201, 403, 409, 422]);
 
 /** Sends `verb` of `type`. Resolves with the answer, refusals included; rejects with [`UnisonoError`] where nobody answered. */

@@ -30,7 +30,7 @@ export interface RoomNotices {
   status: { readonly status: RoomStatus; readonly words: string };
   /** Who this client is in the room, at each connection. */
   joined: { readonly person: Person | null; readonly role: string | null };
-  presence: { readonly members: number; readonly viewers: number };
+  presence: { readonly members: number; readonly viewers: number | null };
   /** What was counted since it was told last, on its frame. */
   counts: { readonly name: string; readonly counts: Readonly<Record<string, number>>; readonly at: number };
   /** An event that was shown is taken back. */

@@ -113,7 +113,7 @@ export class Stage {
 
   #moved(state: State): void {
     if (WITHOUT_FRAMES.has(state)) this.#unbind();
-    else if (state === 'connecting' || state === 'reconnecting') this.#wait();
+    else if (state === 'connecting' || state === 'reconnecting' || state === 'stalled') this.#wait();
   }
 
   #wait(): void {

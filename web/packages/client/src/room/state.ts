@@ -61,7 +61,7 @@ export interface RoomState {
   readonly showing: ReadonlyMap<string, { readonly event: RoomEvent; readonly until: number }>;
   /** What was said: events without a rule, the oldest first. */
   readonly messages: readonly RoomEvent[];
-  readonly presence: { readonly members: number; readonly viewers: number } | null;
+  readonly presence: { readonly members: number; readonly viewers: number | null } | null;
   /** Totals of what is counted since this client joined: `counts.reaction.heart`. */
   readonly counts: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }

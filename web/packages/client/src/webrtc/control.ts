@@ -5,7 +5,7 @@ import { parseMapping, type Mapping } from '../time/rtp';
 
 export type Control =
   | { readonly type: 'mapping'; readonly mapping: Mapping }
-  | { readonly type: 'event'; readonly event: RoomEvent }
+  | { readonly type: 'events'; readonly events: readonly RoomEvent[] }
   | { readonly type: 'end'; readonly reason: string };
 
 /** Reads one message; `null` for anything this version does not know. */
@@ -21,9 +21,10 @@ export function parseControl(data: unknown): Control | null {
     const mapping = parseMapping(message);
     return mapping && { type: 'mapping', mapping };
   }
-  if (message?.type === 'event') {
-    const event = parseEvent(message.event);
-    return event && { type: 'event', event };
+  if (message?.type === 'event' || message?.type === 'events') {
+    const values: unknown[] = Array.isArray(message.events) ? message.events : [message.event];
+    const events = values.flatMap((value) => parseEvent(value) ?? []);
+    return events.length > 0 ? { type: 'events', events } : null;
   }
   if (message?.type === 'end') {
     return { type: 'end', reason: typeof message.reason === 'string' ? message.reason : 'The server ended the session' };

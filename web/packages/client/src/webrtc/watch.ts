@@ -218,8 +218,8 @@ export class WebRtcPlayer extends Player {
           this.#timelines[control.mapping.kind].add(control.mapping);
           this.#mappedAt = Math.min(this.#mappedAt, performance.now());
           this.#epoch = Math.max(this.#epoch, control.mapping.epoch);
-        } else if (control?.type === 'event') {
-          this.receive(control.event, 'datachannel');
+        } else if (control?.type === 'events') {
+          for (const event of control.events) this.receive(event, 'datachannel');
         } else if (control?.type === 'end') {
           resolve({ reason: control.reason });
         }

@@ -122,6 +122,19 @@ test('the outbox is bounded, and says so', async () => {
   await expect(room.send('chat', { text: 'late' })).rejects.toMatchObject({ name: 'UnisonoError' });
 });
 
+test('what no server could read is said here, and a word of a newer server is an answer too', async () => {
+  const room = join();
+  const peer = await server.peer();
+  peer.hello(0);
+  for (const [type, options, words] of [['Chat', {}, 'name of a type'], ['chat', { dur: -1 }, 'dur'], ['chat', { at: 1.5 }, 'at must'], ['chat', { seen: { t: NaN } }, 'seen']] as const) {
+    expect(await room.send(type, { text: 'x' }, options)).toMatchObject({ status: 'unsent', words: expect.stringContaining(words) });
+  }
+  const sent = room.send('chat', { text: 'y' });
+  peer.ack(await peer.command(), { status: 'busy', words: 'this room takes 50 events a second; try again' });
+  expect(await sent).toMatchObject({ status: 'busy' });
+  expect(peer.received.length).toBe(1);
+});
+
 test('nobody answers for too long: the command is given up in words', async () => {
   const room = join();
   (await server.peer()).hello(0);
@@ -215,7 +228,7 @@ test('no connection and nonsense are not the end', async () => {
   const room = join();
   const peer = await server.peer();
   peer.hello(0);
-  for (const nonsense of [{ type: 'events', events: 5 }, { type: 'later' }, { type: 'events', events: [null, { seq: 1 }, 7] }, { type: 'snapshot' }, { type: 'counts' }, { type: 'ack', status: 'x' }]) peer.say(nonsense);
+  for (const nonsense of [{ type: 'events', events: 5 }, { type: 'later' }, { type: 'events', events: [null, { seq: 1 }, 7] }, { type: 'snapshot' }, { type: 'counts' }, { type: 'ack', status: 'x' }, { type: 'ack', cmd_id: 'y', status: 'new' }]) peer.say(nonsense);
   peer.say({ type: 'presence', members: 3, viewers: 5 });
   await until(room, () => room.state.presence !== null);
   expect(room.state.presence).toEqual({ members: 3, viewers: 5 });

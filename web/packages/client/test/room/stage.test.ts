@@ -62,6 +62,21 @@ test('a player that shows nothing is not waited for without end', () => {
   expect(seqs()).toEqual([1]);
 });
 
+test('a picture that stands still is waited for as long, and leads again when it moves', () => {
+  stage.attach(player);
+  player.show(1_000);
+  player.move('stalled');
+  stage.push(at(1, 9_000), 'feed');
+  vi.advanceTimersByTime(9_999);
+  expect(told).toEqual([]);
+  vi.advanceTimersByTime(1);
+  expect(seqs()).toEqual([1]);
+  player.show(20_000);
+  stage.push(at(2, 21_000), 'feed');
+  vi.advanceTimersByTime(60_000);
+  expect(seqs()).toEqual([1]);
+});
+
 test('another player takes over without telling anything twice', () => {
   stage.attach(player);
   player.show(1_000);

@@ -5,10 +5,12 @@
 
 mod kv;
 mod log;
+mod private;
 
 pub use kv::{Kv, KvError, MemoryKv, SqliteKv, Versioned};
 pub use log::{
-    Erase, Export, KeyFailed, LogError, LogRoom, MemoryLog, Page, Retention, RoomLog, audit_signer,
+    Damage, Erase, Export, KeyFailed, LogError, LogRoom, MemoryLog, Page, Retention, RoomLog, SqliteLog,
+    audit_signer,
 };
 
 use std::{future::Future, pin::Pin};

@@ -3,10 +3,12 @@
 mod export;
 mod key;
 mod memory;
+mod sqlite;
 
 pub use export::Export;
 pub use key::{KeyFailed, audit_signer};
 pub use memory::MemoryLog;
+pub use sqlite::{Damage, SqliteLog};
 
 use crate::BoxFuture;
 use std::sync::Arc;

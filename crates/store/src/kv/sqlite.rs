@@ -1,7 +1,7 @@
 //! The store in a file: SQLite in WAL mode, one connection, every write synced.
 
 use super::{Kv, KvError, LIST_MAX, Versioned, check};
-use crate::BoxFuture;
+use crate::{BoxFuture, private::create_private};
 use sqlx::{
     Row, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
@@ -136,16 +136,4 @@ impl Kv for SqliteKv {
 fn read(row: &SqliteRow) -> Result<(String, Versioned), sqlx::Error> {
     let version: i64 = row.try_get("version")?;
     Ok((row.try_get("key")?, Versioned { version: version.cast_unsigned(), value: row.try_get("value")? }))
-}
-
-/// SQLite would take the umask; what is in here concerns nobody else.
-fn create_private(path: &Path) -> std::io::Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let mut options = std::fs::OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
 }

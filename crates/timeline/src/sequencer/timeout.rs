@@ -1,16 +1,12 @@
 //! What happens by itself when its time has come.
 
 use super::{Moment, Sequencer};
-use crate::{Event, Rule};
+use crate::{Event, Rule, fairness::TOLD_AHEAD};
 use unisono_base::{MediaTime, Span};
 use uuid::Uuid;
 
 /// How long a window waits for its host to say what happened, before it is withdrawn.
 const OUTCOME_WAIT: Span = Span::from_secs(24 * 3_600);
-
-/// So long before its frame a result is told, where no entry can count any more by then: else those with the least
-/// latency would have passed T_r when it reaches them.
-const TOLD_AHEAD: Span = Span::from_secs(1);
 
 /// Why the sequencer wakes.
 #[derive(Clone, Debug)]

@@ -9,15 +9,13 @@ use unisono_timeline::Uuid;
 const OPEN_US: u64 = 20_000_000;
 /// The latest picture that may take part: what the slowest bot and the slow pane have, rounded up.
 const L_MAX_US: u64 = 4_500_000;
-/// The result is told so long after the end, so that it has reached every screen before its frame has.
-const REVEAL_AFTER_US: u64 = 5_800_000;
 const TITLES: [&str; 4] =
     ["Station clock, 1931", "Bakelite radio, 1938", "Brass sextant, 1902", "Enamel signal lamp, 1925"];
 
 /// The command that opens lot `round`.
 pub(super) fn opening(round: u32) -> (Value, String) {
     let title = TITLES[round as usize % TITLES.len()];
-    let terms = json!({ "l_max": L_MAX_US, "reveal_after": REVEAL_AFTER_US });
+    let terms = json!({ "l_max": L_MAX_US });
     let data = json!({ "title": title, "start": 5_000, "step": 500, "currency": "EUR", "terms": terms });
     let command =
         json!({ "cmd_id": Uuid::now_v7(), "type": "auction", "do": "open", "dur": OPEN_US, "data": data });

@@ -2,17 +2,18 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Duplex } from 'node:stream';
 import { freePort } from './port.mjs';
-import { until } from './until.mjs';
 
 const PREFERENCES = {
   'media.autoplay.default': 0,
   'media.autoplay.blocking_policy': 0,
   'media.navigator.permission.disabled': true,
   'media.navigator.streams.fake': true,
+  'media.devices.insecure.enabled': true,
+  'media.getusermedia.insecure.enabled': true,
   // Without a camera of its own a page gets no address; these make loopback and plain addresses candidates.
   'media.peerconnection.ice.loopback': true,
   'media.peerconnection.ice.obfuscate_host_addresses': false,
@@ -31,8 +32,8 @@ const PREFERENCES = {
 };
 
 export class Firefox {
-  /** `prefix`: a command that runs it elsewhere, for example in a network namespace (its remote port must be reachable from here). */
-  static async launch({ prefix = [], host = '127.0.0.1' } = {}) {
+  /** `prefix`: a command that runs it elsewhere, such as in a network namespace. */
+  static async launch({ prefix = [] } = {}) {
     const firefox = new Firefox();
     firefox.profile = await mkdtemp(join(tmpdir(), 'unisono-firefox-'));
     const port = await freePort();
@@ -40,7 +41,7 @@ export class Firefox {
     await writeFile(join(firefox.profile, 'user.js'), lines.join('\n'));
     const command = [...prefix, 'firefox-esr', '--headless', '--no-remote', '--marionette', '--profile', firefox.profile];
     firefox.child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'ignore', 'ignore'], env: { ...process.env, MOZ_HEADLESS: '1', HOME: firefox.profile } });
-    firefox.socket = await until('Firefox answers', () => opened(host, port), 120);
+    firefox.socket = relay(prefix, port);
     firefox.waiting = new Map();
     firefox.next = 1;
     firefox.#listen();
@@ -67,7 +68,7 @@ export class Firefox {
         else resolve?.(result);
       }
     });
-    const ended = () => this.waiting.forEach(({ reject }) => reject(new Error('Firefox ended')));
+    const ended = () => this.waiting.forEach(({ reject }) => reject(new Error('Firefox ended, or never answered')));
     this.socket.on('close', ended).on('error', ended);
   }
 
@@ -103,10 +104,18 @@ export class Firefox {
   }
 }
 
-function opened(host, port) {
-  return new Promise((resolve) => {
-    const socket = connect(port, host);
-    socket.once('data', () => resolve(socket));
-    socket.once('error', () => resolve(null));
-  });
+/** Firefox hears its remote only on the loopback of where it runs, once it has started: a small relay over there speaks by its pipes. */
+const RELAY = `const { connect } = require('node:net');
+const dial = (tries) => {
+  const socket = connect(Number(process.argv[1]), '127.0.0.1');
+  socket.once('connect', () => socket.pipe(process.stdout) && process.stdin.pipe(socket));
+  socket.once('error', () => (tries ? setTimeout(dial, 200, tries - 1) : process.exit(1)));
+  socket.once('end', () => process.exit());
+};
+dial(600);`;
+
+function relay(prefix, port) {
+  const [program, ...args] = [...prefix, process.execPath, '-e', RELAY, String(port)];
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  return Duplex.from({ readable: child.stdout, writable: child.stdin });
 }

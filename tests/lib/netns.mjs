@@ -26,14 +26,16 @@ function run(tool, ...args) {
 }
 
 /** Runs the test file `path` again in a fresh namespace, with all it prints; resolves to its exit code. */
-export async function runInside(path) {
+export const runInside = (path) => nodeInside(['--test', '--test-reporter=spec', path]);
+
+/** Runs node with `args` in a fresh namespace, as [`runInside`] does. */
+export async function nodeInside(args) {
   const name = `unisono-${process.pid}`;
   run('ip', 'netns', 'add', name);
   try {
     run('ip', '-n', name, 'link', 'set', 'lo', 'up');
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-    const args = ['netns', 'exec', name, process.execPath, '--test', '--test-reporter=spec', path];
-    const child = spawn('ip', args, { env: { ...env, [INSIDE]: name }, stdio: ['ignore', 'inherit', 'inherit'] });
+    const child = spawn('ip', ['netns', 'exec', name, process.execPath, ...args], { env: { ...env, [INSIDE]: name }, stdio: ['ignore', 'inherit', 'inherit'] });
     const [code] = await once(child, 'exit');
     return code;
   } finally {
@@ -58,9 +60,15 @@ export class Net {
     return run('ip', '-n', this.name, ...args);
   }
 
+  /** `ip` in the namespace the test runs in. */
+  static here(...args) {
+    return run('ip', ...args);
+  }
+
   /** A veth pair; `near` and `far` are addresses with prefix. Returns the far device's name. */
   join(near, far) {
-    const [here, there] = [`n${Net.#count}-${(this.links += 1)}`, `f${this.links}`];
+    const [here, there] = [`n${this.name.split('-').at(-1)}-${(this.links += 1)}`, `f${this.links}`];
+    this.near = here;
     run('ip', 'link', 'add', here, 'type', 'veth', 'peer', 'name', there, 'netns', this.name);
     // An address that comes by itself a second later is a change of network to a browser, which drops what it was loading.
     run('ip', 'link', 'set', here, 'addrgenmode', 'none');
@@ -72,6 +80,28 @@ export class Net {
     this.ip('address', 'add', far, 'dev', there, ...dad(far));
     this.ip('link', 'set', there, 'up');
     return there;
+  }
+
+  /** A veth pair to another namespace, as [`Net.join`]; `near` is here, `far` there. Returns both devices' names. */
+  link(other, near, far) {
+    const [here, there] = [`l${(this.links += 1)}`, `l${(other.links += 1)}`];
+    this.ip('link', 'add', here, 'type', 'veth', 'peer', 'name', there, 'netns', other.name);
+    for (const [net, device, address] of [[this, here, near], [other, there, far]]) {
+      net.ip('link', 'set', device, 'addrgenmode', 'none');
+      net.ip('address', 'add', address, 'dev', device);
+      net.ip('link', 'set', device, 'up');
+    }
+    return [here, there];
+  }
+
+  /** Runs a program over there to its end; what it printed. */
+  run(...command) {
+    return run('ip', 'netns', 'exec', this.name, ...command);
+  }
+
+  /** What to spawn for `command` to run over there. */
+  command(command) {
+    return ['ip', 'netns', 'exec', this.name, ...command];
   }
 
   /**

@@ -27,13 +27,14 @@ export const gstreamerWhep = (url, frames) => viewer('/usr/bin/python3', 'whep_g
 
 /**
  * Milliseconds by which sound runs ahead of the picture in what a URL serves: presentation time of the flash's first frame less that of the
- * beep's first sample, median over `seconds`.
+ * beep's first sample, median over `seconds`. `prefix`: a command that runs ffmpeg elsewhere.
  */
-export function recordedOffset(url, seconds) {
+export function recordedOffset(url, seconds, prefix = []) {
   const flash = 'crop=ih/5:ih/5:iw-ih*9/40:ih-ih*9/40,signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-';
   const filters = ['-filter_complex', `[0:v]${flash}[v];[0:a]silencedetect=n=-30dB:d=0.3[a]`, '-map', '[v]', '-map', '[a]'];
   return new Promise((resolve, reject) => {
-    const child = execFile('ffmpeg', ['-nostdin', '-hide_banner', '-i', url, ...filters, '-t', String(seconds), '-f', 'null', '-'], { maxBuffer: 1 << 26 }, (error, pictures, words) => {
+    const [program, ...args] = [...prefix, 'ffmpeg', '-nostdin', '-hide_banner', '-i', url, ...filters, '-t', String(seconds), '-f', 'null', '-'];
+    const child = execFile(program, args, { maxBuffer: 1 << 26 }, (error, pictures, words) => {
       if (error) return reject(error);
       const beeps = [...words.matchAll(/silence_end: ([0-9.]+)/g)].map(([, at]) => Number(at));
       const lights = [...pictures.matchAll(/pts_time:([0-9.]+)\s+lavfi\.signalstats\.YAVG=([0-9.]+)/g)].map(([, at, luma]) => [Number(at), luma > 127]);

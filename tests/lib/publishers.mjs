@@ -69,14 +69,15 @@ export function referenceClip(audioEncoder) {
   return done.stdout;
 }
 
-/** GStreamer by RTMP, its own test picture. */
-export function gstreamerRtmp(url) {
+/** GStreamer by RTMP, its own test picture. `prefix`: a command that runs it elsewhere. */
+export function gstreamerRtmp(url, prefix = []) {
   const pipeline = [
     'flvmux', 'name=mux', 'streamable=true', '!', 'rtmp2sink', `location=${url}`,
-    'videotestsrc', 'is-live=true', '!', 'video/x-raw,width=320,height=180,framerate=30/1', '!', 'x264enc', 'tune=zerolatency', 'key-int-max=60', 'bitrate=500', '!', 'h264parse', '!', 'mux.',
+    'videotestsrc', 'is-live=true', '!', 'video/x-raw,format=I420,width=320,height=180,framerate=30/1', '!', 'x264enc', 'tune=zerolatency', 'key-int-max=60', 'bitrate=500', '!', 'h264parse', '!', 'mux.',
     'audiotestsrc', 'is-live=true', '!', 'audio/x-raw,rate=48000,channels=2', '!', 'avenc_aac', '!', 'aacparse', '!', 'mux.',
   ];
-  return running([spawn('gst-launch-1.0', ['-q', ...pipeline], { stdio: ['ignore', 'ignore', 'pipe'] })]);
+  const [program, ...args] = [...prefix, 'gst-launch-1.0', '-q', ...pipeline];
+  return running([spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] })]);
 }
 
 /** ffmpeg by RTMP with sound alone, picture alone, or both; nothing is measured in it. */

@@ -14,16 +14,16 @@ function die(words) {
 }
 
 export class Server {
-  /** `listen`: addresses other than the loopback ports of its own choice, by flag. */
-  static async start({ command = 'serve', args = [], dataDir, https = false, listen = {} } = {}) {
+  /** `host`: where its free ports are (loopback must be reachable by it); `listen`: other addresses, by flag. */
+  static async start({ command = 'serve', args = [], dataDir, https = false, listen = {}, host = '127.0.0.1' } = {}) {
     const server = new Server();
     server.ownsData = dataDir === undefined;
     server.dataDir = dataDir ?? (await mkdtemp(join(tmpdir(), 'unisono-e2e-')));
     [server.http, server.rtmp, server.webrtc] = [await freePort(), await freePort(), await freePort()];
-    const addresses = Object.fromEntries(['http', 'rtmp', 'webrtc'].map((door) => [door, `127.0.0.1:${server[door]}`]));
+    const addresses = Object.fromEntries(['http', 'rtmp', 'webrtc'].map((door) => [door, `${host}:${server[door]}`]));
     if (https) {
       server.https = await freePort();
-      addresses.https = `127.0.0.1:${server.https}`;
+      addresses.https = `${host}:${server.https}`;
     }
     const doors = Object.entries({ ...addresses, ...listen }).flatMap(([door, address]) => [`--${door}`, address]);
     const own = command === 'demo' ? ['--no-open'] : [];
@@ -57,9 +57,9 @@ export class Server {
   }
 
   /** Publish URL for an RTMP encoder. */
-  rtmpUrl(stream, key = this.key) {
+  rtmpUrl(stream, key = this.key, host = '127.0.0.1') {
     const [app, name] = stream.split('/');
-    return `rtmp://127.0.0.1:${this.rtmp}/${app}/${name}?key=${key}`;
+    return `rtmp://${host}:${this.rtmp}/${app}/${name}?key=${key}`;
   }
 
   async stream(name) {

@@ -9,12 +9,15 @@ export async function publishCanvas({ url, key, codec, width, height, fps, bitra
   document.body.replaceChildren(canvas);
   const pen = canvas.getContext('2d');
   const audio = new AudioContext();
-  await audio.resume();
-  const tone = new OscillatorNode(audio, { frequency: 1000 });
+  // Firefox without a sound card never starts one: its fake microphone is a tone without the beep's rhythm.
+  const runs = await Promise.race([audio.resume().then(() => true), new Promise((resolve) => setTimeout(resolve, 3000, false))]);
   const gain = new GainNode(audio, { gain: 0 });
-  const out = audio.createMediaStreamDestination();
-  tone.connect(gain).connect(out);
-  tone.start();
+  const out = runs ? audio.createMediaStreamDestination() : null;
+  if (runs) {
+    const tone = new OscillatorNode(audio, { frequency: 1000 });
+    tone.connect(gain).connect(out);
+    tone.start();
+  }
   const draw = () => {
     const value = Date.now() % 2 ** 24;
     const check = ((value >> 16) + ((value >> 8) & 255) + (value & 255) + 0x5a) % 256;
@@ -32,7 +35,7 @@ export async function publishCanvas({ url, key, codec, width, height, fps, bitra
   };
   setInterval(draw, 1000 / fps);
   const [picture] = canvas.captureStream(fps).getVideoTracks();
-  const [sound] = out.stream.getAudioTracks();
+  const [sound] = (out?.stream ?? (await navigator.mediaDevices.getUserMedia({ audio: true }))).getAudioTracks();
   const peer = new RTCPeerConnection();
   window.publisher = peer;
   const video = peer.addTransceiver(picture, { direction: 'sendonly', sendEncodings: [{ maxBitrate: bitrate }] });
@@ -58,7 +61,7 @@ export async function publishCanvas({ url, key, codec, width, height, fps, bitra
 export async function watchPlayer(seconds) {
   const { player } = window.unisono;
   const { video } = player;
-  const until = performance.now() + 60_000;
+  const until = performance.now() + 20_000;
   while (video.readyState < 2 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 100));
   video.muted = false;
   const statistics = async () => [...((await player.session?.peerConnection?.getStats()) ?? new Map()).values()];
@@ -106,6 +109,9 @@ export async function playUrl({ url, seconds, by }) {
   if (by === 'shaka') {
     window.shaka.polyfill.installAll();
     player = new window.shaka.Player();
+    // shaka-player 5.2.12 and before drop all parts of a segment but its first: they reset the buffer before every append where media time is ahead of
+    // the playlist's. Their way round until the release with the repair (shaka-project/shaka-player#10589).
+    player.configure({ manifest: { hls: { sequenceMode: true } } });
     await player.attach(video);
     await player.load(url).catch((error) => {
       throw new Error(`shaka ${error.code}: ${error.data?.slice?.(0, 2)}`);

@@ -1,4 +1,4 @@
-// The columns: what plays. Each takes a live stream for some seconds and tells { codec, size, frames, fps, stalls, sound }, or throws what went wrong.
+// The columns: what plays. Each takes a cell { base, stream, seconds, net, publisher } (base: the server's URL from the network `net`) and tells { codec, size, frames, fps, stalls, sound }, or throws what went wrong.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { homedir } from 'node:os';
@@ -7,39 +7,53 @@ import { fileURLToPath } from 'node:url';
 import { Browser } from '../lib/chromium.mjs';
 import { Firefox } from '../lib/firefox.mjs';
 import { recordedOffset } from '../lib/players.mjs';
+import { pause } from '../lib/until.mjs';
 import { avOffset } from '../lib/watch.mjs';
 import { playUrl, watchPlayer } from './page.mjs';
 
 const venv = process.env.UNISONO_VENV ?? join(homedir(), '.cache/unisono/venv');
 const python = (script) => fileURLToPath(new URL(`../python/${script}`, import.meta.url));
+/** Seconds after which Chromium's sound and picture are where they stay. */
+const SETTLED = 30;
 const shaka = fileURLToPath(new URL('node_modules/shaka-player/dist/shaka-player.compiled.js', import.meta.url));
 
-const watchPage = (server, stream, mode) => `${server.url}/${stream}?mode=${mode}`;
-
-/** A watch page in Chromium; `where` is a browser, which stays. */
-async function watchInChromium(mode, { server, stream, seconds, chromium }) {
-  const page = await chromium.open(watchPage(server, stream, mode));
+/** A browser of its own for each cell: pages of one browser hide each other, and a hidden page draws one picture a second. */
+async function inChromium({ base, net }, task) {
+  const chromium = await Browser.launch({ executablePath: await net.wrapper('/usr/bin/chromium'), extra: [`--unsafely-treat-insecure-origin-as-secure=${base}`] });
   try {
-    await page.waitForFunction(() => window.unisono?.player);
-    const seen = await page.evaluate(watchPlayer, seconds);
-    const played = await page.evaluate(() => document.querySelector('unisono-player')?.player?.protocol ?? window.unisono.player.protocol ?? null);
-    if (mode === 'webrtc') seen.offset = await avOffset(page).catch(() => null);
-    return withWords({ ...seen, played }, await page.evaluate(() => document.body.innerText.slice(0, 400)));
+    return await task(chromium);
   } finally {
-    await page.close();
+    await chromium.close();
   }
 }
 
-async function watchInFirefox({ server, stream, seconds }) {
-  const firefox = await Firefox.launch();
+function watchInChromium(mode, cell) {
+  return inChromium(cell, async (chromium) => {
+    const page = await chromium.open(watchPage(cell, mode));
+    await page.waitForFunction(() => window.unisono?.player);
+    const seen = await page.evaluate(watchPlayer, cell.seconds);
+    const words = await page.evaluate(() => document.body.innerText.slice(0, 400));
+    if (mode === 'webrtc' && seen.frames) {
+      // The browser pulls sound and picture together slowly.
+      await pause(Math.max(0, SETTLED - cell.seconds) * 1000);
+      seen.offset = await avOffset(page).catch(() => null);
+    }
+    return withWords(seen, words);
+  });
+}
+
+async function watchInFirefox(mode, cell) {
+  const firefox = await Firefox.launch({ prefix: cell.net.command([]) });
   try {
-    await firefox.open(watchPage(server, stream, 'webrtc'));
-    const seen = await firefox.evaluate(watchPlayer, seconds);
+    await firefox.open(watchPage(cell, mode));
+    const seen = await firefox.evaluate(watchPlayer, cell.seconds);
     return withWords(seen, await firefox.evaluate(() => document.body.innerText.slice(0, 400)));
   } finally {
     await firefox.close();
   }
 }
+
+const watchPage = ({ base, stream }, mode) => `${base}/${stream}?mode=${mode}`;
 
 /** Without a picture, what the page says is the finding. */
 function withWords(seen, words) {
@@ -47,18 +61,20 @@ function withWords(seen, words) {
   return seen;
 }
 
-async function inPage(by, { server, stream, seconds, chromium }) {
-  const page = await chromium.open(`${server.url}/healthz`);
-  try {
+function inPage(by, cell) {
+  return inChromium(cell, async (chromium) => {
+    const page = await chromium.open(`${cell.base}/healthz`);
     if (by === 'shaka') await page.addScriptTag({ path: shaka });
-    return await page.evaluate(playUrl, { url: `${server.url}/${stream}/index.m3u8`, seconds, by });
-  } finally {
-    await page.close();
-  }
+    return page.evaluate(playUrl, { url: playlist(cell), seconds: cell.seconds, by });
+  });
 }
 
-async function script(interpreter, name, args, seconds) {
-  const child = spawn(interpreter, [python(name), ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+const playlist = ({ base, stream }) => `${base}/${stream}/index.m3u8`;
+const whep = ({ base, stream }) => `${base}/${stream}/whep`;
+
+async function script(interpreter, name, args, { net, seconds }) {
+  const [program, ...rest] = net.command([interpreter, python(name), ...args]);
+  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
   const deadline = setTimeout(() => child.kill('SIGKILL'), (90 + 2 * seconds) * 1000);
   const [out, errors] = [collect(child.stdout), collect(child.stderr)];
   await once(child, 'close');
@@ -71,18 +87,28 @@ async function script(interpreter, name, args, seconds) {
 }
 
 /** ffmpeg reads `seconds` of the playlist; what its decoder complains about is a fault. */
-async function ffmpegHls({ server, stream, seconds, publisher }) {
-  const url = `${server.url}/${stream}/index.m3u8`;
+async function ffmpegHls(cell) {
+  const { net, seconds, publisher } = cell;
+  const url = playlist(cell);
+  const filters = ['-map', '0:v', '-map', '0:a', '-af', 'volumedetect', '-vf', 'showinfo', '-fps_mode', 'passthrough'];
+  const args = ['-nostdin', '-hide_banner', '-loglevel', 'verbose', '-i', url, '-t', String(seconds), ...filters, '-f', 'null', '-'];
+  const [program, ...rest] = net.command(['ffmpeg', ...args]);
   const lines = await new Promise((resolve, reject) => {
-    const args = ['-nostdin', '-hide_banner', '-loglevel', 'verbose', '-i', url, '-t', String(seconds), '-map', '0:v', '-map', '0:a', '-af', 'volumedetect', '-vf', 'showinfo', '-f', 'null', '-'];
-    execFile('ffmpeg', args, { maxBuffer: 1 << 28, timeout: (60 + 3 * seconds) * 1000 }, (error, _, words) => (error ? reject(new Error(words.trim().split('\n').slice(-2).join(' '))) : resolve(words)));
+    execFile(program, rest, { maxBuffer: 1 << 28, timeout: (60 + 3 * seconds) * 1000 }, (error, _, words) => (error ? reject(new Error(words.trim().split('\n').slice(-2).join(' '))) : resolve(words)));
   });
+  const seen = heard(lines);
+  if (publisher.beep) seen.offset = await recordedOffset(url, 8, net.command([])).catch(() => null);
+  return seen;
+}
+
+/** What ffmpeg's words say of picture and sound. */
+function heard(lines) {
   const shown = [...lines.matchAll(/showinfo.*pts_time:\s*([0-9.]+).* s:(\d+)x(\d+)/g)];
   const times = shown.map(([, at]) => Number(at));
   const gaps = times.slice(1).map((at, i) => at - times[i]);
-  const faults = [...lines.matchAll(/^\[(?!info|verbose).*(error|corrupt|missing|invalid).*$/gim)].map(([line]) => line);
+  const faults = [...lines.matchAll(/^\[(?!info|verbose|Parsed_|null).*(error|corrupt|missing|invalid|concealing).*$/gim)].map(([line]) => line);
   const loudest = Number(/max_volume: (-?[0-9.]+) dB/.exec(lines)?.[1] ?? -91);
-  const seen = {
+  return {
     codec: /Video: (\w+)/.exec(lines)?.[1] ?? null,
     audioCodec: /Audio: (\w+)/.exec(lines)?.[1] ?? null,
     size: shown.length ? [Number(shown[0][2]), Number(shown[0][3])] : null,
@@ -92,9 +118,8 @@ async function ffmpegHls({ server, stream, seconds, publisher }) {
     longest: Math.max(0, ...gaps) * 1000,
     sound: loudest > -40,
     faults: faults.length,
+    complaints: faults.slice(0, 5),
   };
-  if (publisher.beep) seen.offset = await recordedOffset(url, 8).catch(() => null);
-  return seen;
 }
 
 async function collect(stream) {
@@ -103,16 +128,17 @@ async function collect(stream) {
   return text;
 }
 
+const venvPython = join(venv, 'bin/python');
+
 export const players = {
   'chromium-whep': { title: 'Chromium WHEP', door: 'whep', play: (cell) => watchInChromium('webrtc', cell) },
-  'firefox-whep': { title: 'Firefox WHEP', door: 'whep', play: watchInFirefox },
-  aiortc: { title: 'aiortc WHEP', door: 'whep', play: ({ server, stream, seconds }) => script(join(venv, 'bin/python'), 'whep_aiortc.py', [`${server.url}/${stream}/whep`, `${seconds}s`], seconds) },
-  webrtcbin: { title: 'webrtcbin WHEP', door: 'whep', play: ({ server, stream, seconds, publisher }) => script('/usr/bin/python3', 'whep_gstreamer.py', [`${server.url}/${stream}/whep`, `${seconds}s`, publisher.codec ?? 'VP8'], seconds) },
-  'hls.js': { title: 'hls.js', door: 'hls', play: (cell) => watchInChromium('hls', cell) },
+  'firefox-whep': { title: 'Firefox WHEP', door: 'whep', play: (cell) => watchInFirefox('webrtc', cell) },
+  aiortc: { title: 'aiortc WHEP', door: 'whep', play: (cell) => script(venvPython, 'whep_aiortc.py', [whep(cell), `${cell.seconds}s`], cell) },
+  webrtcbin: { title: 'webrtcbin WHEP', door: 'whep', play: (cell) => script('/usr/bin/python3', 'whep_gstreamer.py', [whep(cell), `${cell.seconds}s`, cell.publisher.codec ?? 'VP8', 'nack'], cell) },
+  'hls.js': { title: 'hls.js in Chromium', door: 'hls', play: (cell) => watchInChromium('hls', cell) },
+  'firefox-hls': { title: 'hls.js in Firefox', door: 'hls', play: (cell) => watchInFirefox('hls', cell) },
   shaka: { title: 'shaka', door: 'hls', play: (cell) => inPage('shaka', cell) },
   'chromium-hls': { title: 'Chromium native HLS', door: 'hls', play: (cell) => inPage('browser', cell) },
   ffmpeg: { title: 'ffmpeg HLS', door: 'hls', play: ffmpegHls },
-  gstreamer: { title: 'GStreamer HLS', door: 'hls', play: ({ server, stream, seconds }) => script('/usr/bin/python3', 'hls_gstreamer.py', [`${server.url}/${stream}/index.m3u8`, String(seconds)], seconds) },
+  gstreamer: { title: 'GStreamer HLS', door: 'hls', play: (cell) => script('/usr/bin/python3', 'hls_gstreamer.py', [playlist(cell), String(cell.seconds)], cell) },
 };
-
-export const launchChromium = () => Browser.launch();

@@ -16,8 +16,9 @@ from aiortc import RTCPeerConnection, RTCSessionDescription
 import counter
 from rhythm import Rhythm
 
-# aioice leaves the loopback addresses out; here they are all there is to be sure of.
-aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
+# aioice leaves the loopback addresses out; with a server there they are all there is to be sure of.
+if urllib.parse.urlsplit(sys.argv[1]).hostname == "127.0.0.1":
+    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
 
 
 def ask(method, url, body=None):

@@ -1,6 +1,6 @@
 """Plays a WHEP address with GStreamer's webrtcbin and prints what came as one JSON object, as whep_aiortc.py does.
 
-usage: whep_gstreamer.py URL FRAMES|SECONDSs [CODEC]          (the system's python3, which has gi)
+usage: whep_gstreamer.py URL FRAMES|SECONDSs [CODEC [nack]]          (the system's python3, which has gi)
 """
 
 import json
@@ -38,7 +38,7 @@ def ask(method, url, body=None):
 
 
 class Viewer:
-    def __init__(self, url, goal, codec):
+    def __init__(self, url, goal, codec, nack):
         self.url, self.rhythm, self.codec, self.session, self.error = url, Rhythm(goal), codec, None, None
         self.seen = {"counters": [], "size": None, "samples": 0, "rate": None, "peak": 0}
         self.loop = GLib.MainLoop()
@@ -46,11 +46,14 @@ class Viewer:
         self.webrtc = Gst.ElementFactory.make("webrtcbin")
         self.webrtc.set_property("bundle-policy", GstWebRTC.WebRTCBundlePolicy.MAX_BUNDLE)
         self.pipeline.add(self.webrtc)
-        # libnice leaves the loopback addresses out; here they are all there is to be sure of. The agent goes if its only name here goes.
+        # libnice leaves the loopback addresses out; with a server there they are all there is to be sure of. The agent goes if its only name here goes.
         self.ice = self.webrtc.get_property("ice-agent")
-        self.ice.emit("add-local-ip-address", "127.0.0.1")
+        if urllib.parse.urlsplit(url).hostname == "127.0.0.1":
+            self.ice.emit("add-local-ip-address", "127.0.0.1")
         for caps in (CODECS[codec][0], OPUS):
-            self.webrtc.emit("add-transceiver", RECVONLY, Gst.Caps.from_string(caps))
+            transceiver = self.webrtc.emit("add-transceiver", RECVONLY, Gst.Caps.from_string(caps))
+            # Off by default, when every lost packet is a broken picture.
+            transceiver.set_property("do-nack", nack)
         self.webrtc.connect("pad-added", self.on_pad)
         self.webrtc.connect("notify::ice-gathering-state", self.on_gathering)
         bus = self.pipeline.get_bus()
@@ -142,4 +145,4 @@ name = sys.argv[3] if len(sys.argv) > 3 else "H.264"
 if name not in CODECS:
     print(json.dumps({"error": f"GStreamer 1.22 has no RTP depayloader for {name}"}))
 else:
-    Viewer(sys.argv[1], sys.argv[2], name).run()
+    Viewer(sys.argv[1], sys.argv[2], name, "nack" in sys.argv[4:]).run()

@@ -3,19 +3,22 @@
 usage: whip_aiortc.py URL KEY
 """
 
+import array
 import asyncio
 import fractions
+import math
 import sys
+import urllib.parse
 import urllib.request
 
 import aioice.ice
 import av
-import numpy
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 
-# aioice leaves the loopback addresses out; here they are all there is to be sure of.
-aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
+# aioice leaves the loopback addresses out; with a server there they are all there is to be sure of.
+if urllib.parse.urlsplit(sys.argv[1]).hostname == "127.0.0.1":
+    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
 
 WIDTH, HEIGHT, RATE = 640, 360, 48_000
 
@@ -27,11 +30,14 @@ class Picture(VideoStreamTrack):
 
     async def recv(self):
         pts, base = await self.next_timestamp()
-        luma = numpy.full((HEIGHT * 3 // 2, WIDTH), 128, dtype=numpy.uint8)
         left = self.count * 4 % (WIDTH - 40)
-        luma[:HEIGHT, left : left + 40] = 230
+        row = bytearray([128]) * WIDTH
+        row[left : left + 40] = bytes([230]) * 40
         self.count += 1
-        frame = av.VideoFrame.from_ndarray(luma, format="yuv420p")
+        frame = av.VideoFrame(WIDTH, HEIGHT, "yuv420p")
+        for plane, rows in zip(frame.planes, (row, bytes([128]) * (WIDTH // 2), bytes([128]) * (WIDTH // 2))):
+            padding = bytes(plane.line_size - len(rows))
+            plane.update((bytes(rows) + padding) * plane.height)
         frame.pts, frame.time_base = pts, base
         return frame
 
@@ -45,9 +51,9 @@ class Tone(AudioStreamTrack):
         loop = asyncio.get_running_loop()
         self.begun = self.begun or loop.time()
         await asyncio.sleep(max(0, self.begun + self.count / RATE - loop.time()))
-        at = numpy.arange(self.count, self.count + 960) / RATE
-        wave = (numpy.sin(2 * numpy.pi * 1000 * at) * 10_000).astype(numpy.int16)
-        frame = av.AudioFrame.from_ndarray(numpy.repeat(wave, 2).reshape(1, -1), format="s16", layout="stereo")
+        wave = (int(10_000 * math.sin(2 * math.pi * 1000 * at / RATE)) for at in range(self.count, self.count + 960))
+        frame = av.AudioFrame("s16", "stereo", 960)
+        frame.planes[0].update(array.array("h", (sample for one in wave for sample in (one, one))).tobytes())
         frame.sample_rate, frame.pts, frame.time_base = RATE, self.count, fractions.Fraction(1, RATE)
         self.count += 960
         return frame

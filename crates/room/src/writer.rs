@@ -20,7 +20,7 @@ use unisono_hub::Hub;
 use unisono_media::Frame;
 use unisono_store::{LogError, RoomLog};
 use unisono_timeline::{
-    Ack, Body, Command, Entry, Event, Moment, Sender, Sequencer, Status, Types,
+    Ack, Body, Command, Entry, Event, Moment, Sender, Sequencer, Types,
     audit::{Chain, Sealed, Signer},
 };
 
@@ -239,7 +239,7 @@ impl Writer {
     /// The answer to a command that memory has forgotten; `None` for one that is new.
     async fn look_up(&self, command: &Command) -> Option<Answer> {
         match self.world.log.find_command(&self.room, command.cmd_id).await {
-            Ok(found) => found.map(|sealed| Ok(repeated(command, sealed))),
+            Ok(found) => found.and_then(repeated).map(Ok),
             Err(error) => Some(Err(error)),
         }
     }
@@ -415,21 +415,14 @@ fn is_old(command: &Command, now: MediaTime) -> bool {
     made.is_none_or(|made| now.as_micros().saturating_sub(made) > OLD_COMMAND.as_micros())
 }
 
-fn repeated(command: &Command, sealed: Sealed) -> (Ack, Option<Arc<Event>>) {
+/// `None` where no command is behind the entry, which nobody finds by one.
+fn repeated(sealed: Sealed) -> Option<(Ack, Option<Arc<Event>>)> {
+    let ack = Ack::again(&sealed.entry)?;
     let event = match sealed.entry.body {
         Body::Event(event) => Some(event),
         Body::Hidden(_) => None,
     };
-    let ack = Ack {
-        cmd_id: command.cmd_id,
-        status: Status::Duplicate,
-        n: Some(sealed.entry.n),
-        seq: event.as_ref().map(|event| event.seq),
-        id: event.as_ref().map(|event| event.id),
-        words: None,
-        data: serde_json::Value::Null,
-    };
-    (ack, event)
+    Some((ack, event))
 }
 
 fn event_of(entries: &[Entry], seq: u64) -> Option<Arc<Event>> {

@@ -5,6 +5,7 @@ use crate::{
     advertise::Address,
     config::{Door, LogFormat, Overrides, View},
     demo::{CounterMode, Size},
+    verify::VerifyArgs,
 };
 use clap::{Args, Parser, Subcommand};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -47,6 +48,8 @@ pub(crate) enum Command {
     /// Make and take back tokens: who may watch or publish what, until when.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Prove an exported log of a room, offline: its chain, signatures and every result.
+    Verify(VerifyArgs),
     /// Write the test picture as raw I420 frames to standard output, in real time, for ffmpeg's rawvideo input.
     Testsource(TestSource),
     /// Measure a running server.

@@ -26,6 +26,7 @@ mod process;
 mod reload;
 mod room_feed;
 mod rooms;
+mod verify;
 mod webhooks;
 mod welcome;
 
@@ -73,6 +74,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Config(command) => config_text(command),
         Command::Keys(command) => credentials::keys(command),
         Command::Token(command) => credentials::token(command),
+        Command::Verify(args) => verify::verify(&args),
         Command::Testsource(source) => demo::write_raw(&source),
         Command::Bench(BenchCommand::Rooms(args)) => bench::rooms(&args),
         Command::Bench(BenchCommand::Watch(args)) => bench::watch(&args),

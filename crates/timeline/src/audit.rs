@@ -11,6 +11,7 @@ mod checkpoint;
 mod clear;
 mod digest;
 mod lines;
+mod verify;
 
 pub use chain::{Base, Broken, Chain, PERSONS_MAX, Seal, Sealed};
 pub use checkpoint::{
@@ -21,3 +22,7 @@ use clear::Clear;
 pub use clear::{Kept, Unreadable};
 pub use digest::{Digest, NotHex, Salt};
 pub use lines::{EntryLine, FORMAT, Header, Line, room_key, room_of_key};
+pub use verify::{
+    Bad, Deciles, Erased, Fairness, LINE_MAX, OfferResult, Report, Verifier, WindowFairness, WindowResult,
+    room_of,
+};

@@ -9,6 +9,7 @@
 //!
 //! Everything of str0m stays in the private `rtc` module: it changes every few weeks, and the egress will be replaced.
 
+mod check;
 mod clock;
 mod egress;
 mod framing;

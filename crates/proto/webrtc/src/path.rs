@@ -6,7 +6,7 @@
 //! that it is asked again every five seconds; an address that stays silent for thirty has taken its consent back
 //! (RFC 7675 §5.1).
 
-use crate::{Path as Route, Transmit};
+use crate::{Path as Route, Transmit, check};
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
@@ -21,6 +21,8 @@ use str0m::{
 const PATHS_MAX: usize = 8;
 /// Bytes out for each byte in, before an address has answered.
 const AMPLIFICATION_MAX: u64 = 3;
+/// A ClientHello of ours and its repetitions, to whoever waits for it: FFmpeg 8.0 loses the first one and sends nothing in between. 120 bytes each.
+const HELLOS_MAX: u32 = 5;
 /// Between two checks of an address that has answered (RFC 7675 §5.1: 4 to 6 s).
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 /// Between two checks of one that has not. It also has to send something in between, or there is nothing to spend.
@@ -53,6 +55,12 @@ pub(crate) struct Paths {
     known: VecDeque<Path>,
     /// Where DTLS and media last went.
     current: Option<Route>,
+    /// We begin the DTLS handshake, and it is not done: the few bytes that an address may get are for that.
+    begins_handshake: bool,
+    /// ClientHellos that may still go to an address beyond what it sent.
+    hellos: u32,
+    /// What the peer sends after its handshake shows that it wants the session: a publisher gets reports and requests only.
+    media_consents: bool,
     /// Nothing but STUN ever went to another address: whoever completes the DTLS handshake was at this one.
     is_single: bool,
     /// Datagrams not sent because their address had not answered.
@@ -81,9 +89,25 @@ impl Paths {
             tie_breaker,
             known: VecDeque::new(),
             current: None,
+            begins_handshake: false,
+            hellos: HELLOS_MAX,
+            media_consents: false,
             is_single: true,
             withheld: 0,
         }
+    }
+
+    /// The peer waits for our ClientHello. Some of those (FFmpeg 8.0) send one check, answer none, and listen to nothing but DTLS afterwards.
+    pub(crate) fn begins_handshake(mut self, begins: bool) -> Self {
+        self.begins_handshake = begins;
+        self
+    }
+
+    /// The peer is a publisher: its media renews its consent, since FFmpeg 8.0 does nothing else (RFC 7675 wants answered checks, and guards
+    /// those who are sent media, of which there is none here).
+    pub(crate) fn media_consents(mut self, consents: bool) -> Self {
+        self.media_consents = consents;
+        self
     }
 
     /// ICE restarts: other credentials count from now on; what an address has shown stays shown.
@@ -94,6 +118,11 @@ impl Paths {
     /// True before the first valid check.
     pub(crate) fn is_empty(&self) -> bool {
         self.known.is_empty()
+    }
+
+    /// A check of this peer that left out its PRIORITY, with one; `None` for everything else.
+    pub(crate) fn completed(&self, bytes: &[u8], crypto: &CryptoProvider) -> Option<Vec<u8>> {
+        check::completed(bytes, self.local.pass.as_bytes(), crypto)
     }
 
     /// Looks at a STUN message; nothing is remembered of one that is not genuine.
@@ -157,12 +186,16 @@ impl Paths {
         let Some(path) = self.known.iter_mut().find(|path| path.address == from) else { return false };
         path.received += length as u64;
         path.heard = now;
+        if self.media_consents && path.is_validated {
+            path.consented = now;
+        }
         true
     }
 
     /// The DTLS handshake was completed by a datagram of `from`. Who did that has read what we sent, so the address
     /// is validated, also where its owner does not answer checks; unless what we sent went elsewhere as well.
     pub(crate) fn handshake_done(&mut self, from: Route) {
+        self.begins_handshake = false;
         if self.is_single && self.current == Some(from) {
             for path in self.known.iter_mut().filter(|path| path.address == from) {
                 path.is_validated = true;
@@ -179,8 +212,12 @@ impl Paths {
             return false;
         };
         if !path.is_validated && path.sent + length > path.received * AMPLIFICATION_MAX {
-            self.withheld += 1;
-            return false;
+            let is_hello = self.begins_handshake && !is_stun && self.hellos > 0;
+            if !is_hello {
+                self.withheld += 1;
+                return false;
+            }
+            self.hellos -= 1;
         }
         path.sent += length;
         if !is_stun {
@@ -192,7 +229,7 @@ impl Paths {
 
     /// The next check to send now, if one is due.
     pub(crate) fn poll_check(&mut self, now: Instant, crypto: &CryptoProvider) -> Option<Transmit> {
-        if self.remote.pass.is_empty() {
+        if self.remote.pass.is_empty() || self.begins_handshake {
             return None;
         }
         let index = self.known.iter().position(|path| path.is_due(now))?;
@@ -213,7 +250,11 @@ impl Paths {
     /// When [`Self::poll_check`] or [`Self::is_revoked`] has something new.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let consent = self.current_path().map(|path| path.consented + CONSENT_MAX);
-        let checks = self.known.iter().filter(|path| path.is_wanted()).map(|path| path.ask_at);
+        let checks = self
+            .known
+            .iter()
+            .filter(|path| path.is_wanted() && !self.begins_handshake)
+            .map(|path| path.ask_at);
         checks.chain(consent).min()
     }
 

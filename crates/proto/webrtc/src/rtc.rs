@@ -129,7 +129,7 @@ impl Driver {
             remote_ufrag,
             candidates,
             nomination: Nomination::default(),
-            paths: Paths::new(local, remote, tie_breaker()),
+            paths: Paths::new(local, remote, tie_breaker()).media_consents(role == Role::Publisher),
             crypto: identity.provider.clone(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
@@ -146,6 +146,7 @@ impl Driver {
         };
         driver.drain_unguarded();
         let answer = one_stream(&answer.to_sdp_string());
+        driver.paths = driver.paths.begins_handshake(answer.contains("a=setup:active"));
         let sections = sections(&driver.rtc, &answer);
         Ok((driver, sections, answer))
     }
@@ -171,6 +172,8 @@ impl Driver {
             return false;
         }
         let used = guarded(|| {
+            let completed = self.paths.completed(bytes, &self.crypto);
+            let bytes = completed.as_deref().unwrap_or(bytes);
             let stun = is_stun(bytes).then(|| self.paths.handle_stun(now, path, bytes, &self.crypto));
             // DTLS and SRTP count only from an address that sent a valid check.
             if stun == Some(Stun::Foreign) || !self.paths.handle_received(now, path, bytes.len()) {

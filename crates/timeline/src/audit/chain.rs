@@ -144,7 +144,7 @@ impl Sealed {
     pub fn cause(&self) -> Option<uuid::Uuid> {
         match &self.entry.body {
             Body::Event(event) => event.cause,
-            Body::Hidden(hidden) => hidden.cause.into(),
+            Body::Hidden(hidden) => hidden.cause,
         }
     }
 }

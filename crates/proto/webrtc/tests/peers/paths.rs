@@ -21,7 +21,7 @@ fn credentials(answer: &str) -> (&str, &str) {
 }
 
 /// A check as the peer with these credentials sends it, nominating its address.
-fn check(world: &mut World<Egress>, password: &str) -> Vec<u8> {
+fn check<S>(world: &mut World<S>, password: &str) -> Vec<u8> {
     let ufrag = credentials(&world.answer).0.to_owned();
     let own = world.client.direct_api().local_ice_credentials().ufrag;
     let username = format!("{ufrag}:{own}");
@@ -193,4 +193,38 @@ fn a_peer_moves_to_another_address_and_media_follows_once_that_one_answers() {
     }
     assert!(followed > 20_000, "{followed} bytes");
     assert_eq!(sent(&mut world.session, CLIENT), 0);
+}
+
+/// FFmpeg 8.0 by WHIP: one check that nominates, no answer to ours, the server's part in DTLS, and then only media.
+#[test]
+fn a_publisher_that_speaks_only_dtls_and_media_after_its_first_check_stays() {
+    let passive = |offer: String| offer.replace("a=setup:actpass", "a=setup:passive");
+    let (mut world, mid) = World::publisher(config(), passive);
+    assert!(world.answer.contains("a=setup:active"), "{}", world.answer);
+    let password = credentials(&world.answer).1.to_owned();
+    let nominating = check(&mut world, &password);
+    let now = world.now;
+    assert!(world.session.handle_datagram(now, address(CLIENT), address(SERVER), &nominating));
+    let first: Vec<_> = std::iter::from_fn(|| world.session.poll_transmit()).collect();
+    assert!(first.iter().any(|t| t.bytes.starts_with(&BINDING_SUCCESS)), "its check is answered");
+    assert!(
+        !first.iter().any(|t| t.bytes.starts_with(&BINDING_REQUEST)),
+        "no check of ours takes the ClientHello's bytes"
+    );
+    // This client needs two checks to connect; all others are lost.
+    let mut checks = 0;
+    world.loses_up = Box::new(move |bytes| {
+        checks += u32::from(bytes.starts_with(&BINDING_REQUEST));
+        bytes.starts_with(&BINDING_SUCCESS) || bytes.starts_with(&BINDING_REQUEST) && checks > 2
+    });
+    world.run(Duration::from_secs(4));
+    assert!(world.client.is_connected(), "{:?}", world.session.closed());
+    let (mut sequence, mut frames) = (1, 0);
+    for index in 0..45 {
+        sequence = world.send(mid, &frame(index, true), index * 30, sequence);
+        world.run(Duration::from_secs(1));
+        frames += world.frames().len();
+    }
+    assert_eq!(world.session.closed(), None);
+    assert!(frames > 10, "{frames} frames");
 }

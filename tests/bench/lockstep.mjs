@@ -5,27 +5,36 @@ import { loadavg } from 'node:os';
 import { Browser } from '../lib/chromium.mjs';
 import { ffmpegRtmp } from '../lib/publishers.mjs';
 import { Server } from '../lib/server.mjs';
+import { SlowLink } from '../lib/slow.mjs';
 import { pause, quantile, until } from '../lib/until.mjs';
 
 const seconds = Number(process.env.BENCH_SECONDS ?? 20);
 const settle = Number(process.env.BENCH_SETTLE ?? 30);
 const STREAM = 'live/x';
-/** Milliseconds that the players hold back by themselves: what different links would make of them. */
-const DELAYS = { webrtc: [0, 60, 150, 300], hls: [1800, 2600] };
+/** Milliseconds that each viewer's link adds each way, to the page's requests and to the media by TCP. */
+const DELAYS = [0, 40, 100, 200];
 
-/** Opens a page with a player that holds back `delay` milliseconds, in lockstep. */
-async function viewer(browser, server, mode, delay) {
-  const page = await browser.open(`${server.url}/healthz`);
-  await page.evaluate(inPage, { origin: server.url, stream: STREAM, mode, delay });
-  await until(`${mode} ${delay} plays`, () => page.evaluate(() => window.seen.length > 30), 90);
+/** Opens a page whose server is `delay` milliseconds away, in lockstep. */
+async function viewer(browser, server, mode, delay, links) {
+  const [http, media] = [await SlowLink.start(server.http, delay), await SlowLink.start(server.webrtc, delay)];
+  links.push(http, media);
+  const page = await browser.open(`http://127.0.0.1:${http.port}/healthz`);
+  await page.evaluate(inPage, { stream: STREAM, mode, media: media.port });
+  await until(`${mode} at ${delay} ms plays`, () => page.evaluate(() => window.seen.length > 30), 90);
   return page;
 }
 
-/** Runs in the page: keeps (wall, T) of each displayed frame. */
-async function inPage({ origin, stream, mode, delay }) {
+/** Runs in the page: keeps (wall, T) of each displayed frame. Media goes through the link: of the candidates only those by TCP stay, at its port. */
+async function inPage({ stream, mode, media }) {
+  const take = RTCPeerConnection.prototype.setRemoteDescription;
+  RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
+    const lines = sdp.split('\r\n').filter((line) => !/^a=candidate:\S+ \d+ udp /i.test(line));
+    return take.call(this, { type, sdp: lines.map((line) => line.replace(/^(a=candidate:\S+ \d+ tcp \d+ \S+) \d+ /i, `$1 ${media} `)).join('\r\n') });
+  };
+  const { origin } = location;
   await import(`${origin}/player.js`);
   const { joinRoom } = await import(`${origin}/client.js`);
-  document.body.innerHTML = `<unisono-player src="${origin}/${stream}" mode="${mode}" latency="${delay}" feed="off"></unisono-player>`;
+  document.body.innerHTML = `<unisono-player src="${origin}/${stream}" mode="${mode}" feed="off"></unisono-player>`;
   const player = document.querySelector('unisono-player');
   window.seen = [];
   window.room = joinRoom({ url: origin, room: stream, guest: `${crypto.randomUUID()}`, player, lockstep: true });
@@ -60,15 +69,15 @@ function spreads(all) {
 async function measure(name, budget, modes) {
   const server = await Server.start();
   const browsers = [];
+  const links = [];
   const encoder = ffmpegRtmp(server.rtmpUrl(STREAM));
   try {
     await server.live(STREAM);
-    const left = { webrtc: [...DELAYS.webrtc], hls: [...DELAYS.hls] };
     const pages = [];
-    for (const mode of modes) {
+    for (const [index, mode] of modes.entries()) {
       const browser = await Browser.launch();
       browsers.push(browser);
-      pages.push(await viewer(browser, server, mode, left[mode].shift()));
+      pages.push(await viewer(browser, server, mode, DELAYS[index], links));
     }
     const look = async (length) => {
       for (const page of pages) await page.evaluate(() => (window.seen.length = 0));
@@ -86,6 +95,7 @@ async function measure(name, budget, modes) {
     console.log(JSON.stringify({ bench: 'lockstep', name, unit: 'ms', p50: at(values, 0.5), p95, budget_p95: budget, verdict: p95 !== null && p95 <= budget ? 'within' : 'over', samples: values.length, before_p95: at(before, 0.95), target_ms: targets.map((t) => (t === null ? null : Math.round(t / 1000))), load: loadavg()[0] }));
   } finally {
     for (const browser of browsers) await browser.close();
+    for (const link of links) link.close();
     await encoder.stop();
     await server.stop();
   }

@@ -63,9 +63,7 @@ pub(crate) enum Said {
     },
     /// The answer to a command.
     Ack(Answer),
-    /// The room as it stands.
-    Snapshot(Value),
-    /// Presence, counts, clock: nobody here minds.
+    /// The room as it stands, presence, counts, clock: nobody here minds.
     #[serde(other)]
     Else,
 }
@@ -86,8 +84,6 @@ pub(crate) struct Told {
     /// What it does by the rule of its type.
     #[serde(default)]
     pub(crate) rule: Value,
-    #[serde(default)]
-    pub(crate) data: Value,
 }
 
 /// Who caused an event.
@@ -112,11 +108,7 @@ pub(crate) struct Answer {
     /// `accepted`, `duplicate`, `late`, `outbid`, …, `busy`.
     pub(crate) status: String,
     #[serde(default)]
-    pub(crate) n: Option<u64>,
-    #[serde(default)]
     pub(crate) seq: Option<u64>,
-    #[serde(default)]
-    pub(crate) words: Option<String>,
 }
 
 impl RoomFeed {

@@ -156,7 +156,7 @@ impl Bot {
                 let known = self.unanswered.remove(&answer.cmd_id);
                 self.ledger.answered(&answer, known.is_some_and(|known| known.is_own));
             }
-            Said::Hello { .. } | Said::Snapshot(_) | Said::Else => {}
+            Said::Hello { .. } | Said::Else => {}
         }
     }
 

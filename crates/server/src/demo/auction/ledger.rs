@@ -102,7 +102,7 @@ async fn story(entrance: &Entrance, last: u64) -> anyhow::Result<HashMap<Uuid, V
                     }
                 }
             }
-            Said::Ack(_) | Said::Snapshot(_) | Said::Else => {}
+            Said::Ack(_) | Said::Else => {}
         }
     }
     Ok(story)
@@ -136,13 +136,7 @@ mod tests {
     #[test]
     fn anothers_command_sent_again_is_no_promise_to_the_one_who_sent_it() {
         let ledger = Ledger::default();
-        let answer = Answer {
-            cmd_id: Uuid::now_v7(),
-            status: "duplicate".to_owned(),
-            n: Some(4),
-            seq: Some(3),
-            words: None,
-        };
+        let answer = Answer { cmd_id: Uuid::now_v7(), status: "duplicate".to_owned(), seq: Some(3) };
         ledger.answered(&answer, false);
         assert_eq!((ledger.counts().duplicate, ledger.0.lock().promised.len()), (1, 0));
         ledger.answered(&answer, true);

@@ -17,7 +17,7 @@ use std::{net::SocketAddr, sync::Arc};
 use unisono_api::{At as ApiAt, CommandRequest, Presented, Problem, Verb as ApiVerb};
 use unisono_base::{MediaTime, Span};
 use unisono_room::{RoomError, View};
-use unisono_timeline::{Ack, At, Command, Seen, Status, Uuid, Verb};
+use unisono_timeline::{Ack, At, Command, Lane, Late, Seen, Status, Uuid, Verb};
 
 /// B_p of a sender whose player is not known: what an LL-HLS player holds back, and a second (fairness spec 6).
 pub(crate) const BUFFER_UNKNOWN: Span = Span::from_millis(3_500);
@@ -73,8 +73,8 @@ pub(crate) fn command(request: CommandRequest) -> Result<(Command, Option<Seen>)
     let uuid = |field: &str, text: &str| {
         Uuid::parse_str(text).map_err(|error| format!("{field} must be a UUID: {error}"))
     };
-    let lane = request.lane.as_deref().map(str::parse).transpose();
-    let late = request.late.as_deref().map(str::parse).transpose();
+    let lane = request.lane.as_deref().map(str::parse::<Lane>).transpose();
+    let late = request.late.as_deref().map(str::parse::<Late>).transpose();
     let seen = request.seen.map(|seen| Seen { t: MediaTime::from_micros(seen.t), seq: seen.seq });
     let command = Command {
         cmd_id: uuid("cmd_id", &request.cmd_id)?,

@@ -108,6 +108,8 @@ pub(crate) struct Answer {
     /// `accepted`, `duplicate`, `late`, `outbid`, …, `busy`.
     pub(crate) status: String,
     #[serde(default)]
+    pub(crate) n: Option<u64>,
+    #[serde(default)]
     pub(crate) seq: Option<u64>,
 }
 

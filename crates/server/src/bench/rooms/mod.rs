@@ -24,7 +24,8 @@ use unisono_timeline::Uuid;
 
 /// Runs the measurements asked for and prints each as one line of JSON.
 pub(crate) fn rooms(args: &BenchRooms) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Timers are looked at in every turn: senders that always have work would keep them waiting for seconds.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().event_interval(1).build()?;
     let bench = Bench::new(args)?;
     for figure in &args.figure {
         let figures = LocalSet::new().block_on(&runtime, bench.measure(*figure));

@@ -75,7 +75,7 @@ fn persona(number: u32, random: &mut SmallRng) -> Persona {
         23 | 63 | 83 => Habit::Replays,
         _ => Habit::Honest,
     };
-    let limit: i64 = random.random_range(12_000..60_000);
+    let limit: i64 = random.random_range(9_000..26_000);
     Persona {
         name: format!("bot-{:03}", number + 1),
         latency: Duration::from_secs_f64(random.random_range(LATENCY)),

@@ -19,6 +19,8 @@ pub(super) struct Ledger(Mutex<Book>);
 struct Book {
     /// `seq` that an accepted command was promised.
     promised: HashMap<Uuid, u64>,
+    /// Its entry in the log.
+    entries: HashMap<Uuid, u64>,
     counts: Counts,
 }
 
@@ -68,7 +70,15 @@ impl Ledger {
         let is_promise = matches!(answer.status.as_str(), "accepted" | "duplicate") && is_own;
         if let Some(seq) = answer.seq.filter(|_| is_promise) {
             book.promised.insert(answer.cmd_id, seq);
+            if let Some(n) = answer.n {
+                book.entries.insert(answer.cmd_id, n);
+            }
         }
+    }
+
+    /// The log entry of a command, where its sender was told.
+    pub(super) fn n_of(&self, cmd_id: Uuid) -> Option<u64> {
+        self.0.lock().entries.get(&cmd_id).copied()
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -136,7 +146,8 @@ mod tests {
     #[test]
     fn anothers_command_sent_again_is_no_promise_to_the_one_who_sent_it() {
         let ledger = Ledger::default();
-        let answer = Answer { cmd_id: Uuid::now_v7(), status: "duplicate".to_owned(), seq: Some(3) };
+        let answer =
+            Answer { cmd_id: Uuid::now_v7(), status: "duplicate".to_owned(), n: Some(4), seq: Some(3) };
         ledger.answered(&answer, false);
         assert_eq!((ledger.counts().duplicate, ledger.0.lock().promised.len()), (1, 0));
         ledger.answered(&answer, true);

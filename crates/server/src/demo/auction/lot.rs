@@ -22,8 +22,8 @@ pub(super) fn opening(round: u32) -> (Value, String) {
     (command, title.to_owned())
 }
 
-/// What an event changes.
-pub(super) fn follow(lot: &mut LotState, told: &Told) {
+/// What an event changes. `n_of`: the log entry of a command whose answer is known.
+pub(super) fn follow(lot: &mut LotState, told: &Told, n_of: impl Fn(Uuid) -> Option<u64>) {
     let text = |name: &str| told.rule.get(name).and_then(Value::as_str);
     let number = |name: &str| told.rule.get(name).and_then(Value::as_i64);
     if text("window") != Some(&*lot.window) {
@@ -36,7 +36,7 @@ pub(super) fn follow(lot: &mut LotState, told: &Told) {
             lot.closes = number("closes").unwrap_or(lot.closes);
             lot.extensions += 1;
         }
-        Some("decided") => lot.hammer = Some(hammer(lot, told)),
+        Some("decided") => lot.hammer = Some(hammer(lot, told, n_of)),
         _ => {}
     }
 }
@@ -44,22 +44,36 @@ pub(super) fn follow(lot: &mut LotState, told: &Told) {
 fn entered(lot: &mut LotState, told: &Told, value: i64) {
     lot.bids += 1;
     lot.clamped += u64::from(told.rule.get("is_clamped").and_then(Value::as_bool) == Some(true));
+    let who = told.actor.as_ref().map_or("somebody", |actor| actor.shown());
     if lot.price.is_none_or(|price| value > price) {
         lot.price = Some(value);
-        lot.leader = told.actor.as_ref().map(|actor| actor.shown().to_owned());
+        lot.leader = Some(who.to_owned());
+        lot.top.clear();
+    }
+    if let Some(cause) = told.cause.filter(|_| lot.price == Some(value)) {
+        lot.top.push((cause, who.to_owned()));
     }
 }
 
-fn hammer(lot: &LotState, told: &Told) -> Hammer {
+fn hammer(lot: &LotState, told: &Told, n_of: impl Fn(Uuid) -> Option<u64>) -> Hammer {
     let number = |pointer: &str| told.rule.pointer(pointer).and_then(Value::as_u64);
     let amount = told.rule.pointer("/result/amount").and_then(Value::as_i64).unwrap_or(0);
+    let winner_n = number("/result/winner_n");
+    // Equal prices are split by the seed, so the first to bid one need not be who has it.
+    let winner = match lot.top.as_slice() {
+        [(_, only)] => Some(only.clone()),
+        several => {
+            let won = several.iter().find(|(cause, _)| winner_n.is_some() && n_of(*cause) == winner_n);
+            won.map(|(_, who)| who.clone())
+        }
+    };
     Hammer {
         at: told.at,
         amount,
-        winner: lot.leader.clone().filter(|_| lot.price == Some(amount)),
+        winner,
         entries: number("/entries").unwrap_or(0),
         late: number("/late").unwrap_or(0),
-        winner_n: number("/result/winner_n"),
+        winner_n,
     }
 }
 
@@ -130,7 +144,7 @@ mod tests {
             json!({ "is": "entered", "window": "w", "value": 6_000, "is_clamped": true }),
             json!({ "is": "extended", "window": "w", "closes": T + 30_000_000, "count": 1 }),
         ] {
-            follow(&mut lot, &told(rule));
+            follow(&mut lot, &told(rule), |_| None);
         }
         assert_eq!((lot.bids, lot.clamped, lot.price, lot.extensions), (2, 1, Some(6_000), 1));
         assert_eq!(phase(&lot, T + 25_000_000), Phase::Bidding);
@@ -139,6 +153,7 @@ mod tests {
         follow(
             &mut lot,
             &told(json!({ "is": "decided", "window": "w", "result": result, "entries": 2, "late": 1 })),
+            |_| None,
         );
         let hammer = lot.hammer.clone().expect("sold");
         assert_eq!(

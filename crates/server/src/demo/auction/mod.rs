@@ -37,8 +37,8 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-/// Presses of buttons that wait; one is enough.
-const WISHES_MAX: usize = 1;
+/// Words of the page that wait.
+const WISHES_MAX: usize = 4;
 
 /// Runs the show until it is asked to stop.
 pub(crate) fn run(args: &AuctionDemo) -> anyhow::Result<()> {
@@ -79,6 +79,7 @@ async fn perform(args: &AuctionDemo, dir: &Path) -> anyhow::Result<()> {
         dir: dir.to_owned(),
         clock: None,
         notice: None,
+        is_ready: false,
         server,
         door,
         ledger,

@@ -28,6 +28,8 @@ pub(super) enum Wish {
     Kill,
     /// Sell one more.
     Again,
+    /// All screens play.
+    Ready,
 }
 
 /// What the page needs.
@@ -43,9 +45,13 @@ impl Page {
             .route("/", get(|headers| pages::document("auction.html", POLICY, headers)))
             .route("/pane", get(|headers| pages::document("auction-pane.html", POLICY, headers)))
             .route("/assets/{*path}", get(pages::asset))
+            .route("/player.js", get(pages::asset))
+            .route("/room.js", get(pages::asset))
+            .route("/client.js", get(pages::asset))
             .route("/favicon.svg", get(pages::asset))
             .route("/demo/state", get(states))
             .route("/demo/kill", post(|page, headers| wish(page, headers, Wish::Kill)))
+            .route("/demo/ready", post(|page, headers| wish(page, headers, Wish::Ready)))
             .route("/demo/again", post(|page, headers| wish(page, headers, Wish::Again)))
             .with_state(self)
     }

@@ -29,6 +29,8 @@ const LOT_PATIENCE: Duration = Duration::from_secs(900);
 /// So many bots of a hundred are enough to begin with.
 const ENOUGH_PERCENT: u32 = 95;
 const GATHER_PATIENCE: Duration = Duration::from_secs(60);
+/// How long the sale waits for a page whose screens all play; without one it goes on.
+const PAGE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The running show.
 pub(super) struct Show {
@@ -43,6 +45,8 @@ pub(super) struct Show {
     pub(super) dir: PathBuf,
     pub(super) clock: Option<Clock>,
     pub(super) notice: Option<(Instant, String)>,
+    /// The page has said that all its screens play.
+    pub(super) is_ready: bool,
 }
 
 impl Show {
@@ -78,6 +82,10 @@ impl Show {
             if Instant::now() > deadline {
                 bail!("only {} of {wanted} bots found their way into the room", self.bots.connected());
             }
+            self.step(Instant::now() + TICK).await?;
+        }
+        let deadline = Instant::now() + PAGE_PATIENCE;
+        while !self.is_ready && Instant::now() < deadline {
             self.step(Instant::now() + TICK).await?;
         }
         Ok(())
@@ -154,14 +162,18 @@ impl Show {
         tokio::select! {
             news = self.observer.news.recv() => match news.context("the auctioneer sees nothing")? {
                 News::Connected(clock) => self.clock = Some(clock),
-                News::Told(told) => self.set(|state| {
-                    if let Some(lot) = &mut state.lot {
-                        lot::follow(lot, &told);
-                    }
-                }),
+                News::Told(told) => {
+                    let ledger = &self.ledger;
+                    self.state.send_modify(|state| {
+                        if let Some(lot) = &mut state.lot {
+                            lot::follow(lot, &told, |cmd_id| ledger.n_of(cmd_id));
+                        }
+                    });
+                }
             },
             Some(wish) = self.wishes.recv() => match wish {
                 Wish::Kill => self.crash().await?,
+                Wish::Ready => self.is_ready = true,
                 Wish::Again => self.set(|state| state.rounds = state.rounds.max(state.round) + 1),
             },
             error = self.server.ended() => return Err(error),

@@ -2,6 +2,7 @@
 
 use super::ledger::{Audit, Counts};
 use serde::Serialize;
+use unisono_timeline::Uuid;
 
 /// See the module.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -59,6 +60,9 @@ pub(super) struct LotState {
     pub(super) title: String,
     pub(super) price: Option<i64>,
     pub(super) leader: Option<String>,
+    /// Who bid that price, with which command: two may, who did not see each other.
+    #[serde(skip)]
+    pub(super) top: Vec<(Uuid, String)>,
     pub(super) bids: u64,
     /// Bids whose claim of what was seen was brought into bounds.
     pub(super) clamped: u64,

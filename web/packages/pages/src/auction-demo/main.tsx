@@ -5,7 +5,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { Head } from '../parts/frame';
 import { Screen, usePanes, type ScreenOf } from './screen';
 import { Side } from './side';
-import { useDemo, type DemoState } from './state';
+import { press, useDemo, type DemoState } from './state';
 import '../style/index.css';
 import './auction.css';
 
@@ -28,6 +28,10 @@ function Page() {
   useEffect(() => {
     if (state && shown.length === 0) setShown(screens(state));
   }, [isUp]);
+  const isReady = shown.length > 0 && shown.every(({ name }) => panes.get(name)?.phase === 'playing');
+  useEffect(() => {
+    if (isReady) void press('ready');
+  }, [isReady]);
   return (
     <>
       <Head>

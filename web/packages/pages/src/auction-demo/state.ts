@@ -53,6 +53,6 @@ export function useDemo(): DemoState | null {
 }
 
 /** Presses a button of the supervisor's. */
-export async function press(what: 'kill' | 'again'): Promise<void> {
+export async function press(what: 'kill' | 'again' | 'ready'): Promise<void> {
   await fetch(`/demo/${what}`, { method: 'POST', headers: { 'x-unisono-demo': '1' } });
 }

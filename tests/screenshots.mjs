@@ -1,9 +1,13 @@
 // Pictures of the pages as people see them: node screenshots.mjs FOLDER [NAME…] (UNISONO_BIN names the binary). Every page in every state that
 // looks different, at desktop and phone width, light and dark; NAMEs choose among them.
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Browser } from './lib/chromium.mjs';
 import { phase } from './lib/pages.mjs';
+import { command, joined, OPEN_ROOMS } from './lib/rooms.mjs';
 import { ffmpegPart, ffmpegRtmp } from './lib/publishers.mjs';
 import { Server } from './lib/server.mjs';
 import { pause, until } from './lib/until.mjs';
@@ -12,7 +16,9 @@ const [folder = 'screenshots', ...names] = process.argv.slice(2);
 const SIZES = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
 mkdirSync(folder, { recursive: true });
 
-const server = await Server.start({ command: 'demo' });
+const config = join(mkdtempSync(join(tmpdir(), 'unisono-shots-')), 'unisono.toml');
+writeFileSync(config, OPEN_ROOMS);
+const server = await Server.start({ command: 'demo', args: ['--config', config] });
 const empty = await Server.start();
 const guarded = await Server.start({ args: ['--view', 'token'] });
 const browser = await Browser.launch();
@@ -29,6 +35,44 @@ const press = (selector) => async (page) => {
   await playing(page);
   await page.hover('unisono-player');
   await page.locator('unisono-player').getByRole('button', { name: selector }).click();
+};
+
+/** The examples, as any web server gives them. */
+const EXAMPLES = new URL('../examples/', import.meta.url);
+const TYPES = { html: 'text/html', js: 'text/javascript', css: 'text/css' };
+const files = createServer(async (request, response) => {
+  const path = request.url.split('?')[0].replace(/\/$/, '/index.html');
+  const file = await readFile(new URL(`.${path}`, EXAMPLES)).catch(() => null);
+  response.writeHead(file ? 200 : 404, { 'content-type': TYPES[path.split('.').pop()] ?? 'text/plain' }).end(file ?? '');
+});
+await new Promise((resolve) => files.listen(0, '127.0.0.1', resolve));
+const examples = { url: `http://127.0.0.1:${files.address().port}` };
+const example = (name) => `/${name}/?server=${server.url}&stream=live/demo`;
+
+const SAID = [['Ada', 'What a strike!'], ['Boris', 'The keeper had no chance at all'], ['Cy', 'Replay please'], ['Ada', '<script>alert("no")</script>'], ['Dora', 'Second half is going to be wild']];
+
+/** People talk, and the host has opened something of each kind in `kinds`. */
+const busy = (kinds) => async (page) => {
+  const done = [];
+  for (const [name, text] of SAID) await command(server, 'live/demo', { type: 'chat', do: 'send', data: { text } }, name);
+  const open = async (type, data, dur) => {
+    const { id } = await command(server, 'live/demo', { type, do: 'open', data, ...(dur && { dur }) });
+    done.push(() => command(server, 'live/demo', { type, do: 'cancel', subject: id }).catch(() => {}));
+    return id;
+  };
+  if (kinds.includes('poll')) await open('poll', { question: 'Who scores next?', choices: ['Reds', 'Blues', 'Nobody'] }, 90e6);
+  if (kinds.includes('auction')) {
+    const lot = await open('auction', { title: 'The signed ball', start: 1000, step: 100, currency: 'EUR' }, 60e6);
+    for (const [name, amount] of [['Ada', 1000], ['Boris', 1200], ['Dora', 1500]]) await command(server, 'live/demo', { type: 'auction', do: 'enter', subject: lot, data: { amount } }, name);
+  }
+  if (kinds.includes('drop')) await open('drop', { title: 'Scarf, limited', quantity: 20, owner_confirms: true });
+  await pause(3500);
+  page.once('close', () => done.forEach((undo) => undo()));
+};
+const inRoom = (kinds) => async (page) => {
+  await phase(page, 'playing');
+  await joined(page);
+  await busy(kinds)(page);
 };
 
 /** Name: where, on which server, and what happens before the picture is taken. */
@@ -50,7 +94,7 @@ const STATES = {
   'watch-settings': [server, '/live/demo', press('Settings')],
   'watch-share': [server, '/live/demo', async (page) => {
     await playing(page);
-    await page.locator('summary').click();
+    await page.locator('.share summary').click();
   }],
   'watch-paused': [server, '/live/demo', async (page) => {
     await playing(page);
@@ -66,6 +110,17 @@ const STATES = {
     await pause(2500);
     await page.hover('unisono-player');
   }],
+  'room': [server, '/live/demo', inRoom(['poll'])],
+  'room-auction': [server, '/live/demo', inRoom(['auction', 'drop'])],
+  'host': [server, '/live/demo/host', inRoom(['poll', 'auction'])],
+  'host-refused': [server, '/live/demo/host', async (page) => {
+    await page.evaluate(() => sessionStorage.setItem('unisono-host-key', 'ak_wrong'));
+    await page.reload();
+    await page.getByLabel(/Admin key, or a token/).waitFor();
+  }],
+  'example-auction': [examples, example('auction'), busy(['auction'])],
+  'example-classroom': [examples, example('classroom'), busy(['poll'])],
+  'example-watch-party': [examples, example('watch-party'), busy([])],
   'watch-waiting': [server, '/live/nobody', (page) => phase(page, 'waiting')],
   'watch-refused': [guarded, '/live/x', (page) => phase(page, 'refused')],
   'watch-offline': [server, '/live/nobody', async (page) => {
@@ -107,10 +162,11 @@ async function shoot(name, size, colorScheme) {
   const page = await browser.open('about:blank');
   await page.setViewportSize(SIZES[size]);
   await page.emulateMedia({ colorScheme });
+  page.on('dialog', (dialog) => dialog.accept('Ann'));
   await page.goto(on.url + address + key);
   await prepare(page);
   await pause(600);
-  const isWhole = size === 'phone' || name.endsWith('share');
+  const isWhole = size === 'phone' || /share$|^host|^room/.test(name);
   await page.screenshot({ path: join(folder, `${name}-${size}-${colorScheme}.png`), fullPage: isWhole });
   await page.close();
 }
@@ -129,5 +185,6 @@ try {
 } finally {
   await Promise.all(encoders.map((encoder) => encoder.stop()));
   await browser.close();
+  files.close();
   await Promise.all([server, empty, guarded].map((one) => one.stop()));
 }

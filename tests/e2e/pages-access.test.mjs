@@ -27,7 +27,7 @@ describe('accessibility', () => {
     watching: ['/live/demo', async (page) => {
       await phase(page, 'playing');
       await server.post('live/demo', { type: 'goal', data: { text: 'Goal!' } });
-      await page.locator('summary').click();
+      await page.locator('.share summary').click();
       await page.keyboard.press('Tab');
       await page.evaluate(() => window.unisono.player.pressKey('s'));
       await page.hover('unisono-player');
@@ -68,7 +68,7 @@ describe('accessibility', () => {
     const page = await browser.open(`${server.url}/live/demo`);
     await phase(page, 'playing');
     const stops = [];
-    for (let step = 0; step < 40; step += 1) {
+    for (let step = 0; step < 60; step += 1) {
       await page.keyboard.press('Tab');
       const stop = await page.evaluate(() => {
         let element = document.activeElement;
@@ -82,7 +82,7 @@ describe('accessibility', () => {
       stops.push(stop);
     }
     const names = stops.map(({ name }) => name);
-    for (const wanted of ['Unisono', 'Publish', 'Tap for sound', 'Pause', 'Sound on', 'Volume', 'Settings', 'Full screen', 'WebRTC', 'LL-HLS', 'Share and embed', 'Send']) {
+    for (const wanted of ['Unisono', 'Publish', 'Tap for sound', 'Pause', 'Sound on', 'Volume', 'Settings', 'Full screen', 'WebRTC', 'LL-HLS', 'Share and embed', 'Chat', 'heart', 'For the host']) {
       assert.ok(names.some((name) => name === wanted || name.startsWith(wanted)), `${wanted} in ${names.join(', ')}`);
     }
     assert.deepEqual(stops.filter(({ name }) => name === ''), [], 'each has a name');

@@ -39,6 +39,17 @@ export const adminKey = {
   set: (key: string) => (key ? sessionStorage.setItem(ADMIN_KEY, key) : sessionStorage.removeItem(ADMIN_KEY)),
 };
 
+const HOST_KEY = 'unisono-host-key';
+
+/** What opens the host panel in this tab: the admin key, or a token that grants `host`. */
+export const hostKey = {
+  get: () => sessionStorage.getItem(HOST_KEY) ?? adminKey.get(),
+  set: (key: string) => {
+    sessionStorage.setItem(HOST_KEY, key);
+    if (key.startsWith('ak_')) adminKey.set(key);
+  },
+};
+
 /** GET of a JSON document. Throws {@link UnisonoError}. */
 export async function getJson<T>(path: string, signal: AbortSignal): Promise<T> {
   const key = adminKey.get();

@@ -6,7 +6,7 @@ import { Answer } from './answer';
 import { isAtLeast, limitWords } from './roles';
 import { useAsk, useJoined, useRoomState, useScene } from './use';
 import { isAnswered, questionsOf, wordsOf } from './view';
-import { authorOf } from './words';
+import { authorOf, textOf } from './words';
 
 const TEXT_MAX = 300;
 
@@ -35,11 +35,13 @@ function Question({ event, mayAnswer, isMine }: { event: RoomEvent; mayAnswer: b
   const { room } = useScene();
   const { ask, answer, isBusy } = useAsk();
   const isDone = isAnswered(event);
+  // Whoever marks it becomes the event's author; who asked stays in its data.
+  const author = (isDone && textOf(event.data, 'name')) || authorOf(event);
   const done = () => room.amend('question', event.id, { ...(event.data as object), name: authorOf(event), answered: true });
   return (
     <li class={isDone ? 'done' : ''} data-question={event.id}>
       <p>
-        <b>{authorOf(event)}</b> <bdi>{wordsOf(event)}</bdi>
+        <b>{author}</b> <bdi>{wordsOf(event)}</bdi>
         {isDone && <em class="quiet"> · answered</em>}
       </p>
       {(mayAnswer || isMine) && !isDone && (

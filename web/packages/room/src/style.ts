@@ -72,15 +72,15 @@ label input { font-size: 15px; }
 .bars i { position: absolute; inset: 0 auto 0 0; background: color-mix(in srgb, var(--accent) 20%, transparent); transition: width 0.5s ease-out; }
 .bars .best { font-weight: 600; box-shadow: inset 0 0 0 1.5px var(--accent); }
 .bars span { position: relative; }
-.bars b { color: var(--good); }
-.bars em { font-style: normal; color: var(--quiet); font-weight: 400; }
+.bars b { font-weight: 700; }
+.bars em { font-style: normal; font-weight: 400; }
 .share { white-space: nowrap; font-variant-numeric: tabular-nums; }
-.share small { color: var(--quiet); font-weight: 400; }
+.share small { font-weight: 400; }
 .price { display: flex; align-items: baseline; gap: 10px; flex-wrap: wrap; }
 .price b { font-size: 28px; line-height: 1.1; letter-spacing: -0.02em; font-variant-numeric: tabular-nums; }
 .bid { display: flex; gap: 8px; flex-wrap: wrap; align-items: center; }
-.bid > .main { flex: 1 1 150px; }
-.bid > label { flex: 1 1 84px; max-width: 130px; }
+.bid > .main { flex: 1 0 100%; }
+.bid > label { flex: 1 1 84px; }
 .bid > .answer { flex-basis: 100%; }
 .hammer { font-size: 18px; font-weight: 650; overflow-wrap: anywhere; }
 .held { font-weight: 600; }
@@ -93,7 +93,7 @@ progress::-moz-progress-bar { background: var(--accent); }
 .disclosed ul { padding: 6px 0 0 18px; display: grid; gap: 3px; }
 
 .reactions { display: flex; gap: 6px; }
-.reactions button { flex: 1; padding: 5px 0; font-size: 18px; line-height: 1.4; border-radius: 99px; }
+.reactions button { font-family: 'Apple Color Emoji', 'Segoe UI Emoji', 'Noto Color Emoji', sans-serif; flex: 1; padding: 5px 0; font-size: 18px; line-height: 1.4; border-radius: 99px; }
 .reactions button:active { transform: scale(1.15); }
 
 .tabs { display: flex; gap: 2px; background: var(--sunken); border: 1px solid var(--line); border-radius: 11px; padding: 3px; margin-bottom: 10px; }
@@ -128,7 +128,7 @@ progress::-moz-progress-bar { background: var(--accent); }
 /** Reactions over a picture. */
 export const SKY_STYLE = `
 :host { position: absolute; inset: 0; pointer-events: none; overflow: hidden; }
-.sky span { position: absolute; bottom: 44px; font-size: clamp(22px, 4cqi, 34px); line-height: 1; animation: rise 2.6s ease-out forwards; filter: drop-shadow(0 2px 6px rgb(0 0 0 / 0.4)); }
+.sky span { position: absolute; font-family: 'Apple Color Emoji', 'Segoe UI Emoji', 'Noto Color Emoji', sans-serif; bottom: 44px; font-size: clamp(22px, 4cqi, 34px); line-height: 1; animation: rise 2.6s ease-out forwards; filter: drop-shadow(0 2px 6px rgb(0 0 0 / 0.4)); }
 .sky b { font: 650 15px system-ui, sans-serif; color: #fff; margin-left: 4px; padding: 1px 7px; border-radius: 99px; background: rgb(9 12 18 / 0.74); vertical-align: middle; }
 @keyframes rise { from { transform: translateY(0) scale(0.6); opacity: 0; } 12% { opacity: 1; transform: translateY(-8%) scale(1); } to { transform: translateY(-260px); opacity: 0; } }
 @media (prefers-reduced-motion: reduce) { .sky span { animation: none; } }

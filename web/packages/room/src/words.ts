@@ -82,8 +82,7 @@ export function clockWords(us: number): string {
 /** A span for a sentence: `6 s`, `0.3 s`, `90 ms`. */
 export function spanWords(us: number): string {
   if (us < 100_000) return `${Math.round(us / 1000)} ms`;
-  const seconds = us / 1e6;
-  return `${Number.isInteger(seconds) ? seconds : seconds.toFixed(1)} s`;
+  return `${Math.round(us / 1e5) / 10} s`;
 }
 
 /** Whole percent of each count; all 0 without any. */

@@ -129,7 +129,7 @@ mod tests {
     const T: i64 = 1_700_000_000_000_000;
 
     fn told(rule: Value) -> Told {
-        let event = json!({ "seq": 1, "at": T, "type": "auction.x", "rule": rule, "actor": { "id": "g~1", "name": "bot-001" } });
+        let event = json!({ "seq": 1, "at": T, "type": "auction.x", "rule": rule, "cause": Uuid::nil(), "actor": { "id": "g~1", "name": "bot-001" } });
         serde_json::from_value(event).expect("an event")
     }
 

@@ -4,7 +4,7 @@ import { joinRoom, type Room, type StreamName, type StreamUrls } from '@unisono/
 import type { UnisonoPlayer } from '@unisono/player';
 import { isAtLeast, SceneContext, useJoined, useRoomState, type Scene } from '@unisono/room/parts';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { adminKey } from '../api';
+import { hostKey } from '../api';
 import { Banner, Head, Pill } from '../parts/frame';
 import '../parts/player';
 import '../parts/window';
@@ -17,7 +17,7 @@ import { Switches } from './switches';
 
 export function HostPage({ stream, token, urls }: { stream: StreamName; token: string | null; urls: StreamUrls }) {
   const player = useRef<UnisonoPlayer>(null);
-  const [key, setKey] = useState(() => token ?? adminKey.get());
+  const [key, setKey] = useState(() => token ?? hostKey.get());
   const [room, setRoom] = useState<Room | null>(null);
   useEffect(() => {
     // Without a guest's secret: whoever sits at the server's own machine is host there.
@@ -27,7 +27,7 @@ export function HostPage({ stream, token, urls }: { stream: StreamName; token: s
     return () => joined.leave();
   }, [key]);
   const useKey = (value: string) => {
-    adminKey.set(value);
+    hostKey.set(value);
     setKey(value);
   };
   return (
@@ -50,7 +50,7 @@ export function HostPage({ stream, token, urls }: { stream: StreamName; token: s
           {room && <Deeds room={room} token={key || null} onKey={useKey} eventsUrl={urls.events} player={player} />}
         </section>
         <aside class="room" aria-label="Room">
-          <unisono-player ref={player} class="screen small" src={urls.watch} feed="off" {...(key && !key.startsWith('ak_') ? { token: key } : {})}>
+          <unisono-player ref={player} class="screen small" src={urls.watch} feed="none" {...(key && !key.startsWith('ak_') ? { token: key } : {})}>
             <unisono-reactions room={room} />
           </unisono-player>
           {room && <unisono-room key={key} room={room} parts="chat questions" src={urls.watch} {...(key ? { token: key } : {})} />}
@@ -63,7 +63,7 @@ export function HostPage({ stream, token, urls }: { stream: StreamName; token: s
 function WhoIsHere({ room }: { room: Room }) {
   const { status, words } = useJoined(room);
   const { presence } = useRoomState(room);
-  const tone = status === 'open' ? 'live' : status === 'failed' ? 'bad' : 'wait';
+  const tone = status === 'open' ? 'idle' : status === 'failed' ? 'bad' : 'wait';
   return (
     <div class="here">
       <Pill tone={tone}>{status === 'open' ? 'Connected' : status === 'failed' ? 'Refused' : 'Connecting'}</Pill>

@@ -5,10 +5,11 @@ import { useState } from 'preact/hooks';
 import { Copy } from '../parts/copy';
 import { Segments } from '../parts/frame';
 
-type Way = 'element' | 'frame';
+type Way = 'element' | 'room' | 'frame';
 
 const WAYS = [
   { value: 'element', label: 'Player element' },
+  { value: 'room', label: 'With the room' },
   { value: 'frame', label: 'iframe' },
 ] as const;
 
@@ -26,7 +27,7 @@ export function Share({ stream, needsToken }: { stream: StreamName; needsToken: 
         <h2>In your own page</h2>
         <Segments label="Way to embed" value={way} options={WAYS} onChange={setWay} />
       </div>
-      <Copy text={way === 'element' ? elementSnippet(watchUrl) : frameSnippet(stream, watchUrl)} />
+      <Copy text={snippet(way, stream, watchUrl)} />
       <p class="quiet">
         Works in a page of any origin. A page on https can embed this server only by https. Events, latency and frames are told to your scripts by the
         element’s events.
@@ -35,6 +36,27 @@ export function Share({ stream, needsToken }: { stream: StreamName; needsToken: 
       <Copy text={`${watchUrl}/overlay`} />
       <p class="quiet">The room’s events on a transparent ground: chat, questions, polls, reactions, alerts.</p>
     </details>
+  );
+}
+
+function snippet(way: Way, stream: StreamName, watchUrl: string): string {
+  switch (way) {
+    case 'element':
+      return elementSnippet(watchUrl);
+    case 'room':
+      return roomSnippet(watchUrl);
+    case 'frame':
+      return frameSnippet(stream, watchUrl);
+  }
+}
+
+/** The player, and what people do together beside it. */
+function roomSnippet(watchUrl: string): string {
+  const { origin } = new URL(watchUrl);
+  return (
+    `<script type="module" src="${origin}/player.js"></script>\n<script type="module" src="${origin}/room.js"></script>\n` +
+    `<unisono-player src="${watchUrl}" feed="none"><unisono-reactions></unisono-reactions></unisono-player>\n` +
+    `<unisono-room src="${watchUrl}" player="unisono-player"></unisono-room>`
   );
 }
 

@@ -3,13 +3,13 @@
 import type { Applied, StreamUrls } from '@unisono/client';
 import type { UnisonoPlayer } from '@unisono/player';
 import type { RefObject } from 'preact';
-import { adminKey } from '../api';
+import { hostKey } from '../api';
 import { EventLog } from './log';
 import { SendEvent } from './send';
 
 /** At the server's own machine, or with an admin key in this tab. Only what is shown depends on it: the server decides. */
 export function mayHost(): boolean {
-  return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(location.hostname) || adminKey.get() !== '';
+  return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(location.hostname) || hostKey.get() !== '';
 }
 
 interface Props {

@@ -121,7 +121,7 @@ export function Watch({ stream, token, urls }: { stream: StreamName; token: stri
       </Head>
       <main class="watch">
         <section class="stage" aria-label="Stream">
-          <unisono-player ref={player} class="screen" src={urls.watch} mode={mode} latency={latency} feed="off" {...(token ? { token } : {})}>
+          <unisono-player ref={player} class="screen" src={urls.watch} mode={mode} latency={latency} feed="none" {...(token ? { token } : {})}>
             <unisono-reactions ref={reactions} />
             <Toasts log={log.filter(({ event }) => joinedAt !== null && event.at >= joinedAt)} />
           </unisono-player>
@@ -146,12 +146,14 @@ export function Watch({ stream, token, urls }: { stream: StreamName; token: stri
           {state.phase === 'refused' && <AskToken />}
           {state.note && !isReordered && <Banner>Plays by LL-HLS: {state.note}</Banner>}
           <Troubles view={view} />
-          <Share stream={stream} needsToken={token !== null} />
         </section>
         <aside class="room" aria-label="Room">
           <unisono-room ref={panel} src={urls.watch} player="unisono-player" lockstep {...(token ? { token } : {})} />
           {mayHost() && <ForHost urls={urls} log={log} joinedAt={joinedAt} player={player} />}
         </aside>
+        <div class="below">
+          <Share stream={stream} needsToken={token !== null} />
+        </div>
       </main>
     </>
   );

@@ -3,7 +3,7 @@
  * as bubbling `CustomEvent`s `unisono-event`, `unisono-frame` and `unisono-state`.
  *
  * Attributes: `src` (stream path or URL), `mode` (`auto`, `webrtc`, `hls`), `latency` (`lowest`, `balanced`, `stable`, or milliseconds held
- * back), `token`, `controls="none"`, `feed="off"` (events by the media's own wires alone). Children are laid over the picture, also in full screen. Keys: space or k, m, f, p, s.
+ * back), `token`, `controls="none"`. Children are laid over the picture, also in full screen. Keys: space or k, m, f, p, s.
  */
 
 export { UnisonoPlayer, type Dial, type Mode, type Phase, type PlayerState } from './element';

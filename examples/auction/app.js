@@ -55,10 +55,14 @@ at('bid').onclick = async () => {
   draw();
 };
 
+let listed = null;
 room.on('auction.entered', ({ event }) => {
-  const item = document.createElement('li');
   const auction = lot();
-  item.textContent = `${auction ? money(auction, event.rule?.value ?? event.data?.amount) : ''} · ${nameOf(event.actor)}`;
+  if (event.rule?.is !== 'entered' || event.rule.window !== auction?.id) return; // Of a lot that is long gone.
+  if (listed !== auction.id) at('bids').replaceChildren();
+  listed = auction.id;
+  const item = document.createElement('li');
+  item.textContent = `${money(auction, event.rule.value)} · ${nameOf(event.actor)}`;
   at('bids').prepend(item);
   while (at('bids').childElementCount > 50) at('bids').lastChild.remove();
 });

@@ -102,14 +102,18 @@ impl Terms {
 /// T_c + L_p + U, where L_p is the farthest behind that session can be, at most L_max, and before the earliest eye can
 /// have seen T_r.
 pub fn judge(terms: &Terms, closes: MediaTime, witness: &Witness) -> Judged {
-    let seen_at = witness.received - Span::from_micros(witness.rtt_min.as_micros() / 2);
-    let upper = witness.delivered.unwrap_or(seen_at);
+    let half_rtt = Span::from_micros(witness.rtt_min.as_micros() / 2);
+    let upper = witness.delivered.unwrap_or(witness.received - half_rtt);
+    // A round trip measured too long must not shut out who answers the opening at once: nothing can have been seen later
+    // than this, whatever the round trip is.
+    let latest = upper + half_rtt;
     let lower = upper - witness.buffer;
     let is_over = witness.received > terms.last_arrival(closes);
     let Some(claim) = witness.claimed else {
-        return without_claim(terms, closes, witness, (lower, upper));
+        return without_claim(terms, closes, witness, (lower, upper.max(terms.opens.min(latest))));
     };
     let t_seen = claim.t.clamp(lower.min(upper), upper);
+    let t_seen = t_seen.max(terms.opens.min(claim.t).min(latest));
     let membership = match t_seen {
         t if t < terms.opens => Membership::Early,
         t if t >= closes || is_over => Membership::Late,

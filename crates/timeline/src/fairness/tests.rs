@@ -55,6 +55,30 @@ fn a_claim_counts_within_its_bounds() {
 }
 
 #[test]
+fn who_answers_the_opening_at_once_is_in_however_long_the_round_trip_looks() {
+    let terms = terms(Decide::Tally { choices: 2 });
+    let at = |after: f64, claim: Option<f64>, has_stream: bool| {
+        let span = |seconds: f64| Span::from_micros((seconds * 1e6) as i64);
+        let received = terms.opens + span(after);
+        let rtt_min = span(0.4);
+        let witness = Witness {
+            received,
+            rtt_min,
+            delivered: has_stream.then(|| received - span(0.2)),
+            buffer: span(0.5),
+            claimed: claim.map(|claim| Seen { t: terms.opens + span(claim), seq: None }),
+        };
+        judge(&terms, terms.closes, &witness).membership
+    };
+    for has_stream in [true, false] {
+        assert_eq!(at(0.05, Some(0.0), has_stream), Membership::In);
+        assert_eq!(at(0.05, None, has_stream), Membership::In);
+        assert_eq!(at(0.05, Some(-0.04), has_stream), Membership::Early, "their own word");
+        assert_eq!(at(-0.3, Some(0.0), has_stream), Membership::Early, "nobody can have seen it");
+    }
+}
+
+#[test]
 fn a_foreign_player_has_the_latency_its_protocol_can_have_and_not_more() {
     assert_eq!(judged(3.2, Some(0.5), 2.5, None).membership, Membership::In, "T_c + 3 s + U");
     assert_eq!(judged(3.4, Some(0.5), 2.5, None).membership, Membership::Late);

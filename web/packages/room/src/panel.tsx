@@ -38,7 +38,7 @@ function Presence({ state }: { state: RoomState }) {
   return (
     <div class="presence">
       <h2>Room</h2>
-      <span class="quiet" title={here ? `${here.members} people in the room, ${here.viewers} watch the stream` : ''}>
+      <span class="quiet" title={here ? `${here.members} people in the room${here.viewers === null ? '' : `, ${here.viewers} watch the stream`}` : ''}>
         {here ? `${here.members} here` : ''}
       </span>
       {status !== 'open' && (

@@ -104,7 +104,7 @@ progress::-moz-progress-bar { background: var(--accent); }
 .lines { height: var(--unisono-room-height, clamp(180px, 38vh, 420px)); overflow-y: auto; overscroll-behavior: contain; margin: 0 -6px; scrollbar-width: thin; }
 .lines li { position: relative; padding: 4px 6px; border-radius: 8px; overflow-wrap: anywhere; }
 .lines li:hover, .lines li:focus-within { background: var(--sunken); }
-.lines b { font-weight: 650; color: light-dark(hsl(var(--hue, 220) 60% 34%), hsl(var(--hue, 220) 70% 74%)); margin-right: 3px; }
+.lines b { font-weight: 650; color: light-dark(oklch(0.45 0.13 var(--hue, 260)), oklch(0.8 0.1 var(--hue, 260))); margin-right: 3px; }
 .lines .mine b { color: var(--accent); }
 .lines .note { color: var(--quiet); font-size: 13px; text-align: center; }
 .lines .empty { padding: 10px 6px; }

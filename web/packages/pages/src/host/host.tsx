@@ -69,7 +69,8 @@ function WhoIsHere({ room }: { room: Room }) {
       <Pill tone={tone}>{status === 'open' ? 'Connected' : status === 'failed' ? 'Refused' : 'Connecting'}</Pill>
       {presence && (
         <span class="quiet">
-          {presence.members} in the room · {presence.viewers} watching
+          {presence.members} in the room
+          {presence.viewers !== null && ` · ${presence.viewers} watching`}
         </span>
       )}
       {status === 'failed' && <span class="quiet">{words}</span>}

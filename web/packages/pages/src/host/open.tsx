@@ -73,9 +73,9 @@ export function Open() {
             <label>
               Who takes part
               <select name="slowest" {...field('slowest')}>
-                <option value="6">Up to 6 s behind (LL-HLS too)</option>
-                <option value="3">Up to 3 s behind</option>
-                <option value="1">Up to 1 s behind (WebRTC)</option>
+                <option value="6">≤ 6 s behind</option>
+                <option value="3">≤ 3 s behind</option>
+                <option value="1">≤ 1 s behind</option>
               </select>
             </label>
           </>

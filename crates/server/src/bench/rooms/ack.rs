@@ -3,7 +3,7 @@
 use super::{Bench, mark};
 use crate::{
     bench::{histogram::Histogram, server_usage},
-    process::Usage,
+    process::{self, Usage},
     room_feed::{RoomFeed, Said},
 };
 use anyhow::bail;
@@ -54,17 +54,23 @@ pub(super) async fn latency(bench: &Bench<'_>) -> anyhow::Result<Value> {
 
 /// Commands a second through one room, with as many under way as the server takes.
 pub(super) async fn rate(bench: &Bench<'_>) -> anyhow::Result<Value> {
-    let tally = tally(bench);
-    let mut senders = JoinSet::new();
+    let mut feeds = Vec::new();
     for _ in 0..PUSHERS {
-        let feed = RoomFeed::open(&bench.host("rate")).await?;
+        feeds.push(RoomFeed::open(&bench.host("rate")).await?);
+    }
+    let tally = tally(bench);
+    let pid = bench.args.pid;
+    // On a thread of its own: this one is so busy that it would look at the end of the warm-up too late.
+    let begun = tokio::task::spawn_blocking(move || {
+        std::thread::sleep(WARM_UP);
+        pid.and_then(process::usage)
+    });
+    let mut senders = JoinSet::new();
+    for feed in feeds {
         senders.spawn_local(push(feed, tally.clone()));
     }
-    let from = tally.borrow().from;
-    tokio::time::sleep_until(from).await;
-    let begun = server_usage(bench.args.pid)?;
     finish(senders).await?;
-    let cores = cores(begun, server_usage(bench.args.pid)?, bench.length());
+    let cores = cores(begun.await?, server_usage(bench.args.pid)?, bench.length());
     let tally = tally.borrow();
     Ok(json!({
         "name": "commands through one room", "senders": PUSHERS, "under_way": UNDER_WAY,

@@ -107,7 +107,7 @@ export interface Disclosure {
 /** What is told with each window: latency class, e, and the rule as text (fairness spec 13). `errorUs`: of this client's clock. */
 export function disclosure(terms: FullTerms, errorUs: number | null): Disclosure {
   const lMax = terms.l_max ?? null;
-  const error = errorUs !== null && Number.isFinite(errorUs) ? `e ± ${spanWords(errorUs)}` : 'e not measured yet';
+  const error = errorUs !== null && Number.isFinite(errorUs) ? `e ± ${spanWords(Math.max(errorUs, 1000))}` : 'e not measured yet';
   const classWords = lMax === null ? '' : `Latency class ${latencyClass(lMax)} (up to ${spanWords(lMax)}) · `;
   return { short: `${classWords}${error}`, rule: ruleWords(terms, lMax) };
 }

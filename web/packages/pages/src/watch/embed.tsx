@@ -9,7 +9,7 @@ type Way = 'element' | 'room' | 'frame';
 
 const WAYS = [
   { value: 'element', label: 'Player element' },
-  { value: 'room', label: 'With the room' },
+  { value: 'room', label: 'Room' },
   { value: 'frame', label: 'iframe' },
 ] as const;
 

@@ -1,6 +1,7 @@
 // Lockstep: how far apart viewers with different delays are when the room asks them for one latency. Real Chromium pages, each with a room of
 // the SDK in lockstep mode; what is compared is the T on screen at one moment of the machine's clock. Two JSON lines: four WebRTC viewers (spread p95 <= 100 ms),
 // two WebRTC and two LL-HLS (<= 250 ms). Run by `./dev bench lockstep`; BENCH_SECONDS per measurement (default 20), BENCH_SETTLE before it (default 30).
+// `webrtc` or `mixed` measures one of the two only.
 import { loadavg } from 'node:os';
 import { Browser } from '../lib/chromium.mjs';
 import { ffmpegRtmp } from '../lib/publishers.mjs';
@@ -32,10 +33,10 @@ async function inPage({ stream, mode, media }) {
     return take.call(this, { type, sdp: lines.map((line) => line.replace(/^(a=candidate:\S+ \d+ tcp \d+ \S+) \d+ /i, `$1 ${media} `)).join('\r\n') });
   };
   const { origin } = location;
-  await import(`${origin}/player.js`);
-  const { joinRoom } = await import(`${origin}/client.js`);
-  document.body.innerHTML = `<unisono-player src="${origin}/${stream}" mode="${mode}" feed="off"></unisono-player>`;
-  const player = document.querySelector('unisono-player');
+  const { joinRoom, watchHls, watchWebRtc } = await import(`${origin}/client.js`);
+  const video = Object.assign(document.createElement('video'), { muted: true, autoplay: true, playsInline: true });
+  document.body.replaceChildren(video);
+  const player = mode === 'hls' ? watchHls({ video, url: `${origin}/${stream}/index.m3u8` }) : watchWebRtc({ video, url: `${origin}/${stream}/whep` });
   window.seen = [];
   window.room = joinRoom({ url: origin, room: stream, guest: `${crypto.randomUUID()}`, player, lockstep: true });
   window.room.onNotice('lockstep', ({ targetUs }) => (window.target = targetUs));
@@ -101,5 +102,5 @@ async function measure(name, budget, modes) {
   }
 }
 
-await measure('four WebRTC viewers', 100, ['webrtc', 'webrtc', 'webrtc', 'webrtc']);
-await measure('two WebRTC and two LL-HLS viewers', 250, ['webrtc', 'webrtc', 'hls', 'hls']);
+if (process.argv[2] !== 'mixed') await measure('four WebRTC viewers', 100, ['webrtc', 'webrtc', 'webrtc', 'webrtc']);
+if (process.argv[2] !== 'webrtc') await measure('two WebRTC and two LL-HLS viewers', 250, ['webrtc', 'webrtc', 'hls', 'hls']);

@@ -111,8 +111,8 @@ mod tests {
             verify_signature(secrets, (id, 1_000, body), &signed, now)
         };
         assert_eq!(check(&[other.clone(), secret.clone()], "a", b"{}", 1_300), Ok(()));
-        assert_eq!(check(&[secret.clone()], "a", b"{}", 1_301), Err(SignatureError::Age(301)));
-        assert_eq!(check(&[secret.clone()], "b", b"{}", 1_000), Err(SignatureError::Wrong));
+        assert_eq!(check(std::slice::from_ref(&secret), "a", b"{}", 1_301), Err(SignatureError::Age(301)));
+        assert_eq!(check(std::slice::from_ref(&secret), "b", b"{}", 1_000), Err(SignatureError::Wrong));
         assert_eq!(check(&[secret], "a", b"{ }", 1_000), Err(SignatureError::Wrong));
         assert_eq!(check(&[other], "a", b"{}", 1_000), Err(SignatureError::Wrong));
         assert_eq!(verify_signature(&[], ("a", 1, b""), "v1,!!! v2,aa", 1), Err(SignatureError::Wrong));

@@ -112,7 +112,8 @@ impl Room {
             people: Mutex::new(people),
         });
         let (work, asked) = mpsc::channel(limits.posts_max);
-        tokio::spawn(Writer::new(world, id.clone(), shared.clone(), types).run(asked));
+        let writers = world.writers.clone();
+        writers.spawn(Writer::new(world, id.clone(), shared.clone(), types).run(asked));
         let rate = Mutex::new(Rate::new(limits.events_per_second, limits.burst, now));
         Arc::new(Self { id, shared, work, rate, used: Mutex::new(now) })
     }

@@ -13,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
 use unisono_base::{MediaTime, NodeClock, RoomId, Span};
 use unisono_hub::Hub;
 use unisono_store::{Erase, Export, RoomLog};
@@ -104,7 +105,10 @@ pub struct Rooms {
 impl Rooms {
     /// No rooms yet, nothing kept but the log. Events go into `log` first, then into the streams of `hub`.
     pub fn new(hub: Arc<Hub>, log: Arc<dyn RoomLog>, clock: NodeClock, limits: RoomsLimits) -> Arc<Self> {
-        Arc::new(Self::assemble(World { hub, log, clock, signer: None, limits }, None))
+        Arc::new(Self::assemble(
+            World { hub, log, clock, signer: None, limits, writers: TaskTracker::new() },
+            None,
+        ))
     }
 
     /// With what `keeper` kept; `signer` signs checkpoints.
@@ -125,7 +129,10 @@ impl Rooms {
         }
         let types = Types::new(own.clone()).map_err(|error| RoomError::Refused(error.to_string()))?;
         let disciplines = keeper.disciplines().await?.into_iter().collect();
-        let mut rooms = Self::assemble(World { hub, log, clock, signer: Some(signer), limits }, Some(keeper));
+        let mut rooms = Self::assemble(
+            World { hub, log, clock, signer: Some(signer), limits, writers: TaskTracker::new() },
+            Some(keeper),
+        );
         rooms.types = RwLock::new(Arc::new(types));
         rooms.own = tokio::sync::Mutex::new(own);
         rooms.disciplines = Mutex::new(disciplines);
@@ -362,6 +369,13 @@ impl Rooms {
             let is_used = now.saturating_duration_since(room.used()) < IDLE;
             Arc::strong_count(room) > 1 || is_used || room.shared.is_busy()
         });
+    }
+
+    /// Closes every room and waits until each has signed the end of its log; feeds must have ended.
+    pub async fn close(&self) {
+        self.open.lock().clear();
+        self.world.writers.close();
+        self.world.writers.wait().await;
     }
 
     fn now(&self) -> MediaTime {

@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
 use unisono_base::{MediaTime, NodeClock, RoomId, Span};
 use unisono_hub::Hub;
 use unisono_media::Frame;
@@ -46,6 +47,8 @@ pub(crate) struct World {
     pub(crate) clock: NodeClock,
     pub(crate) signer: Option<Arc<Signer>>,
     pub(crate) limits: RoomsLimits,
+    /// The writers, one per open room.
+    pub(crate) writers: TaskTracker,
 }
 
 impl World {

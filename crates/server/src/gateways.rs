@@ -1,6 +1,11 @@
 //! The gateways of a node, each opened with what it needs and refused in words.
 
-use crate::{config::Config, doors, keys::Keys, rooms};
+use crate::{
+    config::Config,
+    doors,
+    keys::Keys,
+    rooms::{self, RoomsOnDisk},
+};
 use anyhow::Context;
 use prometheus_client::registry::Registry;
 use rustls::ServerConfig;
@@ -13,14 +18,13 @@ use unisono_gateway_rtmp as rtmp;
 use unisono_gateway_webrtc as webrtc;
 use unisono_hub::Hub;
 use unisono_net::Patience;
-use unisono_room::Rooms;
 
 /// What every gateway is built on.
 pub(crate) struct Ground {
     pub(crate) clock: NodeClock,
     pub(crate) hub: Arc<Hub>,
     pub(crate) keys: Arc<Keys>,
-    pub(crate) rooms: Arc<Rooms>,
+    pub(crate) rooms: RoomsOnDisk,
     /// With those who present wrong keys, at whatever door.
     pub(crate) patience: Patience,
     pub(crate) stop: CancellationToken,
@@ -152,7 +156,7 @@ fn events_gateway(
     registry: &mut Registry,
 ) -> anyhow::Result<events::Gateway> {
     Ok(events::Gateway::new(events::Context {
-        rooms: ground.rooms.clone(),
+        rooms: ground.rooms.rooms.clone(),
         hub: ground.hub.clone(),
         access: ground.keys.access().clone(),
         guests: config.rooms.guests.role(),

@@ -15,6 +15,7 @@ use crate::{
     observe::{self, NodeMetrics, Observed},
     pages,
     reload::{Reached, Reload},
+    rooms::RoomsOnDisk,
     webhooks::Webhooks,
 };
 use axum::{
@@ -68,6 +69,7 @@ pub(crate) struct Node {
     /// The keys, if this was the first start.
     pub(crate) first_keys: Option<FirstKeys>,
     keys: Arc<Keys>,
+    rooms: RoomsOnDisk,
     webhooks: Webhooks,
     hls: hls::Gateway,
     webrtc: Option<webrtc::Gateway>,
@@ -168,12 +170,12 @@ impl Node {
         for set in keys.key_sets() {
             tasks.spawn(set.follow(stop.clone()));
         }
-        tasks.spawn(tick(clock.clone(), hub.clone(), rooms, stop.clone()));
+        tasks.spawn(tick(clock.clone(), hub.clone(), rooms.rooms.clone(), stop.clone()));
         tracing::info!(
             http = ?doors.http, https = ?doors.https, one_port = ?doors.one_port, rtmp = ?doors.rtmp, rtmps = ?doors.rtmps,
             webrtc = ?doors.webrtc, "open"
         );
-        Ok(Self { hub, clock, doors, first_keys, keys, webhooks, hls, webrtc, stop, tasks })
+        Ok(Self { hub, clock, doors, first_keys, keys, rooms, webhooks, hls, webrtc, stop, tasks })
     }
 
     /// Closes the doors, ends every session with a word to its peer, and waits for them, 5 s at most.
@@ -187,6 +189,7 @@ impl Node {
             }
             self.hls.shutdown().await;
             self.tasks.wait().await;
+            self.rooms.close().await;
             self.webhooks.close().await;
             self.keys.close().await;
         };

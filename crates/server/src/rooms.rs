@@ -16,6 +16,21 @@ const WAKE_MAX: usize = 1_000;
 /// Secrets of the inbox.
 const SECRETS_MAX: usize = 4;
 
+/// The rooms and the file their logs are in.
+#[derive(Clone)]
+pub(crate) struct RoomsOnDisk {
+    pub(crate) rooms: Arc<Rooms>,
+    log: Arc<SqliteLog>,
+}
+
+impl RoomsOnDisk {
+    /// The last of what happens to a node's rooms: logs signed to their end and written back into one file.
+    pub(crate) async fn close(&self) {
+        self.rooms.close().await;
+        self.log.close().await;
+    }
+}
+
 /// Opens the logs, and the rooms in which something was left open: a window must be decided whoever comes back.
 pub(crate) async fn open(
     rules: &RoomRules,
@@ -23,18 +38,21 @@ pub(crate) async fn open(
     hub: Arc<Hub>,
     keys: &Keys,
     clock: NodeClock,
-) -> anyhow::Result<Arc<Rooms>> {
+) -> anyhow::Result<RoomsOnDisk> {
     let path = data_dir.join(FILE);
     let log =
         SqliteLog::open(&path).await.with_context(|| format!("the rooms' logs in {}", path.display()))?;
-    let log: Arc<dyn RoomLog> = Arc::new(log);
+    if let Some(damage) = log.damage() {
+        tracing::error!(file = %path.display(), "the rooms' logs were found damaged: {damage}");
+    }
+    let log = Arc::new(log);
     let signer = Arc::new(audit_signer(keys.store()).await?);
     let keeper = Keeper::new(Arc::new(keys.store().clone()));
     let rooms = Rooms::open(hub, log.clone(), clock, (keeper, signer), RoomsLimits::default()).await?;
     rooms.block_words(words(rules)?);
     let known = log.rooms(None, WAKE_MAX).await?;
     rooms.wake(known.into_iter().map(|known| known.room));
-    Ok(rooms)
+    Ok(RoomsOnDisk { rooms, log })
 }
 
 /// With which the tenant's own systems sign.

@@ -192,9 +192,9 @@ fn fill(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
 }
 
 fn put_aside(wal: &Path) -> io::Result<PathBuf> {
-    let names = (0..COPIES_MAX).map(|number| with_suffix(wal, &format!(".damaged.{number}")));
+    let mut names = (0..COPIES_MAX).map(|number| with_suffix(wal, &format!(".damaged.{number}")));
     let free = names.clone().find(|name| !name.exists());
-    let name = free.or(names.last()).unwrap_or_else(|| with_suffix(wal, ".damaged"));
+    let name = free.or(names.next_back()).unwrap_or_else(|| with_suffix(wal, ".damaged"));
     fs::copy(wal, &name)?;
     Ok(name)
 }

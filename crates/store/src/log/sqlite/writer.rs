@@ -6,10 +6,7 @@ use super::{
 };
 use crate::log::{Erase, Retention};
 use sqlx::{Connection as _, SqliteConnection};
-use tokio::sync::{
-    mpsc::{self, error::TryRecvError},
-    oneshot,
-};
+use tokio::sync::{mpsc, oneshot};
 use unisono_base::RoomId;
 use unisono_timeline::audit::{Checkpoint, Sealed};
 
@@ -86,10 +83,7 @@ impl Writer {
         if self.retaining.is_none() {
             return orders.recv().await;
         }
-        match orders.try_recv() {
-            Ok(order) => Some(order),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        orders.try_recv().ok()
     }
 
     /// Everything of `group` in one transaction. If that fails each gets one of its own, so that one room's trouble

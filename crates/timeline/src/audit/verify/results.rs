@@ -190,7 +190,7 @@ impl Window {
         let person = fact.digest.unwrap_or_else(|| Digest::of(&[&fact.n.to_be_bytes()]));
         let (n, cmd_id, value) = (fact.n, fact.cause.unwrap_or_default(), entered.value);
         self.ballots.push(Ballot { n, cmd_id, person, value });
-        self.names.insert(n, fact.person.map(|person| name(person)));
+        self.names.insert(n, fact.person.map(name));
         self.last = Some((n, entered.t_seen));
         Ok(())
     }

@@ -35,7 +35,7 @@ impl Room {
 
     fn ask(&mut self, who: &str, verb: Verb, ty: &str, subject: Option<Uuid>, data: Json) -> Uuid {
         self.commands += 1;
-        self.now = self.now + Span::from_millis(100);
+        self.now += Span::from_millis(100);
         let witness = Witness {
             received: self.now,
             rtt_min: Span::from_millis(40),

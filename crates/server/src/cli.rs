@@ -8,7 +8,7 @@ use crate::{
     verify::VerifyArgs,
 };
 use clap::{Args, Parser, Subcommand};
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use unisono_auth::{Action, Pattern};
 use unisono_base::Quota;
 
@@ -25,7 +25,10 @@ pub(crate) enum Command {
     /// Run the server.
     Serve(Options),
     /// Run the server with an endless test stream of its own at live/demo.
+    #[command(args_conflicts_with_subcommands = true)]
     Demo {
+        #[command(subcommand)]
+        command: Option<DemoCommand>,
         #[command(flatten)]
         options: Options,
         /// Do not open the watch page in a browser.
@@ -52,6 +55,34 @@ pub(crate) enum Command {
     /// Measure a running server.
     #[command(subcommand)]
     Bench(BenchCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DemoCommand {
+    /// One auction in four panes, WebRTC to LL-HLS, with two hundred bidders, a server that is killed, and the proof.
+    Auction(AuctionDemo),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AuctionDemo {
+    /// The page; its server takes free ports at the same address. Whoever reaches it may kill that server.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
+    pub(crate) listen: SocketAddr,
+    /// Lots to sell, one after the other; a button sells more.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) rounds: u32,
+    /// Bidders.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=2_000))]
+    pub(crate) bots: u32,
+    /// Another seed makes other characters.
+    #[arg(long, default_value_t = 4)]
+    pub(crate) seed: u64,
+    /// Where the server keeps its log; must be new [default: a temporary one]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Do not open the page in a browser.
+    #[arg(long)]
+    pub(crate) no_open: bool,
 }
 
 /// What `serve` and `demo` take. Each flag stands over the environment, that over the file, that over defaults.
@@ -326,6 +357,55 @@ pub(crate) enum BenchCommand {
     Watch(BenchWatch),
     /// Many streams with a few viewers each, by RTMP and WHIP: CPU and memory per stream, loss, dwell times. One JSON line.
     Streams(BenchStreams),
+    /// Rooms: durable acknowledgements, fan-out to many readers, memory, video beside it. One JSON line per figure.
+    Rooms(BenchRooms),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct BenchRooms {
+    /// The server: http://host:8080; on this machine, or with --key
+    #[arg(long)]
+    pub(crate) url: String,
+    /// Which figures.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "ack,rate,fan-out,deliveries,idle,beside"
+    )]
+    pub(crate) figure: Vec<RoomsFigure>,
+    /// Admin key, or a token that may host.
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    /// Publish key, for the figure `beside`.
+    #[arg(long)]
+    pub(crate) publish_key: Option<String>,
+    /// Process id of the server, on this machine: adds its CPU time and memory.
+    #[arg(long)]
+    pub(crate) pid: Option<u32>,
+    /// Readers of a room; each takes a file descriptor here and there.
+    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub(crate) readers: u32,
+    /// Length of each steady window.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(crate) seconds: u64,
+}
+
+/// A figure of `bench rooms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum RoomsFigure {
+    /// From a command to its durable acknowledgement.
+    Ack,
+    /// Commands a second through one room.
+    Rate,
+    /// Ten events a second to all readers.
+    FanOut,
+    /// As many deliveries as batching allows.
+    Deliveries,
+    /// Memory of a reader while nothing happens.
+    Idle,
+    /// Frame latency of WHEP viewers beside it.
+    Beside,
 }
 
 #[derive(Clone, Debug, Args)]

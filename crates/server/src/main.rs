@@ -24,6 +24,7 @@ mod observe;
 mod pages;
 mod process;
 mod reload;
+mod room_feed;
 mod rooms;
 mod verify;
 mod webhooks;
@@ -31,7 +32,7 @@ mod welcome;
 
 use anyhow::Context;
 use clap::Parser;
-use cli::{BenchCommand, Cli, Command, ConfigCommand, Options};
+use cli::{BenchCommand, Cli, Command, ConfigCommand, DemoCommand, Options};
 use config::Config;
 use demo::{Demo, TemporaryDir};
 use node::Node;
@@ -58,7 +59,8 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(options) => serve(&load(&options)?, options, Show::Nothing),
-        Command::Demo { mut options, no_open } => {
+        Command::Demo { command: Some(DemoCommand::Auction(args)), .. } => demo::auction::run(&args),
+        Command::Demo { mut options, no_open, command: None } => {
             options.is_demo = true;
             let temporary = TemporaryDir::new().context("no temporary directory for the demo")?;
             let mut config = load(&options)?;
@@ -74,6 +76,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Token(command) => credentials::token(command),
         Command::Verify(args) => verify::verify(&args),
         Command::Testsource(source) => demo::write_raw(&source),
+        Command::Bench(BenchCommand::Rooms(args)) => bench::rooms(&args),
         Command::Bench(BenchCommand::Watch(args)) => bench::watch(&args),
         Command::Bench(BenchCommand::Streams(args)) => bench::streams(&args),
     }

@@ -84,13 +84,23 @@ fn of_stream(
     }
 }
 
-async fn asset(uri: Uri, headers: HeaderMap) -> Response {
+/// One of the built files, by its path.
+pub(crate) async fn asset(uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     let caching = if path.starts_with("assets/") { IMMUTABLE } else { REVALIDATE };
     match Dist::get(path) {
         Some(file) => serve(path, file, caching, &headers),
         None => Problem::not_found("there is no such file").into_response(),
     }
+}
+
+/// The built page `name`, under a policy of its own.
+pub(crate) async fn document(name: &'static str, policy: &'static str, headers: HeaderMap) -> Response {
+    let mut response =
+        Dist::get(name).map_or_else(placeholder, |file| serve(name, file, REVALIDATE, &headers));
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    response
 }
 
 /// The first of `candidates` that was built: pages may be one document each or one for all.

@@ -25,6 +25,10 @@ pub const UPLINK: Span = Span::from_millis(300);
 /// e: what the timeline clock and a frame's display may be off by.
 pub const CLOCK_ERROR: Span = Span::from_millis(50);
 
+/// So long before its frame a result is told, where no entry can count any more by then. More than any way to a viewer
+/// takes; little enough that who reads the wire instead of watching has nothing to gain.
+pub(crate) const TOLD_AHEAD: Span = Span::from_secs(1);
+
 /// What a claim comes to (fairness spec 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Judged {
@@ -52,6 +56,12 @@ impl Terms {
     /// its viewer at T_c + L_max (fairness spec 2).
     pub fn reveal_gap(&self) -> Span {
         self.l_max - self.l_min + CLOCK_ERROR
+    }
+
+    /// T_r - T_c unless a host says otherwise: so late that the result, decided when the last click has arrived, is at
+    /// every viewer before its frame is, also where latency is least.
+    pub fn reveal_usual(&self) -> Span {
+        self.reveal_gap().max(self.l_max + self.uplink + TOLD_AHEAD)
     }
 
     /// By how much T_r is too early; `None` while the no-leak condition holds.

@@ -46,6 +46,8 @@ export default defineConfig({
         publish: page('publish.html'),
         overlay: page('overlay.html'),
         host: page('host.html'),
+        auction: page('auction.html'),
+        'auction-pane': page('auction-pane.html'),
         player: page('../player/src/index.ts'),
         room: page('../room/src/index.ts'),
         client: page('../client/src/index.ts'),

@@ -9,6 +9,7 @@ mod frames;
 mod histogram;
 mod material;
 mod peer;
+mod rooms;
 mod rtmp;
 mod scrape;
 mod signal;
@@ -18,6 +19,7 @@ mod viewer;
 mod watch;
 mod whip;
 
+pub(crate) use rooms::rooms;
 pub(crate) use streams::streams;
 pub(crate) use watch::watch;
 

@@ -1,6 +1,7 @@
 //! A test stream from the binary alone: moving picture with burnt-in counter, flash and beep. `unisono demo`
 //! publishes it in process, `unisono testsource` writes its picture for encoders elsewhere.
 
+pub(crate) mod auction;
 mod counter;
 mod encoder;
 mod font;

@@ -1,7 +1,7 @@
 //! What happens by itself when its time has come.
 
 use super::{Moment, Sequencer};
-use crate::{Event, Rule};
+use crate::{Event, Rule, fairness::TOLD_AHEAD};
 use unisono_base::{MediaTime, Span};
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ pub(super) enum Due {
 impl Sequencer {
     pub(super) fn next_due(&self) -> Option<(MediaTime, Due)> {
         let windows = self.state.windows.iter().map(|window| {
-            let arrived = window.terms.last_arrival(window.closes).max(window.reveal);
+            let arrived = window.terms.last_arrival(window.closes).max(window.reveal - TOLD_AHEAD);
             let at = if window.waits_for_outcome() { arrived + OUTCOME_WAIT } else { arrived };
             (at, Due::Decide(window.terms.window))
         });

@@ -74,6 +74,26 @@ fn a_reveal_that_leaks_is_refused_with_what_is_missing() {
     assert_eq!(room.ask(&host(), Verb::Open, "poll", None, data).status, Status::Invalid);
 }
 
+/// Who has the least latency sees the frame of T_r before a result could reach them that was only told then.
+#[test]
+fn a_result_is_told_a_second_ahead_of_its_frame_and_never_before_the_last_entry() {
+    let mut room = Room::new();
+    let mut data = poll();
+    data["terms"] = json!({"l_max": 4_000_000, "reveal_after": 8_000_000});
+    let window = room.open("poll", data);
+    let reveal = match &room.last().rule {
+        Some(Rule::Opened(terms)) => terms.reveal,
+        other => panic!("{other:?}"),
+    };
+    choose(&mut room, "ann", "poll", window, 0);
+    let ahead = |room: &Room| reveal - room.moment().now;
+    room.pass(ahead(&room) - secs(1.1));
+    assert_eq!(room.types_told(), ["poll.opened"]);
+    room.pass(secs(0.1));
+    assert_eq!((room.last().at, ahead(&room)), (reveal, secs(1.0)));
+    assert_eq!(outcome(&room).entries, 1);
+}
+
 #[test]
 fn the_answer_of_a_quiz_survives_a_restart_and_shows_nowhere() {
     let mut room = Room::new();

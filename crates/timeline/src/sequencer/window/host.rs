@@ -195,7 +195,7 @@ impl Numbers {
             soft_close: (class.extensions_max > 0).then_some(soft_close),
             seed_digest,
         };
-        let reveal = closes + self.reveal_after.unwrap_or(terms.reveal_gap());
+        let reveal = closes + self.reveal_after.unwrap_or(terms.reveal_usual());
         Terms { reveal, ..terms }
     }
 }

@@ -146,6 +146,8 @@ impl Stage {
         self.sequencer.handle_timeout(moment);
         let entries = self.sequencer.take_entries();
         let Body::Event(last) = &entries.last()?.body else { return None };
+        // The result is told ahead of its frame; the next window opens behind it.
+        self.now = self.now.max(last.at);
         let Some(Rule::Decided(outcome)) = &last.rule else { return None };
         let Decision::Highest { winner_n, .. } = outcome.result else { return None };
         let Body::Hidden(won) = &entries.iter().find(|entry| Some(entry.n) == winner_n)?.body else {

@@ -111,13 +111,14 @@ impl Sequencer {
             let words = format!("the least amount is {start}");
             return Err(Refusal::invalid(words).with(json!({"least": start})));
         }
-        // Nobody has to beat what they cannot have seen: equal amounts stand beside each other and are split by the seed.
+        // Nobody has to beat what they cannot have seen, and everybody knows their own bid: equal amounts stand beside each other and are split by the seed.
         let seq_seen = sender.witness.claimed.and_then(|claim| claim.seq);
         let least =
             window.price_seen(t_seen, seq_seen).map_or(start, |price| price.amount.saturating_add(step));
         let Some(price) = window.price() else { return Ok(()) };
         let own = window.highest_of(&sender.person.id);
-        if value < least || value < price.amount || own.is_some_and(|own| value <= own) {
+        let over_own = own.map_or(value, |own| own.saturating_add(step));
+        if value < least || value < price.amount || value < over_own {
             let words = format!(
                 "the price is {} by now; bid {} or more",
                 price.amount,

@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     process::{Command, Stdio},
     sync::Arc,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 use unisono_base::{Doorbell, KeyId, MediaTime, NodeClock, Span, StreamId};
@@ -57,7 +58,10 @@ pub(crate) fn media(seconds: u32) -> Media {
 
 /// The same with other words for x264. The pictures are made as MPEG-TS, which tells the order of showing.
 pub(crate) fn media_with(seconds: u32, x264: &str) -> Media {
-    let file = std::env::temp_dir().join(format!("unisono-hls-{}-{seconds}.ts", std::process::id()));
+    // A name of its own for each: tests may share a process.
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let file = std::env::temp_dir().join(format!("unisono-hls-{}-{number}.ts", std::process::id()));
     let path = file.to_str().expect("plain");
     ffmpeg(&format!(
         "-f lavfi -i testsrc=size=320x180:rate=30 -t {seconds} -c:v libx264 {x264} -pix_fmt yuv420p -f mpegts -y {path}"

@@ -59,6 +59,7 @@ impl SqliteLog {
             .pragma("secure_delete", "ON");
         let in_words = |error: sqlx::Error| failed(format!("{}: {error}", path.display()));
         let mut connection = options.connect().await.map_err(in_words)?;
+        let again = options.clone();
         schema::migrate(&mut connection, path).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
@@ -66,7 +67,7 @@ impl SqliteLog {
             .await
             .map_err(in_words)?;
         let (orders, waiting) = mpsc::channel(ORDERS_MAX);
-        let writer = tokio::spawn(Writer::new(connection).run(waiting));
+        let writer = tokio::spawn(Writer::new(connection, again).run(waiting));
         Ok(Self { orders, readers, writer: tokio::sync::Mutex::new(Some(writer)), damage })
     }
 

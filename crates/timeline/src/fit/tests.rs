@@ -243,12 +243,13 @@ fn both_tracks_see_one_break_and_the_other_tracks_stragglers_stay_in_order() {
 }
 
 proptest! {
-    /// Whatever a source and a network do, short of stepping back by less than a second.
+    /// Whatever a source and a network do, short of stepping back by less than a second, and by no less than a tick of 90 kHz
+    /// (11 us): at 5 % of slew a step of one microsecond rounds to none.
     #[test]
     fn t_never_goes_back(
         steps in proptest::collection::vec(
             (
-                prop_oneof![8 => 1i64..50_000, 1 => 1_000_000i64..30_000_000, 1 => -30_000_000i64..-1_100_000],
+                prop_oneof![8 => 11i64..50_000, 1 => 1_000_000i64..30_000_000, 1 => -30_000_000i64..-1_100_000],
                 prop_oneof![8 => 0i64..60_000, 1 => 0i64..10_000_000],
             ),
             1..400,

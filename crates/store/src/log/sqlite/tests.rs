@@ -155,22 +155,24 @@ async fn a_full_file_is_told_and_what_was_written_stays() {
     let log = open(&folder).await;
     let chain = fill(&log, &alice, 10).await;
     log.close().await;
-    let options = SqliteConnectOptions::new()
-        .filename(folder.file())
-        .journal_mode(SqliteJournalMode::Wal)
-        .pragma("max_page_count", "1");
-    let connection = options.connect().await.expect("opens");
+    let options = SqliteConnectOptions::new().filename(folder.file()).journal_mode(SqliteJournalMode::Wal);
+    let small = options.clone().pragma("max_page_count", "1");
+    let connection = small.connect().await.expect("opens");
     let (orders, waiting) = mpsc::channel(8);
-    let writer = tokio::spawn(Writer::new(connection).run(waiting));
+    let writer = tokio::spawn(Writer::new(connection, options).run(waiting));
     let readers = SqlitePoolOptions::new().connect_with(SqliteConnectOptions::new().filename(folder.file()));
     let readers = readers.await.expect("opens");
     let full = SqliteLog { orders, readers, writer: tokio::sync::Mutex::new(Some(writer)), damage: None };
     let mut longer = chain.clone();
     let entries: Vec<_> = (11..=400).map(|n| entry(&alice, n)).collect();
-    let refused = full.append(&alice, 10, longer.seal(entries, [1; 32])).await;
+    let sealed = longer.seal(entries, [1; 32]);
+    let refused = full.append(&alice, 10, sealed.clone()).await;
     assert!(
         matches!(&refused, Err(LogError::Full { limit, .. }) if limit.contains("disk is full")),
         "{refused:?}"
     );
     assert_eq!(read_all(&full, &alice).await.0.head(), chain.head());
+    // There is room again, and the log goes on.
+    assert_eq!(full.append(&alice, 10, sealed).await, Ok(400));
+    assert_eq!(read_all(&full, &alice).await.0.head(), longer.head());
 }

@@ -5,7 +5,7 @@ use super::{
     write::{self, Heads},
 };
 use crate::log::{Erase, Retention};
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use tokio::sync::{mpsc, oneshot};
 use unisono_base::RoomId;
 use unisono_timeline::audit::{Checkpoint, Sealed};
@@ -35,13 +35,25 @@ struct Retaining {
 /// See the module.
 pub(super) struct Writer {
     connection: SqliteConnection,
+    options: SqliteConnectOptions,
     heads: Heads,
     retaining: Option<Retaining>,
 }
 
 impl Writer {
-    pub(super) fn new(connection: SqliteConnection) -> Self {
-        Self { connection, heads: Heads::default(), retaining: None }
+    /// `options` made `connection`, and make another one after a failure.
+    pub(super) fn new(connection: SqliteConnection, options: SqliteConnectOptions) -> Self {
+        Self { connection, options, heads: Heads::default(), retaining: None }
+    }
+
+    /// Begins anew after the database failed. On a full disk SQLite ends a transaction by itself, of which the old
+    /// connection knows nothing: it would refuse every later one, also once there is room again.
+    async fn begin_anew(&mut self) {
+        self.heads.clear();
+        // Where that fails too, the next order fails in words and tries once more.
+        if let Ok(fresh) = self.options.connect().await {
+            self.connection = fresh;
+        }
     }
 
     /// Works until it is told to close, or until nobody can order anything any more.
@@ -97,14 +109,14 @@ impl Writer {
                 }
             }
             Err(error) if group.len() == 1 => {
-                self.heads.clear();
+                self.begin_anew().await;
                 for order in group {
                     let failed = in_words(room_of(&order), &error);
                     answer(order, Err(failed));
                 }
             }
             Err(_) => {
-                self.heads.clear();
+                self.begin_anew().await;
                 for order in group {
                     Box::pin(self.write(vec![order])).await;
                 }
@@ -113,8 +125,13 @@ impl Writer {
     }
 
     async fn erase(&mut self, room: &RoomId, what: &Erase) -> Result<u64, LogError> {
-        let erased = write::erase(&mut self.connection, room, what).await;
-        let erased = erased.map_err(|error| in_words(room, &error))?;
+        let erased = match write::erase(&mut self.connection, room, what).await {
+            Ok(erased) => erased,
+            Err(error) => {
+                self.begin_anew().await;
+                return Err(in_words(room, &error));
+            }
+        };
         if !write::fold(&mut self.connection).await.map_err(|error| in_words(room, &error))? {
             let reason =
                 "erased, but a reader keeps the old bytes in the write-ahead file: erase again".to_owned();
@@ -136,6 +153,7 @@ impl Writer {
                 self.retaining = Some(work);
             }
             Err(error) => {
+                self.begin_anew().await;
                 let _ = work.reply.send(Err(in_words(&work.room, &error)));
             }
         }

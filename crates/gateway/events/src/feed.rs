@@ -21,6 +21,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 use unisono_api::{Presented, Problem, RoomView};
+use unisono_auth::is_token;
 use unisono_base::RoomId;
 use unisono_hub::{Entrance, Role};
 use unisono_room::{Feed, Start, Visitor};
@@ -123,6 +124,10 @@ pub(crate) async fn get(
     let address = peer.map(|Extension(ConnectInfo(peer))| peer);
     let claims = Claims { guest, name };
     let (visitor, pass) = visitor::identify(&context, &room, &presented, &claims, (address, &headers))?;
+    if is_token(presented.as_str()) {
+        // What a token lets its owner say does not let them listen.
+        access::view(&context, &presented, room.stream())?;
+    }
     let enter = |protocol| {
         let entrance = Entrance {
             role: Role::Reader,

@@ -47,15 +47,20 @@ pub(crate) fn identify(
     if is_token(presented.as_str()) {
         return by_token(context, room, presented);
     }
-    // Where watching needs a token, sitting at the machine is none.
-    let may_be_local = !presented.as_str().is_empty() || context.access.is_open();
-    if claims.guest.is_none()
-        && may_be_local
-        && let Ok(id) = access::admin(context, presented, peer, headers)
-    {
-        // Whoever sits at the machine runs the show; an admin key is the operator's own system.
-        let role = if id == "local" { Role::Host } else { Role::System };
-        return Ok((Visitor { person: Person { id: id.into(), name: None }, role }, Pass::anyone()));
+    if claims.guest.is_none() {
+        if let Ok(pass) = access::allow(context, presented, Action::Host, room.stream()) {
+            // An admin key is the operator's own system, for as long as the key is one.
+            let person = person(&pass);
+            return Ok((Visitor { person, role: Role::System }, pass));
+        }
+        // Whoever sits at the machine runs the show; where watching needs a token, sitting there is none.
+        if presented.as_str().is_empty()
+            && context.access.is_open()
+            && let Ok(id) = access::admin(context, presented, peer, headers)
+        {
+            let person = Person { id: id.into(), name: None };
+            return Ok((Visitor { person, role: Role::Host }, Pass::anyone()));
+        }
     }
     let pass = access::view(context, presented, room.stream())?;
     Ok((guest(claims, context.guests)?, pass))

@@ -33,7 +33,9 @@ pub struct SendStats {
 /// Where the kernel has no segmentation offload every packet is sent by itself.
 #[derive(Debug)]
 pub struct TrainBatch {
-    buffer: Vec<u8>,
+    /// All of it is there from the start, so that a packet's place need not be cleared before it is written.
+    buffer: Box<[u8]>,
+    filled: usize,
     head: Option<Head>,
     stats: SendStats,
 }
@@ -51,52 +53,69 @@ struct Head {
 impl TrainBatch {
     /// An empty batch.
     pub fn new() -> Self {
-        Self { buffer: Vec::with_capacity(TRAIN_BYTES_MAX), head: None, stats: SendStats::default() }
+        let buffer = vec![0; TRAIN_BYTES_MAX].into_boxed_slice();
+        Self { buffer, filled: 0, head: None, stats: SendStats::default() }
     }
 
     /// Queues a packet behind the train, sending what stands before it if it does not fit in.
     pub fn push(&mut self, socket: &Socket, destination: SocketAddr, source: Option<IpAddr>, packet: &[u8]) {
-        if packet.is_empty() {
-            return;
+        if let Some(place) = self.place(socket, destination, source, packet.len()) {
+            place.copy_from_slice(packet);
+        }
+    }
+
+    /// Room for a packet of `length` bytes behind the train, to be written in place; what it holds until then is left from
+    /// earlier packets. `None`, and nothing queued, for a length of 0 or beyond what UDP carries.
+    pub fn place(
+        &mut self,
+        socket: &Socket,
+        destination: SocketAddr,
+        source: Option<IpAddr>,
+        length: usize,
+    ) -> Option<&mut [u8]> {
+        if length == 0 || length > TRAIN_BYTES_MAX {
+            return None;
         }
         let fits = self.head.is_some_and(|head| {
             !head.is_closed
                 && head.count < TRAIN_MAX.min(socket.segments_max())
-                && packet.len() <= head.segment
+                && length <= head.segment
                 && (head.destination, head.source) == (destination, source)
-                && self.buffer.len() + packet.len() <= TRAIN_BYTES_MAX
+                && self.filled + length <= TRAIN_BYTES_MAX
         });
         if !fits {
             self.flush(socket);
         }
-        self.buffer.extend_from_slice(packet);
         let head = self.head.get_or_insert(Head {
             destination,
             source,
-            segment: packet.len(),
+            segment: length,
             count: 0,
             is_closed: false,
         });
         head.count += 1;
-        head.is_closed = packet.len() < head.segment;
+        head.is_closed = length < head.segment;
+        let start = self.filled;
+        self.filled += length;
+        Some(&mut self.buffer[start..self.filled])
     }
 
     /// Sends what is queued.
     pub fn flush(&mut self, socket: &Socket) {
         let Some(head) = self.head.take() else { return };
+        let bytes = &self.buffer[..std::mem::take(&mut self.filled)];
         let segment = (head.count > 1).then_some(head.segment);
-        let result = socket.send(head.destination, head.source, &self.buffer, segment);
+        let result = socket.send(head.destination, head.source, bytes, segment);
         let lost_offload = result.is_err() && head.count > 1 && socket.segments_max() == 1;
         if lost_offload {
             // The driver refused the train; from now on packets go one by one, beginning with these.
-            for packet in self.buffer.chunks(head.segment) {
+            for packet in bytes.chunks(head.segment) {
                 let result = socket.send(head.destination, head.source, packet, None);
                 self.stats.count(&result, 1, packet.len());
             }
         } else {
-            self.stats.count(&result, head.count as u64, self.buffer.len());
+            self.stats.count(&result, head.count as u64, bytes.len());
         }
-        self.buffer.clear();
     }
 
     /// Counts since the batch was made.
@@ -181,6 +200,20 @@ mod tests {
         let lengths = |all: Vec<Vec<u8>>| all.iter().map(Vec::len).collect::<Vec<_>>();
         assert_eq!(lengths(receive(&one, 6).await), [100, 100, 40, 100, 200, 201]);
         assert_eq!(lengths(receive(&two, 1).await), [100]);
+    }
+
+    #[tokio::test]
+    async fn a_packet_is_written_in_its_place() {
+        let (sender, receiver) = (socket(), socket());
+        let mut batch = TrainBatch::new();
+        for (fill, length) in [(7, 300), (8, 300), (9, 20)] {
+            let place = batch.place(&sender, receiver.local_addr(), None, length).expect("room");
+            place.fill(fill);
+        }
+        assert!(batch.place(&sender, receiver.local_addr(), None, 0).is_none());
+        assert!(batch.place(&sender, receiver.local_addr(), None, 65_536).is_none());
+        batch.flush(&sender);
+        assert_eq!(receive(&receiver, 3).await, [vec![7; 300], vec![8; 300], vec![9; 20]]);
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, Mutex},
+    thread::{self, ThreadId},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -74,10 +75,10 @@ fn cases() -> Vec<Case> {
 
 #[tokio::test]
 async fn each_kind_of_malformed_rtmp_is_refused_in_words_and_a_stream_goes_on() {
-    let log = Log::default();
+    let log = Log { text: Arc::default(), thread: thread::current().id() };
     let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
-    // The test's runtime has one thread, which is this one.
-    let _listening = tracing::subscriber::set_default(subscriber);
+    // For the whole process: what is logged first on a thread without a subscriber of its own may stay unheard on all.
+    tracing::subscriber::set_global_default(subscriber).expect("no other test of this binary listens");
     let door = Door::open().await;
     let _encoder = ffmpeg(&door.url(&door.key), ZEROLATENCY, true);
     let watched = door.stream().await;
@@ -136,20 +137,23 @@ async fn until_told(stream: &mut TcpStream, words: &str) {
     }
 }
 
-/// What was logged.
-#[derive(Clone, Debug, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+/// What was logged by the thread that made it, on which everything of its test runs. Other tests of the process log, too.
+#[derive(Clone, Debug)]
+struct Log {
+    text: Arc<Mutex<Vec<u8>>>,
+    thread: ThreadId,
+}
 
 impl Log {
     fn clear(&self) {
-        self.0.lock().expect("unpoisoned").clear();
+        self.text.lock().expect("unpoisoned").clear();
     }
 
     /// The first line with `words`; the connection's task writes it a moment after it hung up.
     async fn of(&self, words: &str) -> String {
         let found = async {
             loop {
-                let text = String::from_utf8_lossy(&self.0.lock().expect("unpoisoned")).into_owned();
+                let text = String::from_utf8_lossy(&self.text.lock().expect("unpoisoned")).into_owned();
                 if let Some(line) = text.lines().find(|line| line.contains(words)) {
                     return line.to_owned();
                 }
@@ -157,14 +161,16 @@ impl Log {
             }
         };
         timeout(DEADLINE, found).await.unwrap_or_else(|_| {
-            panic!("{words:?} is not in {}", String::from_utf8_lossy(&self.0.lock().expect("unpoisoned")))
+            panic!("{words:?} is not in {}", String::from_utf8_lossy(&self.text.lock().expect("unpoisoned")))
         })
     }
 }
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("unpoisoned").extend_from_slice(bytes);
+        if thread::current().id() == self.thread {
+            self.text.lock().expect("unpoisoned").extend_from_slice(bytes);
+        }
         Ok(bytes.len())
     }
 

@@ -185,7 +185,7 @@ impl Egress {
 
     /// The mapping in force for a kind; `None` before its first frame.
     pub fn mapping(&self, kind: Kind) -> Option<Mapping> {
-        self.line(kind)?.mapping()
+        self.line(kind)?.clock.mapping()
     }
 
     /// T of the newest video frame of which the viewer has acknowledged all packets (receiver reports: up to a
@@ -237,7 +237,7 @@ impl Egress {
         }
         let line = if kind == Kind::Video { self.video.as_mut() } else { self.audio.as_mut() };
         let Some(line) = line else { return false };
-        let rtp = line.stamp(epoch, frame);
+        let rtp = line.clock.stamp(epoch, frame);
         let captured = instant_of((now, clock), frame.t);
         let mut api = self.driver.rtc.direct_api();
         let Some(stream) = api.stream_tx_by_mid(line.mid, None) else { return false };
@@ -301,10 +301,10 @@ impl Egress {
     }
 
     fn tell_mapping(&mut self, now: Instant, kind: Kind) {
-        let Some(mapping) = self.line(kind).and_then(|line| line.due(now)) else { return };
+        let Some(mapping) = self.line(kind).and_then(|line| line.clock.due(now)) else { return };
         if self.write(&mapping.to_json()) {
             let line = if kind == Kind::Video { self.video.as_mut() } else { self.audio.as_mut() };
-            line.into_iter().for_each(|line| line.set_told(mapping, now));
+            line.into_iter().for_each(|line| line.clock.set_told(mapping, now));
         }
     }
 

@@ -12,6 +12,7 @@
 mod check;
 mod clock;
 mod egress;
+pub mod engine;
 mod framing;
 mod identity;
 mod ingress;
@@ -22,6 +23,7 @@ mod patch;
 mod path;
 mod route;
 mod rtc;
+mod rtp_clock;
 mod session;
 
 pub use egress::{Egress, EgressEvent, EgressStats, Wanted};

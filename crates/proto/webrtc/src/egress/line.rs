@@ -1,49 +1,27 @@
-//! One sender of a viewer: its place in RTP, and how RTP time follows T (decisions 16).
+//! One sender of a viewer: its section, format and place in RTP.
 
 use crate::{
-    Mapping,
     rtc::{Driver, Section},
+    rtp_clock::RtpClock,
 };
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use str0m::{
     format::{Codec, PayloadParams},
     media::{MediaKind, Mid, Pt},
 };
-use unisono_base::{Epoch, MediaTime, Span};
-use unisono_media::{CodecConfig, Frame, Kind};
+use unisono_media::{CodecConfig, Kind};
 
-/// A mapping is repeated this often, so that a client that lost one is right again soon (timeline spec 3).
-const MAPPING_EVERY: Duration = Duration::from_secs(2);
-/// The last mapping told may be off by this much before it is told anew.
-const MAPPING_ERROR_MAX: Span = Span::from_millis(1);
-/// T may run ahead of the sample count by this much before RTP time jumps to it: one packet.
-const AUDIO_DRIFT_MAX: Span = Span::from_millis(20);
 /// Packets kept for retransmission: a NACK that comes later than this is answered by the next keyframe.
 const RTX_PACKETS: usize = 128;
 const RTX_AGE_MAX: Duration = Duration::from_millis(500);
 
 /// See the module.
 pub(super) struct Line {
-    pub(super) kind: Kind,
     pub(super) mid: Mid,
     pub(super) pt: Pt,
     pub(super) next_sequence: u64,
-    ssrc: u32,
-    rate: u32,
-    /// Random start of RTP time (RFC 3550 §5.1).
-    offset: u32,
-    /// RTP time, T and length of the last frame.
-    last: Option<Sent>,
-    /// What a client computes with.
-    told: Option<(Mapping, Instant)>,
-}
-
-#[derive(Clone, Copy)]
-struct Sent {
-    rtp: u32,
-    t: MediaTime,
-    duration: Span,
-    epoch: Epoch,
+    /// RTP time and the mapping.
+    pub(super) clock: RtpClock,
 }
 
 impl Line {
@@ -99,63 +77,17 @@ impl Line {
             let params: Vec<_> = params.filter(|p| offered.contains(&p.pt())).copied().collect();
             Some((section.mid, choose(&params)?))
         })?;
-        let (kind, rate) =
-            if kind == MediaKind::Video { (Kind::Video, 90_000) } else { (Kind::Audio, 48_000) };
+        let kind = if kind == MediaKind::Video { Kind::Video } else { Kind::Audio };
         let mut api = driver.rtc.direct_api();
         let random = *api.new_ssrc();
         let stream = api.stream_tx_by_mid(mid, None)?;
         stream.set_rtx_cache(RTX_PACKETS, RTX_AGE_MAX, None);
         Some(Self {
-            kind,
             mid,
             pt,
-            ssrc: *stream.ssrc(),
-            rate,
-            offset: random,
             // In the lower half, so that the rollover counter starts at 0 and an early loss does not wrap.
             next_sequence: u64::from(random & 0x3fff),
-            last: None,
-            told: None,
+            clock: RtpClock::new(kind, *stream.ssrc(), random),
         })
-    }
-
-    /// RTP time of the next frame. Video: T on a 90 kHz clock. Audio: counts samples, and jumps forward to T only
-    /// where the source left out more than a packet, since a single tick of irregularity makes a decoder conceal.
-    pub(super) fn stamp(&mut self, epoch: Epoch, frame: &Frame) -> u32 {
-        let from_t = (frame.t.to_ticks(self.rate) as u32).wrapping_add(self.offset);
-        let rtp = match self.last.filter(|_| self.kind == Kind::Audio) {
-            Some(last) => {
-                let samples = last.duration.as_micros() * i64::from(self.rate) / 1_000_000;
-                let counted = last.rtp.wrapping_add(samples as u32);
-                // Forwards only: a timestamp that was sent must not come again. Where T falls behind the count, the
-                // mapping is told anew instead.
-                let ahead = i64::from(from_t.wrapping_sub(counted) as i32) * 1_000_000 / i64::from(self.rate);
-                if ahead > AUDIO_DRIFT_MAX.as_micros() { from_t } else { counted }
-            }
-            None => from_t,
-        };
-        self.last = Some(Sent { rtp, t: frame.t, duration: frame.duration, epoch });
-        rtp
-    }
-
-    /// The mapping in force, based on the newest frame.
-    pub(super) fn mapping(&self) -> Option<Mapping> {
-        let Sent { rtp, t, epoch, .. } = self.last?;
-        Some(Mapping { kind: self.kind, ssrc: self.ssrc, rtp0: rtp, t0: t, rate: self.rate, epoch })
-    }
-
-    /// The mapping, when the client should hear it now: at first, every 2 s, at a new epoch, when off by over 1 ms.
-    pub(super) fn due(&self, now: Instant) -> Option<Mapping> {
-        let current = self.mapping()?;
-        let Some((told, at)) = self.told else { return Some(current) };
-        let is_old = now.saturating_duration_since(at) >= MAPPING_EVERY;
-        let is_wrong =
-            told.epoch != current.epoch || (told.t_of(current.rtp0) - current.t0).abs() > MAPPING_ERROR_MAX;
-        (is_old || is_wrong).then_some(current)
-    }
-
-    /// The client has been told.
-    pub(super) fn set_told(&mut self, mapping: Mapping, now: Instant) {
-        self.told = Some((mapping, now));
     }
 }

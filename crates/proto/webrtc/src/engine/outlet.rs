@@ -1,0 +1,10 @@
+//! Where sealed packets go.
+
+use crate::Path;
+
+/// Where sealed packets are written: the train buffer of a worker. One call per packet, no allocation.
+pub trait Outlet {
+    /// Makes room for a packet of exactly `length` bytes to `path`; `fill` writes all of it. Packets of equal length to
+    /// one path in a row become one train for segmentation offload; the last one may be shorter.
+    fn packet(&mut self, path: &Path, length: usize, fill: impl FnOnce(&mut [u8]));
+}

@@ -1,0 +1,346 @@
+//! One RTP stream of a viewer: where it stands in sequence and time, and how a lost packet is found again.
+//!
+//! No packet is kept: a NACK leads to the number of a frame, which the caller looks up among the stream's recent frames,
+//! shared by all viewers.
+
+mod budget;
+mod history;
+
+use super::{
+    Outlet,
+    bwe::Bwe,
+    header::{Detail, ExtensionIds, Extensions, PlayoutDelay, Stream},
+    rtcp::{ReportBlock, SenderReport},
+    srtp::Sealer,
+};
+use crate::{Mapping, Path, rtp_clock::RtpClock};
+use budget::Budget;
+use history::{FRAMES_MAX, History, SentFrame};
+use std::time::Instant;
+use unisono_base::{Epoch, MediaTime, Span};
+use unisono_media::{Frame, Kind, Packet, Packets};
+
+/// Every extension goes out this often: what a receiver interpolates from (abs-capture-time asks for once a second).
+const FULL_EVERY: Span = Span::from_millis(500);
+/// Bytes of a retransmission's payload before the original's: the original sequence number (RFC 4588 §4).
+const ORIGINAL_SEQUENCE: usize = 2;
+
+/// What a stream was answered with.
+#[derive(Clone, Copy, Debug)]
+pub struct Config<'a> {
+    /// Picture or sound.
+    pub kind: Kind,
+    /// The media section.
+    pub mid: &'a str,
+    /// Payload type, 7 bits.
+    pub payload_type: u8,
+    /// SSRC of the media.
+    pub ssrc: u32,
+    /// Where retransmissions go. Without it nothing is resent, see [`Sealer::seal_rtp`].
+    pub resend: Option<ResendStream>,
+    /// Extensions negotiated.
+    pub extensions: ExtensionIds,
+    /// What the receiver's jitter buffer is told, where that was negotiated.
+    pub playout_delay: Option<PlayoutDelay>,
+    /// Any number: where sequence numbers and RTP time start (RFC 3550 §5.1).
+    pub random: u64,
+}
+
+/// The stream of retransmissions (RFC 4588, SSRC multiplexing).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResendStream {
+    /// Its payload type.
+    pub payload_type: u8,
+    /// Its SSRC.
+    pub ssrc: u32,
+}
+
+/// What all senders of one viewer share: the way to it, the keys and the count of packets on it.
+pub struct Wire<'a> {
+    /// Where media goes.
+    pub path: &'a Path,
+    /// Protects it.
+    pub sealer: &'a Sealer,
+    /// Numbers and remembers it.
+    pub bwe: &'a mut Bwe,
+}
+
+/// A frame to send.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    /// Its run of the timeline.
+    pub epoch: Epoch,
+    /// Its number in the stream's list of recent frames, by which a resend is asked for.
+    pub number: u64,
+    /// The frame.
+    pub frame: &'a Frame,
+    /// Its RTP payloads.
+    pub packets: &'a Packets,
+}
+
+/// A packet that a viewer lacks: which one of which frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resend {
+    /// SSRC of the media.
+    pub ssrc: u32,
+    /// [`Outgoing::number`] of the frame.
+    pub frame_number: u64,
+    /// Which of its packets.
+    pub packet_index: u16,
+    /// Its sequence number.
+    sequence: u16,
+    /// RTP time of the frame.
+    timestamp: u32,
+    /// T of the frame.
+    t: MediaTime,
+}
+
+/// What a receiver report said, worked out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reception {
+    /// Share of packets lost since the report before, 0 to 1.
+    pub loss: f32,
+    /// Round trip, where the receiver has had a sender report.
+    pub rtt: Option<Span>,
+}
+
+/// Totals since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SenderStats {
+    /// Frames sent.
+    pub frames: u64,
+    /// RTP packets sent, resent ones left out.
+    pub packets: u64,
+    /// Bytes of RTP payload in them.
+    pub bytes: u64,
+    /// Packets resent.
+    pub resent: u64,
+    /// Packets asked for and not resent: too old, asked for a moment ago, or more than the budget.
+    pub refused: u64,
+}
+
+/// One RTP stream of one viewer.
+pub struct Sender {
+    clock: RtpClock,
+    payload_type: u8,
+    resend: Option<ResendStream>,
+    next_sequence: u64,
+    next_resend_sequence: u64,
+    /// T of the last frame with all extensions.
+    last_full: Option<MediaTime>,
+    stats: SenderStats,
+    acknowledged: Option<MediaTime>,
+    rtt: Option<Span>,
+    extensions: Extensions,
+    budget: Budget,
+    history: Box<History>,
+}
+
+impl Sender {
+    /// A stream that has sent nothing.
+    pub fn new(config: Config<'_>) -> Self {
+        let Config { kind, mid, payload_type, ssrc, resend, extensions, playout_delay, random } = config;
+        // In the lower half, so that rollover counters start at 0 and an early loss does not wrap.
+        let [start, resend_start] = [random, random >> 16].map(|random| random & 0x3fff);
+        Self {
+            clock: RtpClock::new(kind, ssrc, (random >> 32) as u32),
+            payload_type,
+            resend,
+            next_sequence: start,
+            next_resend_sequence: resend_start,
+            last_full: None,
+            stats: SenderStats::default(),
+            acknowledged: None,
+            rtt: None,
+            extensions: Extensions::new(extensions, mid, playout_delay),
+            budget: Budget::default(),
+            history: Box::new(History::new(if kind == Kind::Video || resend.is_some() {
+                FRAMES_MAX
+            } else {
+                0
+            })),
+        }
+    }
+
+    /// Picture or sound.
+    pub fn kind(&self) -> Kind {
+        self.clock.kind()
+    }
+
+    /// SSRC of the media.
+    pub fn ssrc(&self) -> u32 {
+        self.clock.ssrc()
+    }
+
+    /// Where retransmissions go.
+    pub fn resend_stream(&self) -> Option<ResendStream> {
+        self.resend
+    }
+
+    /// Totals.
+    pub fn stats(&self) -> SenderStats {
+        self.stats
+    }
+
+    /// Sends all packets of a frame, at once; pacing is the caller's. Frames come in order of T; epochs may change and
+    /// frames be left out at any time.
+    pub fn send_frame(
+        &mut self,
+        now: Instant,
+        outgoing: Outgoing<'_>,
+        wire: &mut Wire<'_>,
+        out: &mut impl Outlet,
+    ) {
+        let Outgoing { epoch, number, frame, packets } = outgoing;
+        let detail = self.detail(epoch, frame);
+        let timestamp = self.clock.stamp(epoch, frame);
+        let stream = Stream { payload_type: self.payload_type, timestamp, ssrc: self.ssrc() };
+        let template = self.extensions.template(stream, detail, frame.t);
+        let first_sequence = self.next_sequence;
+        let mut bytes = 0;
+        for Packet { payload, marker } in &packets.list {
+            let sequence = self.next_sequence;
+            self.next_sequence += 1;
+            bytes += payload.len();
+            let length = template.header_len() + payload.len() + wire.sealer.profile().rtp_overhead();
+            let number = self.number(now, length, wire.bwe);
+            let Wire { path, sealer, .. } = *wire;
+            out.packet(path, length, |packet| {
+                template.write(packet, *marker, sequence as u16, number);
+                let _sealed = sealer.seal_rtp(stream.ssrc, sequence, packet, template.header_len(), payload);
+            });
+        }
+        let count = packets.list.len();
+        self.history.push(SentFrame { number, t: frame.t, timestamp, first_sequence, count: count as u16 });
+        self.budget.earn(bytes);
+        self.stats.frames += 1;
+        self.stats.packets += count as u64;
+        self.stats.bytes += bytes as u64;
+    }
+
+    /// Finds a packet that a NACK names; `None` when nothing is to be resent. Look the frame up, and call [`Self::resend`].
+    pub fn find_lost(&mut self, now: Instant, sequence: u16) -> Option<Resend> {
+        let found = self.resend.and_then(|_| self.extended(sequence)).and_then(|sequence| {
+            let frame = self.history.find(sequence)?;
+            self.history.may_resend(now, sequence as u16, self.rtt).then_some((frame, sequence))
+        });
+        let Some((frame, sequence)) = found else {
+            self.stats.refused += 1;
+            return None;
+        };
+        Some(Resend {
+            ssrc: self.ssrc(),
+            frame_number: frame.number,
+            packet_index: (sequence - frame.first_sequence) as u16,
+            sequence: sequence as u16,
+            timestamp: frame.timestamp,
+            t: frame.t,
+        })
+    }
+
+    /// Sends a packet again, on the stream of retransmissions. False where the viewer has used up its budget: half of what
+    /// it gets in media.
+    pub fn resend(
+        &mut self,
+        now: Instant,
+        request: &Resend,
+        Packet { payload, marker }: &Packet,
+        wire: &mut Wire<'_>,
+        out: &mut impl Outlet,
+    ) -> bool {
+        let Some(ResendStream { payload_type, ssrc }) = self.resend else { return false };
+        if !self.budget.spend(payload.len()) {
+            self.stats.refused += 1;
+            return false;
+        }
+        let stream = Stream { payload_type, timestamp: request.timestamp, ssrc };
+        let template = self.extensions.template(stream, Detail::Full, request.t);
+        let sequence = self.next_resend_sequence;
+        self.next_resend_sequence += 1;
+        let header_len = template.header_len();
+        let body_len = ORIGINAL_SEQUENCE + payload.len();
+        let length = header_len + body_len + wire.sealer.profile().rtp_overhead();
+        let number = self.number(now, length, wire.bwe);
+        let Wire { path, sealer, .. } = *wire;
+        out.packet(path, length, |packet| {
+            template.write(packet, *marker, sequence as u16, number);
+            let body = &mut packet[header_len..header_len + body_len];
+            body[..ORIGINAL_SEQUENCE].copy_from_slice(&request.sequence.to_be_bytes());
+            body[ORIGINAL_SEQUENCE..].copy_from_slice(payload);
+            let _sealed = sealer.seal_rtp_in_place(ssrc, sequence, packet, header_len);
+        });
+        self.history.resent(now, request.sequence);
+        self.stats.resent += 1;
+        true
+    }
+
+    /// What to report when the timeline clock reads `clock`; `None` before the first frame.
+    pub fn report(&self, clock: MediaTime) -> Option<SenderReport> {
+        Some(SenderReport {
+            ssrc: self.ssrc(),
+            clock,
+            rtp: self.clock.at(clock)?,
+            packets: self.stats.packets as u32,
+            octets: self.stats.bytes as u32,
+        })
+    }
+
+    /// The viewer's report on this stream arrived as the timeline clock read `clock`.
+    pub fn handle_report(&mut self, clock: MediaTime, block: &ReportBlock) -> Reception {
+        let reception = Reception { loss: block.loss(), rtt: block.round_trip(clock) };
+        self.rtt = reception.rtt.or(self.rtt);
+        // A receiver that has got nothing yet reports zero, or whatever.
+        let received = self
+            .extended(block.highest_sequence as u16)
+            .and_then(|highest| self.history.newest_within(highest));
+        self.acknowledged = received.max(self.acknowledged);
+        reception
+    }
+
+    /// T of the newest frame that the viewer has got to the end by its reports; `None` while it has shown nothing as far
+    /// as we know.
+    pub fn acknowledged(&self) -> Option<MediaTime> {
+        self.acknowledged
+    }
+
+    /// The mapping in force; `None` before the first frame.
+    pub fn mapping(&self) -> Option<Mapping> {
+        self.clock.mapping()
+    }
+
+    /// The mapping, when the viewer should be told it now.
+    pub fn mapping_due(&self, now: Instant) -> Option<Mapping> {
+        self.clock.due(now)
+    }
+
+    /// It has been told.
+    pub fn set_mapping_told(&mut self, mapping: Mapping, now: Instant) {
+        self.clock.set_told(mapping, now);
+    }
+
+    /// Everything with the first frame, with keyframes, in every new epoch and every half second.
+    fn detail(&mut self, epoch: Epoch, frame: &Frame) -> Detail {
+        let is_new = self.clock.epoch() != Some(epoch);
+        let is_old = self.last_full.is_none_or(|last| (frame.t - last).abs() >= FULL_EVERY);
+        if !frame.key && !is_new && !is_old {
+            return Detail::Lean;
+        }
+        self.last_full = Some(frame.t);
+        Detail::Full
+    }
+
+    /// The transport-wide number of a packet that leaves now.
+    fn number(&self, now: Instant, length: usize, bwe: &mut Bwe) -> u16 {
+        if self.extensions.has_transport_cc() { bwe.sent(now, length) } else { 0 }
+    }
+
+    /// The sequence number that was sent last with these lower 16 bits; `None` where none was.
+    fn extended(&self, sequence: u16) -> Option<u64> {
+        let newest = self.next_sequence.checked_sub(1)?;
+        let behind = (newest as u16).wrapping_sub(sequence);
+        newest.checked_sub(behind.into())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -89,6 +89,14 @@ def webrtc():
     framed = lambda how, bytes_: bytes([how]) + struct.pack(">H", len(bytes_)) + bytes_
     seed("webrtc_datagrams", "peer", b"\0" + b"".join(framed(0x20, d) for d in datagrams))
     seed("webrtc_datagrams", "stranger", b"\1" + b"".join(framed(0x21, d) for d in datagrams))
+    blocks = bytes.fromhex("81c9000700000001cafebabe00000000000000ff000000090000000000000000")
+    lost = bytes.fromhex("81cd000300000001cafebabe0010ffff")
+    loss = bytes.fromhex("81ce000200000001cafebabe84ce000400000001000000000cafebabe7000000")
+    arrived = bytes.fromhex("8fcd000700000001cafebabe0000001400000205" "2003a000e0000400080100fc")
+    clock = bytes.fromhex("80cf00040000000104000002" "e000000012345678")
+    for name, body in [("report", blocks), ("nack", lost), ("loss", loss), ("feedback", arrived), ("clock", clock)]:
+        seed("egress_rtcp", name, body)
+    seed("egress_rtcp", "compound", blocks + lost + arrived + clock)
     fragments = [b"\x7c\x85" + bytes(20), b"\x7c\x05" + bytes(20), b"\x7c\x45" + bytes(20)]
     stap = b"\x78" + b"".join(struct.pack(">H", len(unit)) + unit for unit in [SPS, PPS])
     seed("rtp_h264", "keyframe", b"".join(bytes([len(p)]) + p for p in [stap, *fragments]) + b"\0")

@@ -108,3 +108,28 @@ fn sending_and_resending_allocate_nothing() {
         assert!(train.packets >= 10 * 1_950 * 8, "{}", train.packets);
     }
 }
+
+/// Of 48 KiB for all of a viewer, DTLS and the data channel want most. The crypto library's own 600 bytes for each key come
+/// on top.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test needs one real instant to start virtual time from")]
+fn what_a_viewer_keeps_for_its_media_stays_small() {
+    let start = Instant::now();
+    let payload: Arc<[u8]> = vec![5; 1_148].into();
+    let list = (0..8).map(|i| Packet { payload: payload.clone(), marker: i == 7 }).collect();
+    let packets = Packets { list, complete: true };
+    let mut train = Train { bytes: vec![0; 64 * 1_024], used: 0, packets: 0 };
+    let mut viewer = None;
+    let kept = allocation_counter::measure(|| {
+        let viewer = viewer.insert(Viewer::new(Profile::AeadAes256Gcm, start));
+        for number in 0..300 {
+            let t = MediaTime::from_micros(1_700_000_000_000_000) + Span::from_millis(33 * number as i64);
+            let frame = Frame::new(t, t, bytes::Bytes::new());
+            let outgoing = Outgoing { epoch: Epoch(1), number, frame: &frame, packets: &packets };
+            viewer.send(start + std::time::Duration::from_millis(33 * number), outgoing, &mut train);
+        }
+    });
+    assert!((1..16 * 1_024).contains(&kept.bytes_current), "{} bytes on the heap", kept.bytes_current);
+    assert!(size_of::<Viewer>() <= 1_024, "{} bytes", size_of::<Viewer>());
+    drop(viewer);
+}

@@ -60,7 +60,8 @@ fn first(samples: &[Sample], from: f64, is_met: impl Fn(&Sample) -> bool) -> f64
 #[test]
 fn a_drop_from_3_to_1_mbit_is_followed_and_the_way_back_up() {
     let steps = vec![(0.0, 3e6), (20.0, 1e6), (50.0, 3e6)];
-    let hop = Hop { steps, delay_ms: 25, jitter_ms: 2, loss: 0.005, wanted: 5_000_000, seed: 1 };
+    let hop =
+        Hop { steps, delay_ms: 25, jitter_ms: 2, loss: 0.005, wanted: 5_000_000, seed: 1, clock: 1_000 };
     let samples = run(hop, 100);
     golden("drop.txt", &samples);
     assert!(mean(&samples, 12.0, 20.0) > 2_100, "the path is used before: {}", mean(&samples, 12.0, 20.0));
@@ -76,8 +77,15 @@ fn a_drop_from_3_to_1_mbit_is_followed_and_the_way_back_up() {
 
 #[test]
 fn a_poor_path_is_used_and_not_flooded() {
-    let hop =
-        Hop { steps: vec![(0.0, 8e5)], delay_ms: 80, jitter_ms: 8, loss: 0.01, wanted: 5_000_000, seed: 2 };
+    let hop = Hop {
+        steps: vec![(0.0, 8e5)],
+        delay_ms: 80,
+        jitter_ms: 8,
+        loss: 0.01,
+        wanted: 5_000_000,
+        seed: 2,
+        clock: 1_000,
+    };
     let samples = run(hop, 60);
     golden("poor.txt", &samples);
     assert!((450..=850).contains(&mean(&samples, 20.0, 60.0)), "{}", mean(&samples, 20.0, 60.0));
@@ -85,8 +93,15 @@ fn a_poor_path_is_used_and_not_flooded() {
 
 #[test]
 fn losses_of_the_air_do_not_stall_a_good_path() {
-    let hop =
-        Hop { steps: vec![(0.0, 8e6)], delay_ms: 50, jitter_ms: 5, loss: 0.04, wanted: 5_000_000, seed: 3 };
+    let hop = Hop {
+        steps: vec![(0.0, 8e6)],
+        delay_ms: 50,
+        jitter_ms: 5,
+        loss: 0.04,
+        wanted: 5_000_000,
+        seed: 3,
+        clock: 1_000,
+    };
     let samples = run(hop, 60);
     golden("air.txt", &samples);
     assert!(mean(&samples, 30.0, 60.0) > 4_000, "{}", mean(&samples, 30.0, 60.0));
@@ -95,8 +110,30 @@ fn losses_of_the_air_do_not_stall_a_good_path() {
 #[test]
 fn whatever_happens_sound_has_its_share() {
     let steps = vec![(0.0, 3e6), (10.0, 3e4), (30.0, 3e6)];
-    let hop = Hop { steps, delay_ms: 200, jitter_ms: 50, loss: 0.2, wanted: 5_000_000, seed: 4 };
+    let hop =
+        Hop { steps, delay_ms: 200, jitter_ms: 50, loss: 0.2, wanted: 5_000_000, seed: 4, clock: 1_000 };
     let samples = run(hop, 60);
     assert!(samples.iter().all(|sample| sample.estimate >= 100), "{samples:?}");
     assert!(mean(&samples, 50.0, 60.0) >= mean(&samples, 20.0, 30.0), "it does not sink for ever");
+}
+
+/// The receiver's clock of 24 bits goes round after six days, transport-wide numbers after minutes.
+#[test]
+fn numbers_and_clocks_go_round_unnoticed() {
+    // 2^23 steps of 64 ms are 536,870.912 s.
+    let clock = 536_870 - 60;
+    let hop = Hop {
+        steps: vec![(0.0, 8e6)],
+        delay_ms: 20,
+        jitter_ms: 0,
+        loss: 0.0,
+        wanted: 5_000_000,
+        seed: 5,
+        clock,
+    };
+    let samples = run(hop, 300);
+    let packets: u64 = samples.iter().map(|sample| sample.sent * 500 / 8 / 1_200).sum();
+    assert!(packets > 2 * 65_536, "{packets}");
+    let lowest = samples.iter().filter(|sample| sample.at > 30.0).map(|sample| sample.estimate).min();
+    assert!(lowest >= Some(4_000), "{lowest:?}");
 }

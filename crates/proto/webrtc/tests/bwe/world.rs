@@ -32,6 +32,8 @@ pub(crate) struct Hop {
     /// What the source could use.
     pub(crate) wanted: u64,
     pub(crate) seed: u64,
+    /// What the receiver's clock reads at the start, seconds.
+    pub(crate) clock: u64,
 }
 
 pub(crate) struct World {
@@ -110,7 +112,7 @@ impl World {
             self.padding = (self.padding.0 - 1, self.padding.1 + self.padding.2, self.padding.2);
         }
         while let Some(number) = self.forth.receive(now) {
-            self.receiver.arrive(number, now - self.start);
+            self.receiver.arrive(number, now - self.start + Duration::from_secs(self.hop.clock));
         }
         if self.ms.is_multiple_of(FEEDBACK_EVERY)
             && let Some(feedback) = self.receiver.feedback()

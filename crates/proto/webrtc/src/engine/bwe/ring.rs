@@ -151,6 +151,16 @@ mod tests {
     }
 
     #[test]
+    fn distances_hold_where_the_microseconds_wrap() {
+        let ring = Ring::new(Instant::now());
+        // 2^32 us are 4,294.967296 s.
+        let [before, after] =
+            [4_294_000, 4_295_000].map(|ms| ring.at(ring.start + Duration::from_millis(ms)));
+        assert!((after.seconds_since(before) - 1.0).abs() < 1e-9);
+        assert!((before.seconds_since(after) + 1.0).abs() < 1e-9);
+    }
+
+    #[test]
     fn it_grows_with_what_is_in_flight_and_forgets_nothing_then() {
         let start = Instant::now();
         let mut ring = Ring::new(start);

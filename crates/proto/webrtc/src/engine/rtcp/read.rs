@@ -2,6 +2,10 @@
 
 use super::{ReceiverReference, ReportBlock, TransportFeedback};
 
+/// Pairs of a NACK that are read, of up to 17 numbers each: who lost more is better off with a keyframe, and must not cost
+/// more than that.
+const NACK_PAIRS_MAX: usize = 64;
+
 /// One thing that a peer told us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -12,7 +16,7 @@ pub enum Message<'a> {
     Nack {
         /// The stream.
         media: u32,
-        /// Sequence numbers it lacks.
+        /// Sequence numbers it lacks, 1,088 at most.
         lost: Lost<'a>,
     },
     /// Picture loss indication (RFC 4585 §6.3.1).
@@ -181,7 +185,9 @@ fn next_reference(sender: u32, blocks: &mut &[u8]) -> Option<ReceiverReference> 
 
 impl<'a> Lost<'a> {
     fn new(pairs: &'a [u8]) -> Self {
-        Self { pairs: pairs.as_chunks().0, sequence: 0, mask: 0, is_first: false }
+        let (pairs, _) = pairs.as_chunks();
+        let pairs = &pairs[..pairs.len().min(NACK_PAIRS_MAX)];
+        Self { pairs, sequence: 0, mask: 0, is_first: false }
     }
 }
 

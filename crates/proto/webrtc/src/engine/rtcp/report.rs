@@ -52,7 +52,7 @@ impl ReportBlock {
     }
 
     /// Round trip, when this report arrives as our clock reads `clock`; `None` without a report of ours, or where the
-    /// numbers make no sense (below zero, over a minute).
+    /// numbers make no sense (over a minute; below zero by more than the clocks' grain).
     pub fn round_trip(&self, clock: MediaTime) -> Option<Span> {
         if self.last_report == 0 {
             return None;
@@ -60,7 +60,8 @@ impl ReportBlock {
         let now = ntp_middle(clock);
         let steps = now.wrapping_sub(self.last_report).wrapping_sub(self.delay);
         let span = Span::from_micros((i64::from(steps as i32) * 1_000_000) >> 16);
-        (span >= Span::ZERO && span <= Span::from_secs(60)).then_some(span)
+        let is_sane = span >= Span::from_millis(-2) && span <= Span::from_secs(60);
+        is_sane.then_some(span.max(Span::ZERO))
     }
 }
 

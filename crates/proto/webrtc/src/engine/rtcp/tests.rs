@@ -123,6 +123,13 @@ fn what_does_not_fit_ends_it_and_unknown_packets_do_not() {
 }
 
 #[test]
+fn who_lacks_everything_is_not_listened_to_for_long() {
+    let nack = packet(1, 205, &[&[0; 8][..], &[0xff; 4 * 300]].concat());
+    let [Message::Nack { lost, .. }] = messages(&nack)[..] else { panic!("a NACK") };
+    assert_eq!(lost.count(), 64 * 17);
+}
+
+#[test]
 fn reports_of_twenty_streams_are_one_packet_below_a_datagram() {
     let report = |ssrc| SenderReport {
         ssrc,

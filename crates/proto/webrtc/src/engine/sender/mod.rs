@@ -5,6 +5,7 @@
 
 mod budget;
 mod history;
+mod repair;
 
 use super::{
     Outlet,
@@ -20,11 +21,10 @@ use std::time::Instant;
 use unisono_base::{Epoch, MediaTime, Span};
 use unisono_media::{Frame, Kind, Packet, Packets};
 
+pub use repair::{Resend, ResendStream};
+
 /// Every extension goes out this often: what a receiver interpolates from (abs-capture-time asks for once a second).
 const FULL_EVERY: Span = Span::from_millis(500);
-/// Bytes of a retransmission's payload before the original's: the original sequence number (RFC 4588 §4).
-const ORIGINAL_SEQUENCE: usize = 2;
-
 /// What a stream was answered with.
 #[derive(Clone, Copy, Debug)]
 pub struct Config<'a> {
@@ -44,15 +44,6 @@ pub struct Config<'a> {
     pub playout_delay: Option<PlayoutDelay>,
     /// Any number: where sequence numbers and RTP time start (RFC 3550 §5.1).
     pub random: u64,
-}
-
-/// The stream of retransmissions (RFC 4588, SSRC multiplexing).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ResendStream {
-    /// Its payload type.
-    pub payload_type: u8,
-    /// Its SSRC.
-    pub ssrc: u32,
 }
 
 /// What all senders of one viewer share: the way to it, the keys and the count of packets on it.
@@ -76,23 +67,6 @@ pub struct Outgoing<'a> {
     pub frame: &'a Frame,
     /// Its RTP payloads.
     pub packets: &'a Packets,
-}
-
-/// A packet that a viewer lacks: which one of which frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Resend {
-    /// SSRC of the media.
-    pub ssrc: u32,
-    /// [`Outgoing::number`] of the frame.
-    pub frame_number: u64,
-    /// Which of its packets.
-    pub packet_index: u16,
-    /// Its sequence number.
-    sequence: u16,
-    /// RTP time of the frame.
-    timestamp: u32,
-    /// T of the frame.
-    t: MediaTime,
 }
 
 /// What a receiver report said, worked out.
@@ -216,62 +190,6 @@ impl Sender {
         self.stats.frames += 1;
         self.stats.packets += count as u64;
         self.stats.bytes += bytes as u64;
-    }
-
-    /// Finds a packet that a NACK names; `None` when nothing is to be resent. Look the frame up, and call [`Self::resend`].
-    pub fn find_lost(&mut self, now: Instant, sequence: u16) -> Option<Resend> {
-        let found = self.resend.and_then(|_| self.extended(sequence)).and_then(|sequence| {
-            let frame = self.history.find(sequence)?;
-            self.history.may_resend(now, sequence as u16, self.rtt).then_some((frame, sequence))
-        });
-        let Some((frame, sequence)) = found else {
-            self.stats.refused += 1;
-            return None;
-        };
-        Some(Resend {
-            ssrc: self.ssrc(),
-            frame_number: frame.number,
-            packet_index: (sequence - frame.first_sequence) as u16,
-            sequence: sequence as u16,
-            timestamp: frame.timestamp,
-            t: frame.t,
-        })
-    }
-
-    /// Sends a packet again, on the stream of retransmissions. False where the viewer has used up its budget: half of what
-    /// it gets in media.
-    pub fn resend(
-        &mut self,
-        now: Instant,
-        request: &Resend,
-        Packet { payload, marker }: &Packet,
-        wire: &mut Wire<'_>,
-        out: &mut impl Outlet,
-    ) -> bool {
-        let Some(ResendStream { payload_type, ssrc }) = self.resend else { return false };
-        if !self.budget.spend(payload.len()) {
-            self.stats.refused += 1;
-            return false;
-        }
-        let stream = Stream { payload_type, timestamp: request.timestamp, ssrc };
-        let template = self.extensions.template(stream, Detail::Full, request.t);
-        let sequence = self.next_resend_sequence;
-        self.next_resend_sequence += 1;
-        let header_len = template.header_len();
-        let body_len = ORIGINAL_SEQUENCE + payload.len();
-        let length = header_len + body_len + wire.sealer.profile().rtp_overhead();
-        let number = self.number(now, length, wire.bwe);
-        let Wire { path, sealer, .. } = *wire;
-        out.packet(path, length, |packet| {
-            template.write(packet, *marker, sequence as u16, number);
-            let body = &mut packet[header_len..header_len + body_len];
-            body[..ORIGINAL_SEQUENCE].copy_from_slice(&request.sequence.to_be_bytes());
-            body[ORIGINAL_SEQUENCE..].copy_from_slice(payload);
-            let _sealed = sealer.seal_rtp_in_place(ssrc, sequence, packet, header_len);
-        });
-        self.history.resent(now, request.sequence);
-        self.stats.resent += 1;
-        true
     }
 
     /// What to report when the timeline clock reads `clock`; `None` before the first frame.

@@ -4,7 +4,7 @@
 //! no checks of its own from it), but the parser refuses the message. So such a request gets one here, before anyone reads it; integrity is
 //! verified first and made anew afterwards.
 
-use str0m::crypto::CryptoProvider;
+use crate::integrity::hmac_sha1;
 
 const HEADER: usize = 20;
 const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
@@ -17,12 +17,12 @@ const PRIORITY_BYTES: usize = 4 + 4;
 const LOWEST: u32 = 110 << 24;
 
 /// The same check with a PRIORITY; `None` where it has one, is no check, or was not made with `password`.
-pub(crate) fn completed(bytes: &[u8], password: &[u8], crypto: &CryptoProvider) -> Option<Vec<u8>> {
+pub(crate) fn completed(bytes: &[u8], password: &[u8]) -> Option<Vec<u8>> {
     if bytes.get(..2)? != BINDING_REQUEST || usize::from(length_field(bytes)?) + HEADER != bytes.len() {
         return None;
     }
     let integrity_at = integrity_without_priority(bytes)?;
-    let hmac = |message: &[u8]| crypto.sha1_hmac_provider.sha1_hmac(password, &[message]);
+    let hmac = |message: &[u8]| hmac_sha1(password, &[message]);
     let signed = with_length(&bytes[..integrity_at], integrity_at + INTEGRITY_BYTES)?;
     let given = bytes.get(integrity_at + 4..integrity_at + INTEGRITY_BYTES)?;
     // In constant time: nothing is learnt from where they begin to differ.
@@ -71,20 +71,15 @@ fn integrity_without_priority(bytes: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use is::stun::{StunMessage, TransId};
     use proptest::prelude::*;
-    use str0m::{
-        crypto::from_feature_flags,
-        ice::{StunMessage, TransId},
-    };
 
     const PASSWORD: &[u8] = b"the password of the answer";
 
     fn whole() -> Vec<u8> {
         let request = StunMessage::binding_request("ours:theirs", TransId::new(), true, 7, 1, true);
         let mut bytes = vec![0; 300];
-        let hmac =
-            |key: &[u8], parts: &[&[u8]]| from_feature_flags().sha1_hmac_provider.sha1_hmac(key, parts);
-        let length = request.to_bytes(Some(PASSWORD), &mut bytes, hmac).expect("fits");
+        let length = request.to_bytes(Some(PASSWORD), &mut bytes, hmac_sha1).expect("fits");
         bytes.truncate(length);
         bytes
     }
@@ -97,7 +92,7 @@ mod tests {
         message.extend(b"ours:theirs\0");
         message.extend([0, 0x25, 0, 0]);
         let mut message = with_length(&message, message.len() + INTEGRITY_BYTES).expect("short");
-        let integrity = from_feature_flags().sha1_hmac_provider.sha1_hmac(password, &[&message]);
+        let integrity = hmac_sha1(password, &[&message]);
         message.extend([0, 8, 0, 20]);
         message.extend(integrity);
         message.extend([0x80, 0x28, 0, 4, 1, 2, 3, 4]);
@@ -112,11 +107,9 @@ mod tests {
             StunMessage::parse(&sent).is_err(),
             "the reason for all this: when it is accepted, this file can go"
         );
-        let check = completed(&sent, PASSWORD, &from_feature_flags()).expect("completed");
+        let check = completed(&sent, PASSWORD).expect("completed");
         let message = StunMessage::parse(&check).expect("a check");
-        let hmac =
-            |key: &[u8], parts: &[&[u8]]| from_feature_flags().sha1_hmac_provider.sha1_hmac(key, parts);
-        assert!(message.verify(PASSWORD, hmac));
+        assert!(message.verify(PASSWORD, hmac_sha1));
         assert_eq!(message.split_username(), Some(("ours", "theirs")));
         assert_eq!((message.prio(), message.use_candidate()), (Some(LOWEST), true));
         assert_eq!(check[8..20], sent[8..20], "the transaction is the peer's");
@@ -129,12 +122,11 @@ mod tests {
 
     #[test]
     fn a_whole_check_and_one_with_another_password_stay_as_they_are() {
-        let crypto = from_feature_flags();
-        assert_eq!(completed(&whole(), PASSWORD, &crypto), None);
-        assert_eq!(completed(&without_priority(b"guessed"), PASSWORD, &crypto), None);
+        assert_eq!(completed(&whole(), PASSWORD), None);
+        assert_eq!(completed(&without_priority(b"guessed"), PASSWORD), None);
         let sent = without_priority(PASSWORD);
         for length in 0..sent.len() {
-            assert_eq!(completed(&sent[..length], PASSWORD, &crypto), None, "cut to {length} bytes");
+            assert_eq!(completed(&sent[..length], PASSWORD), None, "cut to {length} bytes");
         }
     }
 
@@ -144,7 +136,7 @@ mod tests {
             let mut stun = vec![0, 1, 0, bytes.len() as u8, 0x21, 0x12, 0xa4, 0x42];
             stun.extend([0; 12]);
             stun.extend(&bytes);
-            prop_assert_eq!(completed(&stun, PASSWORD, &from_feature_flags()), None);
+            prop_assert_eq!(completed(&stun, PASSWORD), None);
         }
     }
 }

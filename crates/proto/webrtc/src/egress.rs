@@ -377,7 +377,7 @@ fn video_format(config: &CodecConfig) -> Option<VideoFormat> {
 }
 
 /// Never sound alone where there is a picture that the viewer asked for.
-fn no_common_codec(config: &CodecConfig, offered: &str) -> OfferError {
+pub(crate) fn no_common_codec(config: &CodecConfig, offered: &str) -> OfferError {
     let mode = if matches!(config, CodecConfig::H264(_)) { " with packetization-mode=1" } else { "" };
     OfferError::NoCommonCodec(format!(
         "the video is {} ({}){mode}, the offer lists {}; watch by LL-HLS, or publish in a codec this viewer has",

@@ -4,6 +4,7 @@
 //! pay it. DTLS 1.2 is forced: there the server chooses the SRTP profile and takes AEAD, in 1.3 the client's first
 //! one wins, which browsers make AES-CM-SHA1 (six times the cost).
 
+use aws_lc_rs::digest;
 use std::{
     sync::{Arc, OnceLock},
     time::Instant,
@@ -32,7 +33,9 @@ pub enum IdentityError {
 #[derive(Clone, Debug)]
 pub struct Identity {
     pub(crate) provider: Arc<CryptoProvider>,
-    pub(crate) certificate: DtlsCert,
+    pub(crate) certificate: Arc<DtlsCert>,
+    /// `sha-256 AB:CD:..`, as it stands in an answer (RFC 8122 §5).
+    pub(crate) fingerprint: Arc<str>,
 }
 
 static DTLS: SharedDtls = SharedDtls;
@@ -52,8 +55,28 @@ impl Identity {
         let mut provider = str0m::crypto::from_feature_flags();
         provider.dtls_provider = &DTLS;
         let certificate = DTLS.generate_certificate().ok_or(IdentityError::Certificate)?;
-        Ok(Self { provider: Arc::new(provider), certificate })
+        let fingerprint = fingerprint(&certificate.certificate);
+        Ok(Self { provider: Arc::new(provider), certificate: Arc::new(certificate), fingerprint })
     }
+
+    /// A DTLS 1.2 session of this identity, as the server until told otherwise. `None`: no identity was generated.
+    pub(crate) fn dtls(&self, now: Instant) -> Option<dimpl::Dtls> {
+        CONFIG.get().map(|config| dtls(config, &self.certificate, now))
+    }
+}
+
+fn dtls(config: &Arc<dimpl::Config>, certificate: &DtlsCert, now: Instant) -> dimpl::Dtls {
+    let certificate = dimpl::DtlsCertificate {
+        certificate: certificate.certificate.clone(),
+        private_key: certificate.private_key.clone(),
+    };
+    dimpl::Dtls::new_12(config.clone(), certificate, now)
+}
+
+fn fingerprint(certificate: &[u8]) -> Arc<str> {
+    let hash = digest::digest(&digest::SHA256, certificate);
+    let pairs: Vec<_> = hash.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
+    format!("sha-256 {}", pairs.join(":")).into()
 }
 
 #[derive(Debug)]
@@ -74,11 +97,7 @@ impl DtlsProvider for SharedDtls {
     ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
         let config =
             CONFIG.get().ok_or_else(|| CryptoError::Other("no identity was generated".to_owned()))?;
-        let certificate = dimpl::DtlsCertificate {
-            certificate: certificate.certificate.clone(),
-            private_key: certificate.private_key.clone(),
-        };
-        Ok(Box::new(Instance(dimpl::Dtls::new_12(config.clone(), certificate, now))))
+        Ok(Box::new(Instance(dtls(config, certificate, now))))
     }
 }
 

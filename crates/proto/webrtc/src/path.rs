@@ -6,15 +6,14 @@
 //! that it is asked again every five seconds; an address that stays silent for thirty has taken its consent back
 //! (RFC 7675 §5.1).
 
-use crate::{Path as Route, Transmit, check};
+use crate::{Path as Route, Transmit, check, integrity::hmac_sha1};
+use is::{
+    IceCreds,
+    stun::{StunMessage, TransId},
+};
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
-};
-use str0m::{
-    IceCreds,
-    crypto::CryptoProvider,
-    ice::{StunMessage, TransId},
 };
 
 /// Addresses remembered; the one heard longest ago makes room.
@@ -121,23 +120,16 @@ impl Paths {
     }
 
     /// A check of this peer that left out its PRIORITY, with one; `None` for everything else.
-    pub(crate) fn completed(&self, bytes: &[u8], crypto: &CryptoProvider) -> Option<Vec<u8>> {
-        check::completed(bytes, self.local.pass.as_bytes(), crypto)
+    pub(crate) fn completed(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        check::completed(bytes, self.local.pass.as_bytes())
     }
 
     /// Looks at a STUN message; nothing is remembered of one that is not genuine.
-    pub(crate) fn handle_stun(
-        &mut self,
-        now: Instant,
-        from: Route,
-        bytes: &[u8],
-        crypto: &CryptoProvider,
-    ) -> Stun {
+    pub(crate) fn handle_stun(&mut self, now: Instant, from: Route, bytes: &[u8]) -> Stun {
         let Ok(message) = StunMessage::parse(bytes) else { return Stun::Foreign };
-        let hmac = |key: &[u8], parts: &[&[u8]]| crypto.sha1_hmac_provider.sha1_hmac(key, parts);
         if message.is_binding_request() {
             let is_ours = message.split_username().is_some_and(|(ufrag, _)| ufrag == self.local.ufrag);
-            if !is_ours || !message.verify(self.local.pass.as_bytes(), hmac) {
+            if !is_ours || !message.verify(self.local.pass.as_bytes(), hmac_sha1) {
                 return Stun::Foreign;
             }
             self.requested(now, from);
@@ -147,8 +139,8 @@ impl Paths {
         let Some(path) = asked.filter(|path| path.asked == Some(message.trans_id())) else {
             return Stun::Foreign;
         };
-        let is_answer =
-            message.is_successful_binding_response() && message.verify(self.remote.pass.as_bytes(), hmac);
+        let is_answer = message.is_successful_binding_response()
+            && message.verify(self.remote.pass.as_bytes(), hmac_sha1);
         if !is_answer {
             return Stun::Foreign;
         }
@@ -227,8 +219,32 @@ impl Paths {
         true
     }
 
+    /// True where anything may be sent without counting.
+    pub(crate) fn is_validated(&self, to: Route) -> bool {
+        self.known.iter().any(|path| path.address == to && path.is_validated)
+    }
+
+    /// Media goes to `to` from now on, which is validated: its consent is what counts.
+    pub(crate) fn carries(&mut self, to: Route) {
+        self.is_single &= self.current.is_none_or(|current| current == to);
+        self.current = Some(to);
+    }
+
+    /// May a packet of media of `length` bytes go to `to`? Counted as sent if so.
+    pub(crate) fn allows_media(&mut self, to: Route, length: usize) -> bool {
+        let Some(path) = self.known.iter_mut().find(|path| path.address == to) else { return false };
+        let length = length as u64;
+        if !path.is_validated && path.sent + length > path.received * AMPLIFICATION_MAX {
+            self.withheld += 1;
+            return false;
+        }
+        path.sent += length;
+        self.carries(to);
+        true
+    }
+
     /// The next check to send now, if one is due.
-    pub(crate) fn poll_check(&mut self, now: Instant, crypto: &CryptoProvider) -> Option<Transmit> {
+    pub(crate) fn poll_check(&mut self, now: Instant) -> Option<Transmit> {
         if self.remote.pass.is_empty() || self.begins_handshake {
             return None;
         }
@@ -240,8 +256,7 @@ impl Paths {
         let username = format!("{}:{}", self.remote.ufrag, self.local.ufrag);
         let request = StunMessage::binding_request(&username, id, false, self.tie_breaker, PRIORITY, false);
         let mut bytes = vec![0; CHECK_BYTES_MAX];
-        let hmac = |key: &[u8], parts: &[&[u8]]| crypto.sha1_hmac_provider.sha1_hmac(key, parts);
-        let length = request.to_bytes(Some(self.remote.pass.as_bytes()), &mut bytes, hmac).ok()?;
+        let length = request.to_bytes(Some(self.remote.pass.as_bytes()), &mut bytes, hmac_sha1).ok()?;
         bytes.truncate(length);
         let dst = path.address;
         self.allows(dst, &bytes).then_some(Transmit { path: dst, bytes, segment_size: None })

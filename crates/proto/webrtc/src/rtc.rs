@@ -10,13 +10,12 @@ use std::{
     collections::VecDeque,
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
     time::{Duration, Instant},
 };
 use str0m::{
     Candidate, Event, IceCreds, Input, Output, Rtc, RtcConfig, RtcError,
     change::SdpOffer,
-    config::{CryptoProvider, DtlsVersion},
+    config::DtlsVersion,
     format::{Codec, CodecConfig, FormatParams},
     media::{Frequency, MediaKind, Mid},
     net::{Protocol, Receive, TcpType},
@@ -69,7 +68,6 @@ pub(crate) struct Driver {
     candidates: Vec<HostCandidate>,
     nomination: Nomination,
     paths: Paths,
-    crypto: Arc<CryptoProvider>,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
     deadline: Option<Instant>,
@@ -130,7 +128,6 @@ impl Driver {
             candidates,
             nomination: Nomination::default(),
             paths: Paths::new(local, remote, tie_breaker()).media_consents(role == Role::Publisher),
-            crypto: identity.provider.clone(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             deadline: None,
@@ -172,9 +169,9 @@ impl Driver {
             return false;
         }
         let used = guarded(|| {
-            let completed = self.paths.completed(bytes, &self.crypto);
+            let completed = self.paths.completed(bytes);
             let bytes = completed.as_deref().unwrap_or(bytes);
-            let stun = is_stun(bytes).then(|| self.paths.handle_stun(now, path, bytes, &self.crypto));
+            let stun = is_stun(bytes).then(|| self.paths.handle_stun(now, path, bytes));
             // DTLS and SRTP count only from an address that sent a valid check.
             if stun == Some(Stun::Foreign) || !self.paths.handle_received(now, path, bytes.len()) {
                 return false;
@@ -244,7 +241,7 @@ impl Driver {
     /// Asks the peer's addresses whether they are there.
     fn check_paths(&mut self, now: Instant) {
         while self.closed.is_none()
-            && let Some(check) = self.paths.poll_check(now, &self.crypto)
+            && let Some(check) = self.paths.poll_check(now)
         {
             self.transmits.push_back(check);
         }
@@ -301,19 +298,9 @@ impl Driver {
         api.set_remote_ice_credentials(remote);
     }
 
-    /// Our host candidates as SDP lines (RFC 8839 §5.1).
-    pub(crate) fn candidate_lines(&self) -> String {
-        // Type preference 126, for TCP 90; then local preference, unique for each; component 1 (RFC 8445 §5.1.2.1).
-        let line = |(index, HostCandidate { transport, address }): (usize, &HostCandidate)| {
-            let (name, preference, kind) = match transport {
-                Transport::Udp => ("udp", 126u32, ""),
-                Transport::Tcp => ("tcp", 90, " tcptype passive"),
-            };
-            let priority = (preference << 24) + ((65_535 - index as u32) << 8) + 255;
-            let (ip, port) = (address.ip(), address.port());
-            format!("a=candidate:{} 1 {name} {priority} {ip} {port} typ host{kind}\r\n", index + 1)
-        };
-        self.candidates.iter().enumerate().map(line).collect()
+    /// Our host candidates.
+    pub(crate) fn candidates(&self) -> &[HostCandidate] {
+        &self.candidates
     }
 
     /// Before the handshake is done, the first refusal is most likely why it never will be: an operator sees it.
@@ -458,7 +445,7 @@ fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 fn config(identity: &Identity, role: Role, offer: &str) -> RtcConfig {
     let mut config = RtcConfig::new()
         .set_crypto_provider(identity.provider.clone())
-        .set_dtls_cert(identity.certificate.clone())
+        .set_dtls_cert((*identity.certificate).clone())
         .set_dtls_version(DtlsVersion::Dtls12)
         .set_ice_lite(true)
         .set_rtp_mode(true)

@@ -1,7 +1,7 @@
 //! Which video format an answer takes, and in which words it takes none.
 
 use crate::{
-    offers::{WHEP, WHIP, publish, watch_as},
+    offers::{WATCH, WHEP, WHIP, publish},
     world::avc,
 };
 use unisono_media::{Av1Config, CodecConfig, Vp8Config, vp9};
@@ -43,17 +43,17 @@ fn only(offer: &str, names: &[&str]) -> String {
     format!("{head}m=video {first} {}\r\n{}\r\n{tail}", kept.join(" "), rest.join("\r\n"))
 }
 
-fn vp9_config() -> CodecConfig {
+pub(crate) fn vp9_config() -> CodecConfig {
     let key = [0x82, 0x49, 0x83, 0x42, 0x20, 0x27, 0xf0, 0x16, 0x70, 0x00];
     CodecConfig::Vp9(vp9::Header::parse(&key).expect("valid").key.expect("a keyframe"))
 }
 
-fn av1_config() -> CodecConfig {
+pub(crate) fn av1_config() -> CodecConfig {
     let sequence = [0x00, 0x00, 0x00, 0x0c, 0xc4, 0xff, 0x67, 0x36, 0xbe, 0x40, 0x10];
     CodecConfig::Av1(Av1Config::new(&sequence).expect("valid"))
 }
 
-fn vp8_config() -> CodecConfig {
+pub(crate) fn vp8_config() -> CodecConfig {
     CodecConfig::Vp8(Vp8Config { profile: 0, width: 640, height: 360 })
 }
 
@@ -79,7 +79,9 @@ fn a_viewer_gets_the_streams_format_alone() {
         ("AV1", av1_config()),
     ];
     for (name, config) in streams {
-        assert_eq!(answered(&watch_as(WHEP, &config).expect("taken")), [name]);
+        for watch in WATCH {
+            assert_eq!(answered(&watch(WHEP, &config).expect("taken")), [name]);
+        }
     }
 }
 
@@ -91,10 +93,12 @@ fn a_viewer_without_the_streams_format_is_refused_in_words() {
         (CodecConfig::H264(avc()), vec!["VP8"], "with packetization-mode=1, the offer lists VP8;"),
     ];
     for (config, names, words) in cases {
-        let error = watch_as(&only(WHEP, &names), &config).expect_err("refused");
-        assert!(matches!(error, OfferError::NoCommonCodec(_)), "{error}");
-        assert!(error.to_string().contains(words), "{error}");
-        assert!(error.to_string().contains("LL-HLS"), "{error}");
+        for watch in WATCH {
+            let error = watch(&only(WHEP, &names), &config).expect_err("refused");
+            assert!(matches!(error, OfferError::NoCommonCodec(_)), "{error}");
+            assert!(error.to_string().contains(words), "{error}");
+            assert!(error.to_string().contains("LL-HLS"), "{error}");
+        }
     }
 }
 

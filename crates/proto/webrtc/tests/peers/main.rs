@@ -1,6 +1,7 @@
 //! Sessions against real offers, and against peers that lose packets, restart ICE or fall silent, in virtual time.
 #![expect(clippy::disallowed_methods, reason = "tests need one real instant to start virtual time from")]
 
+mod answers;
 mod codecs;
 mod offers;
 mod paths;

@@ -4,7 +4,7 @@ use crate::world::{SERVER, address, avc, identity};
 use proptest::prelude::*;
 use std::time::Instant;
 use unisono_media::CodecConfig;
-use unisono_proto_webrtc::{Egress, Ingress, OfferError, Wanted};
+use unisono_proto_webrtc::{Egress, Ingress, OfferError, Viewer, ViewerSession, Wanted};
 
 /// A canvas and a Web Audio tone to send.
 pub(crate) const WHIP: &str = include_str!("chromium-whip.sdp");
@@ -17,13 +17,19 @@ pub(crate) fn publish(offer: &str) -> Result<String, OfferError> {
     Ingress::accept(identity(), offer, &[address(SERVER)], Instant::now()).map(|(_, answer)| answer)
 }
 
-fn watch(offer: &str) -> Result<String, OfferError> {
-    watch_as(offer, &CodecConfig::H264(avc()))
+/// How each of the egresses answers a viewer of a stream with this picture, and sound.
+type Watch = fn(&str, &CodecConfig) -> Result<String, OfferError>;
+pub(crate) const WATCH: [Watch; 2] = [watch_as::<Egress>, watch_as::<Viewer>];
+
+pub(crate) fn watch_as<S: ViewerSession>(offer: &str, config: &CodecConfig) -> Result<String, OfferError> {
+    let wanted = Wanted { video: Some(config), audio: true };
+    let candidates = [address(SERVER).into()];
+    S::accept_viewer(identity(), offer, &candidates, wanted, Instant::now()).map(|(_, answer)| answer)
 }
 
-pub(crate) fn watch_as(offer: &str, config: &CodecConfig) -> Result<String, OfferError> {
-    let wanted = Wanted { video: Some(config), audio: true };
-    Egress::accept(identity(), offer, &[address(SERVER)], wanted, Instant::now()).map(|(_, answer)| answer)
+/// All answers to a viewer of H.264.
+fn watch(offer: &str) -> Vec<Result<String, OfferError>> {
+    WATCH.iter().map(|watch| watch(offer, &CodecConfig::H264(avc()))).collect()
 }
 
 /// A publisher's offer with exactly these payload types of H.264.
@@ -78,13 +84,15 @@ fn an_offer_without_a_direction_is_one_for_both_ways() {
     let silent = |offer: &str, direction: &str| offer.replace(&format!("{direction}\r\n"), "");
     let answer = publish(&silent(WHIP, "a=sendonly")).expect("accepted");
     assert_eq!(answer.matches("a=recvonly").count(), 2, "{answer}");
-    let answer = watch(&silent(WHEP, "a=recvonly")).expect("accepted");
-    assert!(answer.contains("m=video") && !answer.contains("a=inactive"), "{answer}");
+    for answer in watch(&silent(WHEP, "a=recvonly")) {
+        let answer = answer.expect("accepted");
+        assert!(answer.contains("m=video") && !answer.contains("a=inactive"), "{answer}");
+    }
 }
 
 #[test]
 fn chromium_watches_without_feedback_that_nobody_reads() {
-    let answer = watch(WHEP).expect("accepted");
+    let answer = watch_as::<Egress>(WHEP, &CodecConfig::H264(avc())).expect("accepted");
     for unwanted in ["packetization-mode=0", "transport-cc", "transport-wide-cc", "goog-remb", "a=recvonly"] {
         assert!(!answer.contains(unwanted), "{unwanted}: {answer}");
     }
@@ -95,8 +103,10 @@ fn chromium_watches_without_feedback_that_nobody_reads() {
 
 #[test]
 fn bundled_sections_may_repeat_a_payload_type_that_means_the_same() {
-    let answer = watch(WHEP_TWO).expect("accepted");
-    assert_eq!(answer.matches("m=video").count(), 2, "{answer}");
+    for answer in watch(WHEP_TWO) {
+        let answer = answer.expect("accepted");
+        assert_eq!(answer.matches("m=video").count(), 2, "{answer}");
+    }
 }
 
 #[test]
@@ -125,9 +135,8 @@ fn one_payload_type_for_sound_and_picture_is_refused_in_both_directions() {
         let hostile = |offer: &str| {
             offer.replacen("a=rtpmap:111", &format!("a=rtpmap:{number} H264/90000\r\na=rtpmap:111"), 1)
         };
-        for error in
-            [publish(&hostile(WHIP)), watch(&hostile(WHEP))].map(|answer| answer.expect_err("refused"))
-        {
+        let answers = watch(&hostile(WHEP)).into_iter().chain([publish(&hostile(WHIP))]);
+        for error in answers.map(|answer| answer.expect_err("refused")) {
             assert!(
                 matches!(&error, OfferError::Malformed(words) if words.contains(&number.to_string())),
                 "{error}"
@@ -141,8 +150,10 @@ fn one_payload_type_for_sound_and_picture_is_refused_in_both_directions() {
 fn two_pictures_that_disagree_about_a_payload_type_are_refused() {
     let hostile = WHEP_TWO.replacen("profile-level-id=4d001f", "profile-level-id=4d801f", 1);
     assert_ne!(hostile, WHEP_TWO);
-    let error = watch(&hostile).expect_err("refused");
-    assert!(matches!(&error, OfferError::Malformed(words) if words.contains("116")), "{error}");
+    for answer in watch(&hostile) {
+        let error = answer.expect_err("refused");
+        assert!(matches!(&error, OfferError::Malformed(words) if words.contains("116")), "{error}");
+    }
 }
 
 #[test]
@@ -232,7 +243,7 @@ proptest! {
         offer in prop::sample::select(&[WHIP, WHEP, WHEP_TWO][..]), mutations in mutations(),
     ) {
         let hostile = mutate(offer, &mutations);
-        for error in [publish(&hostile), watch(&hostile)].into_iter().filter_map(Result::err) {
+        for error in watch(&hostile).into_iter().chain([publish(&hostile)]).filter_map(Result::err) {
             prop_assert!(!matches!(error, OfferError::Internal(_)), "{error}\n{hostile}");
             prop_assert!(!error.to_string().contains("Pointer"), "{error}\n{hostile}");
         }

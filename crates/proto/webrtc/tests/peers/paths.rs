@@ -1,6 +1,6 @@
 //! Where media may go: only to addresses that showed that they are the peer's, and no longer than they want it.
 
-use crate::world::{CLIENT, SERVER, World, address, avc, config, frame};
+use crate::world::{CLIENT, SERVER, World, address, avc, config, frame, on_both};
 use std::time::Duration;
 use str0m::{
     crypto::from_feature_flags,
@@ -8,7 +8,17 @@ use str0m::{
 };
 use unisono_base::Epoch;
 use unisono_mux::rtp::{PAYLOAD_MAX, packetize_h264};
-use unisono_proto_webrtc::{CloseReason, Egress, Session};
+use unisono_proto_webrtc::{CloseReason, Session, ViewerSession};
+
+on_both!(
+    a_wrong_password_a_stranger_and_a_guessed_answer_leave_no_trace,
+    a_stranger_gets_three_times_what_is_sent_in_its_name_at_most,
+    media_does_not_follow_a_nomination_to_an_address_that_does_not_answer,
+    a_peer_that_answers_no_checks_connects_and_plays,
+    consent_is_renewed_for_minutes_and_ends_after_thirty_seconds_without_it,
+    a_session_without_a_valid_check_is_gone_after_ten_seconds,
+    a_peer_moves_to_another_address_and_media_follows_once_that_one_answers,
+);
 
 const STRANGER: &str = "198.51.100.9:4000";
 const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
@@ -35,12 +45,12 @@ fn check<S>(world: &mut World<S>, password: &str) -> Vec<u8> {
 }
 
 /// Everything the session wants to send now, in bytes by address.
-fn sent(session: &mut Egress, to: &str) -> usize {
+fn sent<S: ViewerSession>(session: &mut S, to: &str) -> usize {
     let transmits = std::iter::from_fn(|| session.poll_transmit());
     transmits.filter(|t| t.path.remote == address(to)).map(|t| t.bytes.len()).sum()
 }
 
-fn play(world: &mut World<Egress>, frames: std::ops::Range<u32>) {
+fn play<S: ViewerSession>(world: &mut World<S>, frames: std::ops::Range<u32>) {
     for index in frames {
         let frame = frame(index, index.is_multiple_of(30));
         let packets = packetize_h264(&frame, &avc(), PAYLOAD_MAX);
@@ -50,9 +60,8 @@ fn play(world: &mut World<Egress>, frames: std::ops::Range<u32>) {
     }
 }
 
-#[test]
-fn a_wrong_password_a_stranger_and_a_guessed_answer_leave_no_trace() {
-    let mut world = World::viewer(config());
+fn a_wrong_password_a_stranger_and_a_guessed_answer_leave_no_trace<S: ViewerSession>() {
+    let mut world = World::<S>::viewer(config());
     let wrong = check(&mut world, "not the password of this answer");
     let now = world.now;
     assert!(!world.session.handle_datagram(now, address(STRANGER), address(SERVER), &wrong));
@@ -68,9 +77,8 @@ fn a_wrong_password_a_stranger_and_a_guessed_answer_leave_no_trace() {
 }
 
 /// The peer is the attacker: it knows the password, and sends checks and handshakes in the name of a stranger.
-#[test]
-fn a_stranger_gets_three_times_what_is_sent_in_its_name_at_most() {
-    let mut world = World::viewer(config());
+fn a_stranger_gets_three_times_what_is_sent_in_its_name_at_most<S: ViewerSession>() {
+    let mut world = World::<S>::viewer(config());
     let password = credentials(&world.answer).1.to_owned();
     let (mut received, mut aimed) = (0, 0);
     for _ in 0..200 {
@@ -87,9 +95,8 @@ fn a_stranger_gets_three_times_what_is_sent_in_its_name_at_most() {
     assert!(aimed > 0, "checks are answered");
 }
 
-#[test]
-fn media_does_not_follow_a_nomination_to_an_address_that_does_not_answer() {
-    let mut world = World::viewer(config());
+fn media_does_not_follow_a_nomination_to_an_address_that_does_not_answer<S: ViewerSession>() {
+    let mut world = World::<S>::viewer(config());
     world.run(Duration::from_secs(2));
     assert!(world.client.is_connected());
     play(&mut world, 0..10);
@@ -109,9 +116,8 @@ fn media_does_not_follow_a_nomination_to_an_address_that_does_not_answer() {
     assert!(aimed <= 3 * forged.len(), "{aimed} bytes of media for a check of {}", forged.len());
 }
 
-#[test]
-fn a_peer_that_answers_no_checks_connects_and_plays() {
-    let mut world = World::viewer(config());
+fn a_peer_that_answers_no_checks_connects_and_plays<S: ViewerSession>() {
+    let mut world = World::<S>::viewer(config());
     world.loses_up = Box::new(|bytes| bytes.starts_with(&BINDING_SUCCESS));
     world.run(Duration::from_secs(2));
     assert!(world.client.is_connected());
@@ -120,9 +126,8 @@ fn a_peer_that_answers_no_checks_connects_and_plays() {
     assert!(media > 100, "{media} packets");
 }
 
-#[test]
-fn consent_is_renewed_for_minutes_and_ends_after_thirty_seconds_without_it() {
-    let mut world = World::viewer(config());
+fn consent_is_renewed_for_minutes_and_ends_after_thirty_seconds_without_it<S: ViewerSession>() {
+    let mut world = World::<S>::viewer(config());
     world.run(Duration::from_secs(2));
     for minute in 0..2 {
         play(&mut world, minute * 60..minute * 60 + 60);
@@ -145,9 +150,8 @@ fn consent_is_renewed_for_minutes_and_ends_after_thirty_seconds_without_it() {
     assert!(world.now >= silenced + Duration::from_secs(20), "not before its time");
 }
 
-#[test]
-fn a_session_without_a_valid_check_is_gone_after_ten_seconds() {
-    let mut world = World::viewer(config());
+fn a_session_without_a_valid_check_is_gone_after_ten_seconds<S: ViewerSession>() {
+    let mut world = World::<S>::viewer(config());
     world.loses_up = Box::new(|_| true);
     world.run(Duration::from_millis(9_900));
     assert_eq!(world.session.closed(), None);
@@ -155,9 +159,8 @@ fn a_session_without_a_valid_check_is_gone_after_ten_seconds() {
     assert_eq!(world.session.closed(), Some(&CloseReason::Unreachable));
 }
 
-#[test]
-fn a_peer_moves_to_another_address_and_media_follows_once_that_one_answers() {
-    let mut world = World::viewer(config());
+fn a_peer_moves_to_another_address_and_media_follows_once_that_one_answers<S: ViewerSession>() {
+    let mut world = World::<S>::viewer(config());
     world.run(Duration::from_secs(2));
     play(&mut world, 0..10);
     let password = credentials(&world.answer).1.to_owned();

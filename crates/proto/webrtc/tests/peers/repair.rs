@@ -1,11 +1,15 @@
 //! What is lost is asked for again; where nothing comes, a keyframe is; and an ICE restart interrupts nothing.
 
-use crate::world::{CLIENT, SERVER, World, address, config, frame};
-use std::{cell::Cell, rc::Rc, time::Duration};
+use crate::world::{CLIENT, SERVER, World, address, config, frame, on_both};
+use std::{
+    cell::Cell,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 use str0m::{IceCreds, rtp::rtcp::Rtcp};
 use unisono_base::Epoch;
 use unisono_mux::rtp::{PAYLOAD_MAX, packetize_h264};
-use unisono_proto_webrtc::{CloseReason, PatchOutcome, Session};
+use unisono_proto_webrtc::{CloseReason, PatchOutcome, Session, ViewerSession};
 
 const FRAME: Duration = Duration::from_millis(33);
 
@@ -93,29 +97,35 @@ fn a_lost_keyframe_is_asked_for_again_and_the_picture_goes_on() {
     assert_eq!(world.session.stats().frames, 3);
 }
 
-#[test]
-fn a_silent_publisher_is_lost_after_six_seconds_and_a_viewer_after_ten() {
-    fn silence<S: Session>(mut world: World<S>) -> Duration {
-        world.run(Duration::from_secs(3));
-        let before = world.last_sent;
-        world.run(Duration::from_secs(5));
-        let last = world.last_sent;
-        assert!(last > before, "a living peer checks its consent");
-        world.loses_up = Box::new(|_| true);
-        while world.session.closed().is_none() {
-            world.run(Duration::from_millis(1));
-        }
-        assert_eq!(world.session.closed(), Some(&CloseReason::Silent));
-        world.now - last
+/// From its last packet on.
+fn silence<S: Session>(mut world: World<S>) -> Duration {
+    world.run(Duration::from_secs(3));
+    let before = world.last_sent;
+    world.run(Duration::from_secs(5));
+    let last = world.last_sent;
+    assert!(last > before, "a living peer checks its consent");
+    world.loses_up = Box::new(|_| true);
+    while world.session.closed().is_none() {
+        world.run(Duration::from_millis(1));
     }
-    let slack = Duration::from_millis(50);
+    assert_eq!(world.session.closed(), Some(&CloseReason::Silent));
+    world.now - last
+}
+
+const SLACK: Duration = Duration::from_millis(50);
+
+#[test]
+fn a_silent_publisher_is_lost_after_six_seconds() {
     let publisher = silence(World::publisher(config(), |offer| offer).0);
     assert!(
-        publisher >= Duration::from_secs(6) && publisher < Duration::from_secs(6) + slack,
+        publisher >= Duration::from_secs(6) && publisher < Duration::from_secs(6) + SLACK,
         "{publisher:?}"
     );
-    let viewer = silence(World::viewer(config()));
-    assert!(viewer >= Duration::from_secs(10) && viewer < Duration::from_secs(10) + slack, "{viewer:?}");
+}
+
+fn a_silent_viewer_is_lost_after_ten_seconds<S: ViewerSession>() {
+    let viewer = silence(World::<S>::viewer(config()));
+    assert!(viewer >= Duration::from_secs(10) && viewer < Duration::from_secs(10) + SLACK, "{viewer:?}");
 }
 
 #[test]
@@ -125,7 +135,9 @@ fn media_goes_on_across_an_ice_restart() {
     let mut sequence = 1_000;
     for index in 0..120 {
         if index == 60 {
-            restart(&mut world);
+            restart(&mut world, |session, now, fragment| {
+                session.handle_patch(now, fragment).expect("patched")
+            });
         }
         sequence = world.send(video, &frame(index, index % 30 == 0), index, sequence);
         world.run(FRAME);
@@ -139,14 +151,17 @@ fn media_goes_on_across_an_ice_restart() {
     assert_eq!(world.session.closed(), None);
 }
 
-#[test]
-fn a_viewer_keeps_watching_across_an_ice_restart() {
-    let mut world = World::viewer(config());
+on_both!(a_viewer_keeps_watching_across_an_ice_restart, a_silent_viewer_is_lost_after_ten_seconds);
+
+fn a_viewer_keeps_watching_across_an_ice_restart<S: ViewerSession>() {
+    let mut world = World::<S>::viewer(config());
     world.run(Duration::from_secs(4));
     let config = crate::world::avc();
     for index in 0..120 {
         if index == 60 {
-            restart(&mut world);
+            restart(&mut world, |session, now, fragment| {
+                session.handle_patch(now, fragment).expect("patched")
+            });
         }
         let frame = frame(index, index % 30 == 0);
         let packets = packetize_h264(&frame, &config, PAYLOAD_MAX);
@@ -159,11 +174,11 @@ fn a_viewer_keeps_watching_across_an_ice_restart() {
 }
 
 /// New credentials from the client by PATCH, and ours from the answer to it.
-fn restart<S: Session + Patched>(world: &mut World<S>) {
+fn restart<S: Session>(world: &mut World<S>, patch: impl FnOnce(&mut S, Instant, &str) -> PatchOutcome) {
     let old = world.session.local_ufrag().to_owned();
     let ours = IceCreds::new();
     let fragment = format!("a=ice-ufrag:{}\r\na=ice-pwd:{}\r\na=mid:0\r\n", ours.ufrag, ours.pass);
-    let PatchOutcome::Restarted { fragment } = world.session.patch(world.now, &fragment) else {
+    let PatchOutcome::Restarted { fragment } = patch(&mut world.session, world.now, &fragment) else {
         panic!("no restart")
     };
     assert_ne!(old, world.session.local_ufrag());
@@ -175,20 +190,4 @@ fn restart<S: Session + Patched>(world: &mut World<S>) {
     let mut api = world.client.direct_api();
     api.set_local_ice_credentials(ours);
     api.set_remote_ice_credentials(theirs);
-}
-
-trait Patched {
-    fn patch(&mut self, now: std::time::Instant, fragment: &str) -> PatchOutcome;
-}
-
-impl Patched for unisono_proto_webrtc::Ingress {
-    fn patch(&mut self, now: std::time::Instant, fragment: &str) -> PatchOutcome {
-        self.handle_patch(now, fragment).expect("patched")
-    }
-}
-
-impl Patched for unisono_proto_webrtc::Egress {
-    fn patch(&mut self, now: std::time::Instant, fragment: &str) -> PatchOutcome {
-        self.handle_patch(now, fragment).expect("patched")
-    }
 }

@@ -15,7 +15,7 @@ use str0m::{
         dtls::{DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, ProtocolVersion, SrtpProfile},
     },
 };
-use unisono_proto_webrtc::Session;
+use unisono_proto_webrtc::{Egress, Session, Viewer};
 
 /// What the handshakes of the client ended with; a provider must live for ever, so this does.
 static CHOSEN: Mutex<Vec<SrtpProfile>> = Mutex::new(Vec::new());
@@ -35,7 +35,8 @@ fn aead_is_negotiated_over_dtls_1_2() {
         );
     }
     check(World::publisher(watched(), |offer| offer).0);
-    check(World::viewer(watched()));
+    check(World::<Egress>::viewer(watched()));
+    check(World::<Viewer>::viewer(watched()));
 }
 
 /// A client that would speak 1.3 if we did.

@@ -18,7 +18,7 @@ use str0m::{
 use unisono_base::MediaTime;
 use unisono_media::{AvcConfig, CodecConfig, Frame};
 use unisono_mux::rtp::{PAYLOAD_MAX, packetize_h264};
-use unisono_proto_webrtc::{Egress, Identity, Ingress, IngressEvent, IngressFrame, Session, Wanted};
+use unisono_proto_webrtc::{Identity, Ingress, IngressEvent, IngressFrame, Session, ViewerSession, Wanted};
 
 pub(crate) const SERVER: &str = "192.0.2.1:8189";
 pub(crate) const CLIENT: &str = "192.0.2.2:5000";
@@ -64,6 +64,19 @@ pub(crate) fn config() -> RtcConfig {
         .enable_h264(true)
         .enable_opus(true, false)
 }
+
+/// The same tests on each of the egresses.
+macro_rules! on_both {
+    ($($test:ident),* $(,)?) => {
+        mod on_str0m {
+            $(#[test] fn $test() { super::$test::<unisono_proto_webrtc::Egress>(); })*
+        }
+        mod on_engine {
+            $(#[test] fn $test() { super::$test::<unisono_proto_webrtc::Viewer>(); })*
+        }
+    };
+}
+pub(crate) use on_both;
 
 /// A datagram of the client on its way, or ours: true when it is lost.
 pub(crate) type Loses = Box<dyn FnMut(&[u8]) -> bool>;
@@ -129,7 +142,7 @@ impl World<Ingress> {
     }
 }
 
-impl World<Egress> {
+impl<S: ViewerSession> World<S> {
     /// A viewer of picture and sound with a data channel.
     pub(crate) fn viewer(config: RtcConfig) -> Self {
         let start = Instant::now();
@@ -142,7 +155,7 @@ impl World<Egress> {
         let config = CodecConfig::H264(avc());
         let wanted = Wanted { video: Some(&config), audio: true };
         let (session, answer) =
-            Egress::accept(identity(), &offer.to_sdp_string(), &[address(SERVER)], wanted, start)
+            S::accept_viewer(identity(), &offer.to_sdp_string(), &[address(SERVER).into()], wanted, start)
                 .expect("accepted");
         let parsed = SdpAnswer::from_sdp_string(&answer).expect("an answer");
         client.sdp_api().accept_answer(pending, parsed).expect("agreed");

@@ -75,6 +75,10 @@ def webrtc():
         offer = (PEERS / f"chromium-{name}.sdp").read_text()
         restart = "a=ice-ufrag:abcdefgh\r\na=ice-pwd:abcdefghabcdefghabcdefgh\r\n"
         seed("sdp_offer", name, (b"0" if name == "whip" else b"1") + offer.encode() + b"\0" + restart.encode())
+    for name in ["chromium-whep", "chromium-whep-two-pictures", "firefox-whep", "gstreamer-whep", "aiortc-whep"]:
+        offer = (PEERS / f"{name}.sdp").read_bytes()
+        # H.264 for most, VP8 for who has none; two pictures to give.
+        seed("engine_offer", name, (b"\x40" if name == "firefox-whep" else b"\x42") + offer + b"\0" + offer)
     trickled = "a=ice-ufrag:abcdefgh\r\na=ice-pwd:abcdefghabcdefghabcdefgh\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n" \
         "a=candidate:1 1 udp 2122260223 192.0.2.7 61764 typ host generation 0\r\na=end-of-candidates\r\n"
     seed("sdp_fragment", "restart", trickled)
@@ -88,6 +92,7 @@ def webrtc():
     datagrams = [request, success, hello, rtp, report, nack]
     framed = lambda how, bytes_: bytes([how]) + struct.pack(">H", len(bytes_)) + bytes_
     seed("webrtc_datagrams", "peer", b"\0" + b"".join(framed(0x20, d) for d in datagrams))
+    seed("engine_datagrams", "peer", b"\0" + b"".join(framed(0x20, d) for d in datagrams))
     seed("webrtc_datagrams", "stranger", b"\1" + b"".join(framed(0x21, d) for d in datagrams))
     blocks = bytes.fromhex("81c9000700000001cafebabe00000000000000ff000000090000000000000000")
     lost = bytes.fromhex("81cd000300000001cafebabe0010ffff")

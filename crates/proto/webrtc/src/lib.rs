@@ -18,6 +18,7 @@ mod clock;
 mod egress;
 pub mod engine;
 mod framing;
+mod guard;
 mod identity;
 mod ingress;
 mod integrity;

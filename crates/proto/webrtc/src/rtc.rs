@@ -1,7 +1,9 @@
 //! The one place that touches str0m's driving loop: build, answer, drain, close.
 
 use crate::{
-    CloseReason, HostCandidate, Identity, OfferError, Path, Transmit, Transport, offer,
+    CloseReason, HostCandidate, Identity, OfferError, Path, Transmit, Transport,
+    guard::guarded,
+    offer,
     path::{Paths, Stun},
     route::{Nomination, nominating},
 };
@@ -9,7 +11,6 @@ use std::{
     borrow::Cow,
     collections::VecDeque,
     net::SocketAddr,
-    panic::{AssertUnwindSafe, catch_unwind},
     time::{Duration, Instant},
 };
 use str0m::{
@@ -427,19 +428,6 @@ fn ice_candidate(HostCandidate { transport, address }: HostCandidate) -> Result<
 
 fn first_value<'a>(sdp: &'a str, name: &str) -> Option<&'a str> {
     sdp.lines().find_map(|line| line.trim().strip_prefix(name))
-}
-
-/// Runs what a third party's parser makes of outside bytes. A panic in there, which happened with a hostile offer, may
-/// cost this session and never the worker with all the others (docs/decisions/0003).
-fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    // The session is ended after a panic and its state not looked at again, so that it may be torn.
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-        let words =
-            panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
-        let words = format!("the WebRTC stack failed: {}", words.unwrap_or("no reason given"));
-        tracing::error!(%words, "panic contained");
-        words
-    })
 }
 
 fn config(identity: &Identity, role: Role, offer: &str) -> RtcConfig {

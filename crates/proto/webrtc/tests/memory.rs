@@ -165,6 +165,6 @@ fn a_connected_viewer_is_small_and_is_sent_frames_without_allocations() {
     let freed = allocation_counter::measure(|| drop(world.engine));
     let whole =
         usize::try_from(-freed.bytes_current).expect("more freed than allocated") + size_of::<Engine>();
-    println!("{whole} bytes in all, {hot} hot");
+    println!("{whole} bytes in all, {hot} hot, of which {} the session's", size_of::<Engine>());
     assert!(whole <= WHOLE_MAX, "{whole} bytes in all");
 }

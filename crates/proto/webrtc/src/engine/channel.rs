@@ -264,3 +264,155 @@ impl Channel {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests need one real instant to start virtual time from")]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    /// A peer that opens channels, as a browser does.
+    struct Peer {
+        endpoint: Endpoint,
+        handle: AssociationHandle,
+        association: Association,
+        events: Vec<Event>,
+    }
+
+    impl Peer {
+        fn new() -> Self {
+            let mut endpoint = Endpoint::new(Arc::new(EndpointConfig::new()), None);
+            let (handle, association) = endpoint.connect(ClientConfig::new(), NOWHERE).expect("begins");
+            Self { endpoint, handle, association, events: Vec::new() }
+        }
+
+        fn open(&mut self, id: StreamId) {
+            let mut open = vec![DCEP_OPEN, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0];
+            open.extend(b"unisono");
+            let mut stream = self.association.open_stream(id, Ppid::Binary).expect("opened");
+            stream.write_with_ppi(&open, Ppid::Dcep).expect("written");
+        }
+
+        fn send(&mut self, id: StreamId, text: &[u8]) {
+            self.association.stream(id).expect("open").write_with_ppi(text, Ppid::String).expect("written");
+        }
+
+        fn read(&mut self, id: StreamId) -> Option<(Ppid, Vec<u8>)> {
+            let chunks = self.association.stream(id).ok()?.read_sctp().ok()??;
+            let mut bytes = vec![0; 70_000];
+            let (ppid, length) = (chunks.ppi, chunks.read(&mut bytes).expect("fits"));
+            bytes.truncate(length);
+            Some((ppid, bytes))
+        }
+
+        fn step(&mut self, now: Instant, ours: &mut Channel) {
+            let mut packets = Vec::new();
+            ours.handle_timeout(now);
+            ours.poll_transmit(now, &mut packets);
+            for packet in packets {
+                match self.endpoint.handle(now, NOWHERE, None, None, packet) {
+                    Some((_, DatagramEvent::AssociationEvent(event))) => self.association.handle_event(event),
+                    _ => panic!("the peer knows its association"),
+                }
+            }
+            self.association.handle_timeout(now);
+            while let Some(event) = self.association.poll_endpoint_event() {
+                self.endpoint.handle_event(self.handle, event);
+            }
+            self.events.extend(std::iter::from_fn(|| self.association.poll()));
+            let transmits: Vec<_> = std::iter::from_fn(|| self.endpoint.poll_transmit())
+                .chain(std::iter::from_fn(|| self.association.poll_transmit(now)))
+                .collect();
+            for transmit in transmits {
+                let Payload::RawEncode(packets) = transmit.payload else { continue };
+                packets.into_iter().for_each(|packet| ours.handle_packet(now, packet.to_vec()));
+            }
+        }
+    }
+
+    /// Runs both for a second of virtual time; what ours reported.
+    fn run(now: &mut Instant, peer: &mut Peer, ours: &mut Channel) -> Vec<ChannelEvent> {
+        let mut events = Vec::new();
+        for _ in 0..50 {
+            *now += Duration::from_millis(20);
+            peer.step(*now, ours);
+            ours.poll_events(&mut events);
+        }
+        events
+    }
+
+    fn open() -> (Instant, Peer, Channel) {
+        let (mut now, mut peer, mut ours) = (Instant::now(), Peer::new(), Channel::new(false, SEND_MAX));
+        assert!(!ours.write("too early"));
+        assert_eq!(run(&mut now, &mut peer, &mut ours), []);
+        peer.open(0);
+        assert_eq!(run(&mut now, &mut peer, &mut ours), [ChannelEvent::Open]);
+        assert_eq!(peer.read(0), Some((Ppid::Dcep, vec![DCEP_ACK])));
+        (now, peer, ours)
+    }
+
+    #[test]
+    fn messages_go_both_ways() {
+        let (mut now, mut peer, mut ours) = open();
+        assert!(ours.write("from us"));
+        peer.send(0, b"from them");
+        assert_eq!(
+            run(&mut now, &mut peer, &mut ours),
+            [ChannelEvent::Message(Bytes::from_static(b"from them"))]
+        );
+        assert_eq!(peer.read(0), Some((Ppid::String, b"from us".to_vec())));
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_goes_out_later() {
+        let (mut now, mut peer, mut ours) = open();
+        let text = "x".repeat(16 * 1024);
+        let taken = (0..100).take_while(|_| ours.write(&text)).count();
+        assert_eq!(taken, BUFFERED_MAX / text.len());
+        assert!(!ours.write(&"y".repeat(SEND_MAX as usize + 1)), "longer than the peer takes");
+        for _ in 0..5 {
+            run(&mut now, &mut peer, &mut ours);
+            while peer.read(0).is_some() {}
+        }
+        assert!(ours.write(&text), "there is room again");
+    }
+
+    #[test]
+    fn a_channel_the_peer_closes_is_closed_here_too_and_another_one_opens() {
+        let (mut now, mut peer, mut ours) = open();
+        peer.association.stream(0).expect("open").close().expect("closed");
+        assert_eq!(run(&mut now, &mut peer, &mut ours), [ChannelEvent::Closed]);
+        assert!(!ours.write("nobody hears"));
+        peer.open(2);
+        assert_eq!(run(&mut now, &mut peer, &mut ours), [ChannelEvent::Open]);
+        assert!(ours.write("here we are"));
+    }
+
+    #[test]
+    fn more_channels_than_allowed_are_closed_again() {
+        let (mut now, mut peer, mut ours) = open();
+        for id in 1..=CHANNELS_MAX as StreamId {
+            peer.open(id);
+        }
+        assert_eq!(run(&mut now, &mut peer, &mut ours), [], "the first one stays the one we write to");
+        assert_eq!(ours.open.len(), CHANNELS_MAX);
+        assert!(ours.write("still here"));
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_never_panics(packets in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..20)) {
+            let (mut now, mut ours) = (Instant::now(), Channel::new(false, 0));
+            let (mut events, mut out) = (Vec::new(), Vec::new());
+            for packet in packets {
+                now += Duration::from_millis(10);
+                ours.handle_packet(now, packet);
+                ours.handle_timeout(now);
+                ours.poll_events(&mut events);
+                ours.poll_transmit(now, &mut out);
+            }
+            prop_assert!(events.is_empty());
+        }
+    }
+}

@@ -7,7 +7,7 @@ use super::{
     sdp::{Fingerprint, Setup},
     srtp::{Keys, Profile, Side},
 };
-use crate::{CloseReason, Identity, Path, Transmit};
+use crate::{CloseReason, Identity, Path, Transmit, guard::guarded};
 use std::{
     collections::VecDeque,
     sync::Arc,
@@ -149,7 +149,19 @@ impl Connection {
         self.news.pop_front()
     }
 
+    /// Runs what libraries make of outside bytes. A panic in there costs this session, and never the worker with all others.
+    fn guard<T>(&mut self, otherwise: T, work: impl FnOnce(&mut Self) -> T) -> T {
+        guarded(|| work(self)).unwrap_or_else(|words| {
+            self.end(CloseReason::Protocol(words));
+            otherwise
+        })
+    }
+
     pub(super) fn handle_packet(&mut self, now: Instant, path: Path, bytes: &[u8]) -> Received {
+        self.guard(Received::Foreign, |this| this.receive(now, path, bytes))
+    }
+
+    fn receive(&mut self, now: Instant, path: Path, bytes: &[u8]) -> Received {
         let received = match self.ice.handle_packet(now, path, bytes, &mut self.transmits) {
             Taken::Foreign => return Received::Foreign,
             Taken::Stun => Received::Done,
@@ -275,12 +287,14 @@ impl Connection {
 
     /// Queues a text on the data channel.
     pub(super) fn write(&mut self, now: Instant, text: &str) -> bool {
-        let Sctp::Running(channel) = &mut self.sctp else { return false };
-        let is_written = self.closed.is_none() && channel.write(text);
-        if is_written {
-            self.pump(now);
-        }
-        is_written
+        self.guard(false, |this| {
+            let Sctp::Running(channel) = &mut this.sctp else { return false };
+            let is_written = this.closed.is_none() && channel.write(text);
+            if is_written {
+                this.pump(now);
+            }
+            is_written
+        })
     }
 
     /// Sends a packet that is no STUN where media goes, as far as that address may get it.
@@ -300,9 +314,12 @@ impl Connection {
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
-        if self.closed.is_some() {
-            return;
+        if self.closed.is_none() {
+            self.guard((), |this| this.work(now));
         }
+    }
+
+    fn work(&mut self, now: Instant) {
         if let Some(reason) = self.expired(now) {
             return self.end(reason);
         }
@@ -350,12 +367,12 @@ impl Connection {
     }
 
     pub(super) fn close(&mut self, now: Instant) {
-        if self.closed.is_none()
-            && let Handshake::Running(dtls) = &mut self.handshake
-        {
-            let outcome = dtls.close();
-            self.take(now, outcome);
-        }
+        self.guard((), |this| {
+            if let Handshake::Running(dtls) = &mut this.handshake {
+                let outcome = dtls.close();
+                this.take(now, outcome);
+            }
+        });
         self.end(CloseReason::Local);
     }
 

@@ -3,8 +3,10 @@
 
 mod answers;
 mod codecs;
+mod links;
 mod offers;
 mod paths;
 mod repair;
+mod senders;
 mod srtp;
 mod world;

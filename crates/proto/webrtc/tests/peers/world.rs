@@ -78,6 +78,9 @@ macro_rules! on_both {
 }
 pub(crate) use on_both;
 
+/// What becomes of a datagram, ours (`true`) or the client's: each copy that arrives, and how much later than on a good day.
+pub(crate) type Mangles = Box<dyn FnMut(bool, Vec<u8>) -> Vec<(Duration, Vec<u8>)>>;
+
 /// A datagram of the client on its way, or ours: true when it is lost.
 pub(crate) type Loses = Box<dyn FnMut(&[u8]) -> bool>;
 
@@ -88,6 +91,11 @@ pub(crate) struct World<S> {
     pub(crate) session: S,
     pub(crate) heard: Vec<Event>,
     pub(crate) loses_up: Loses,
+    pub(crate) mangles: Mangles,
+    /// One way.
+    pub(crate) delay: Duration,
+    /// When the RTP packets among `heard` came, in their order.
+    pub(crate) arrivals: Vec<Instant>,
     /// Our answer, as the client got it.
     pub(crate) answer: String,
     /// When the client last sent a datagram that was not lost.
@@ -164,7 +172,7 @@ impl<S: ViewerSession> World<S> {
 }
 
 impl<S: Session> World<S> {
-    fn new(client: Rtc, session: S, answer: String, now: Instant) -> Self {
+    pub(crate) fn new(client: Rtc, session: S, answer: String, now: Instant) -> Self {
         let (up, down) = (VecDeque::new(), VecDeque::new());
         Self {
             now,
@@ -172,6 +180,9 @@ impl<S: Session> World<S> {
             session,
             heard: Vec::new(),
             loses_up: Box::new(|_| false),
+            mangles: Box::new(|_, bytes| vec![(Duration::ZERO, bytes)]),
+            delay: DELAY,
+            arrivals: Vec::new(),
             answer,
             last_sent: now,
             up,
@@ -197,7 +208,10 @@ impl<S: Session> World<S> {
             self.session.handle_timeout(now);
         }
         while let Some(transmit) = self.session.poll_transmit() {
-            self.down.push_back((now + DELAY, transmit.bytes));
+            let copies = (self.mangles)(true, transmit.bytes);
+            copies
+                .into_iter()
+                .for_each(|(later, bytes)| insert(&mut self.down, now + self.delay + later, bytes));
         }
         while let Some((_, bytes)) = self.down.pop_front_if(|(at, _)| *at <= now) {
             let receive = Receive::new(Protocol::Udp, address(SERVER), address(CLIENT), &bytes);
@@ -215,9 +229,14 @@ impl<S: Session> World<S> {
                 Output::Transmit(transmit) if (self.loses_up)(&transmit.contents) => {}
                 Output::Transmit(transmit) => {
                     self.last_sent = self.now;
-                    self.up.push_back((self.now + DELAY, transmit.contents.to_vec()));
+                    let copies = (self.mangles)(false, transmit.contents.to_vec());
+                    let at = self.now + self.delay;
+                    copies.into_iter().for_each(|(later, bytes)| insert(&mut self.up, at + later, bytes));
                 }
-                Output::Event(event) => self.heard.push(event),
+                Output::Event(event) => {
+                    self.arrivals.extend(matches!(event, Event::RtpPacket(_)).then_some(self.now));
+                    self.heard.push(event);
+                }
             }
         }
     }
@@ -232,7 +251,13 @@ impl<S: Session> World<S> {
     }
 }
 
-fn client(config: RtcConfig, start: Instant) -> Rtc {
+/// In the order of arrival.
+fn insert(wire: &mut VecDeque<(Instant, Vec<u8>)>, at: Instant, bytes: Vec<u8>) {
+    let index = wire.partition_point(|(other, _)| *other <= at);
+    wire.insert(index, (at, bytes));
+}
+
+pub(crate) fn client(config: RtcConfig, start: Instant) -> Rtc {
     let mut client = config.build(start);
     client.add_local_candidate(Candidate::host(address(CLIENT), "udp").expect("a candidate"));
     client

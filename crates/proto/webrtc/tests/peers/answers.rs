@@ -192,6 +192,7 @@ fn offers_are_refused_in_words_that_help() {
         (WHEP.replacen("sha-256 80", "sha-256 81", 1), "different fingerprints"),
         (WHEP.replace("sha-256", "sha-1"), "SHA-256"),
         (WHEP.replacen("m=audio 9 ", "m=audio ", 1), "m= line"),
+        (WHEP.replacen("packetization-mode=1;", "packetization-mode=1;\ra=evil;", 1), "carriage return"),
     ];
     for (offer, words) in cases {
         let error = watch_as::<Viewer>(&offer, &CodecConfig::H264(avc())).expect_err(words);

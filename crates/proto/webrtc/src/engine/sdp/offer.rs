@@ -127,6 +127,10 @@ impl<'a> Offer<'a> {
     /// Reads an offer of at most 64 KiB and 32 sections.
     pub(crate) fn parse(text: &'a str) -> Result<Self, OfferError> {
         check(text)?;
+        // A bare one would end a line of our answer that repeats what is offered.
+        if text.split("\r\n").any(|line| line.contains('\r')) {
+            return Err(malformed("a line has a carriage return in it (RFC 8866 section 5)"));
+        }
         let mut lines = text.lines().map(str::trim_end).peekable();
         let (mut transport, mut prints) = (Transport::default(), Vec::new());
         let (mut bundle, mut direction) = (None, None);

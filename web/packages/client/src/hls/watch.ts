@@ -15,6 +15,7 @@ import { AnchorReader } from './anchors';
 import { FAR_BEHIND_S, lowLatencyConfig, RATE_FAR, RATE_NEAR, SEEK_AHEAD_S, SEEK_BEHIND_S } from './config';
 import { eventsOfPart } from './emsg';
 import { NativeHlsPlayer } from './native';
+import { keepParts } from './parts';
 
 export interface WatchHlsOptions extends PlayerOptions {
   /** The multivariant playlist. */
@@ -200,6 +201,7 @@ export class HlsPlayer extends Player {
     this.restart();
     this.#timelines.video.clear();
     this.#timelines.audio.clear();
+    keepParts(hls, Hls.Events);
     this.#readAppends(hls);
     const catchUp = setInterval(() => this.#catchUp(hls), 500);
     const over = new AbortController();

@@ -21,6 +21,7 @@ mod session;
 mod tcp;
 mod transcode;
 mod viewer;
+mod way;
 mod worker;
 
 pub use config::{Advertised, Config, Limits};

@@ -8,7 +8,8 @@ use crate::{
     metrics::Direction,
     publisher::Publisher,
     reach::REACHED_WITHIN,
-    tcp::link::{Pushed, TcpLink},
+    tcp::link::TcpLink,
+    way::{Out, Way},
     viewer::Viewer,
 };
 use std::{
@@ -18,49 +19,11 @@ use std::{
 };
 use unisono_auth::Pass;
 use unisono_hub::Ticket;
-use unisono_net::{Place, SendStats, Socket, TrainBatch};
-use unisono_proto_webrtc::{HostCandidate, PatchOutcome, Path, Session as _, Transport};
+use unisono_net::Place;
+use unisono_proto_webrtc::{PatchOutcome, Path, Session as _};
 
 /// How often a session's key or token is asked whether it still holds.
 const RECHECK_EVERY: Duration = Duration::from_secs(1);
-
-/// A worker's way out, and the addresses its sessions go by.
-pub(crate) struct Out {
-    pub(crate) socket: Socket,
-    pub(crate) batch: TrainBatch,
-    /// What went to TCP connections.
-    pub(crate) sent_by_tcp: SendStats,
-    /// Our UDP candidates; the first one of a family stands in for an address we did not advertise (NAT).
-    candidates: Vec<SocketAddr>,
-}
-
-impl Out {
-    pub(crate) fn new(socket: Socket, candidates: &[HostCandidate]) -> Self {
-        let udp = candidates.iter().filter(|candidate| candidate.transport == Transport::Udp);
-        let candidates = udp.map(|candidate| candidate.address).collect();
-        Self { socket, batch: TrainBatch::new(), sent_by_tcp: SendStats::default(), candidates }
-    }
-
-    /// The candidate that a datagram to our address `to` from `from` belongs to.
-    pub(crate) fn local_of(&self, from: SocketAddr, to: Option<IpAddr>) -> SocketAddr {
-        let exact = self.candidates.iter().find(|c| Some(c.ip()) == to);
-        let family = || self.candidates.iter().find(|c| c.is_ipv4() == from.is_ipv4());
-        exact.or_else(family).copied().unwrap_or_else(|| self.socket.local_addr())
-    }
-}
-
-impl Out {
-    /// Into the outbox of a connection; where that is full, or is no more, the packet is lost as on any bad network.
-    fn push_tcp(&mut self, connection: Option<&Arc<TcpLink>>, packet: &[u8]) {
-        match connection.map_or(Pushed::Closed, |connection| connection.push(packet)) {
-            Pushed::Queued => {
-                self.sent_by_tcp.datagrams += 1;
-                self.sent_by_tcp.bytes += packet.len() as u64;
-            }
-            Pushed::Full | Pushed::Closed => self.sent_by_tcp.dropped += 1,
-        }
-    }
-}
 
 /// Said to the peer and in the log.
 const ACCESS_ENDED: &str = "the key or token was revoked or has expired";
@@ -87,7 +50,7 @@ pub(crate) struct Link {
     /// Addresses that sent a valid binding request, and our own that they sent it to; oldest first.
     pub(crate) peers: Vec<(SocketAddr, Option<IpAddr>)>,
     /// Connections that a valid binding request came over; oldest first, bounded like `peers`.
-    tcp: Vec<Arc<TcpLink>>,
+    pub(crate) tcp: Vec<Arc<TcpLink>>,
     /// Where it stands in the worker's deadlines.
     pub(crate) deadline: Option<Instant>,
     /// What let it in, and when that is asked for again.
@@ -249,13 +212,13 @@ impl Session {
         }
         let over = match &mut self.role {
             Role::Publisher(publisher) => publisher.settle(now, &mut self.link, shared),
-            Role::Viewer(viewer) => viewer.settle(now, &mut self.link, shared),
+            Role::Viewer(viewer) => viewer.settle(now, &mut self.link, shared, out),
         };
         let core: &mut dyn unisono_proto_webrtc::Session = match &mut self.role {
             Role::Publisher(publisher) => publisher.core_mut(),
             Role::Viewer(viewer) => viewer.core_mut(),
         };
-        drain(core, &self.link, out);
+        Way::new(out, &self.link).drain(core);
         self.link.judge_reach(now, core.is_reached(), shared);
         if let Some(words) = ended {
             return Settled::Over(words);
@@ -285,31 +248,6 @@ impl Session {
         match &mut self.role {
             Role::Publisher(publisher) => publisher.core_mut(),
             Role::Viewer(viewer) => viewer.core_mut(),
-        }
-    }
-}
-
-/// Moves what a session wants to send into the worker's batch.
-///
-/// Packets leave from the address that their peer talks to, which the system would not choose on a host with several.
-fn drain(core: &mut dyn unisono_proto_webrtc::Session, link: &Link, out: &mut Out) {
-    while let Some(transmit) = core.poll_transmit() {
-        let packets = transmit.bytes.chunks(transmit.segment_size.unwrap_or(transmit.bytes.len()).max(1));
-        match transmit.path.transport {
-            Transport::Udp => {
-                let remote = transmit.path.remote;
-                let source =
-                    link.peers.iter().find(|(peer, _)| *peer == remote).and_then(|(_, local)| *local);
-                for packet in packets {
-                    out.batch.push(&out.socket, remote, source, packet);
-                }
-            }
-            Transport::Tcp => {
-                let connection = link.tcp.iter().rfind(|connection| connection.path == transmit.path);
-                for packet in packets {
-                    out.push_tcp(connection, packet);
-                }
-            }
         }
     }
 }

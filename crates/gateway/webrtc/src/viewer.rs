@@ -4,7 +4,14 @@ mod audio;
 mod events;
 mod video;
 
-use crate::{Metrics, command::Refusal, gateway::Shared, metrics::Reason, session::Link};
+use crate::{
+    Metrics,
+    command::Refusal,
+    gateway::Shared,
+    metrics::Reason,
+    session::Link,
+    way::{Out, Way},
+};
 use audio::Audio;
 use events::Events;
 use prometheus_client::metrics::counter::Counter;
@@ -12,11 +19,12 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use unisono_base::MediaTime;
+use unisono_base::{Epoch, MediaTime};
 use unisono_hub::{SkipReason, State, Stream, Viewer as Counted};
-use unisono_media::Kind;
+use unisono_media::{Frame, Kind, Packets};
 use unisono_proto_webrtc::{
-    Egress, EgressEvent, EgressStats, PatchError, PatchOutcome, Session as _, Wanted,
+    EgressStats, PatchError, PatchOutcome, Session as _, Wanted,
+    engine::{Engine, EngineEvent, Moment as Reading, SenderId, sender::Outgoing},
 };
 use video::Video;
 
@@ -25,7 +33,7 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// See the module.
 pub(crate) struct Viewer {
-    egress: Egress,
+    engine: Engine,
     stream: Arc<Stream>,
     video: Video,
     audio: Audio,
@@ -36,13 +44,16 @@ pub(crate) struct Viewer {
     report: Report,
 }
 
-/// What a pump needs of the moment.
-#[derive(Clone, Copy)]
-pub(crate) struct Moment {
+/// What a pump needs: the moment, where frames come from, and where they go.
+struct Sending<'a> {
     now: Instant,
     /// The node's clock at `now`.
     clock: MediaTime,
     lag_max: Duration,
+    stream: &'a Arc<Stream>,
+    engine: &'a mut Engine,
+    way: Way<'a>,
+    report: &'a Report,
 }
 
 /// What of the session's totals is in the metrics already, and counters for what a viewer loses.
@@ -66,14 +77,14 @@ impl Viewer {
         let video = config.as_deref();
         // Sound may begin a moment after the picture; a section that stays silent costs nothing.
         let wanted = Wanted { video, audio: true };
-        let (egress, answer) = Egress::accept(&shared.identity, offer, &shared.candidates, wanted, now)?;
+        let (engine, answer) = Engine::accept(&shared.identity, offer, &shared.candidates, wanted, now)?;
         stream.viewer_joined(Counted::WebRtc);
         let metrics = shared.metrics.clone();
         let viewer = Self {
-            video: Video::new(config.filter(|_| egress.takes(Kind::Video)), now),
-            audio: Audio::new(egress.takes(Kind::Audio), now),
+            video: Video::new(config.zip(engine.sender(Kind::Video)), now),
+            audio: Audio::new(engine.sender(Kind::Audio), now),
             events: Events::default(),
-            egress,
+            engine,
             stream: stream.clone(),
             is_connected: false,
             ended: None,
@@ -92,16 +103,16 @@ impl Viewer {
         &self.stream
     }
 
-    pub(crate) fn core(&self) -> &Egress {
-        &self.egress
+    pub(crate) fn core(&self) -> &Engine {
+        &self.engine
     }
 
-    pub(crate) fn core_mut(&mut self) -> &mut Egress {
-        &mut self.egress
+    pub(crate) fn core_mut(&mut self) -> &mut Engine {
+        &mut self.engine
     }
 
     pub(crate) fn patch(&mut self, now: Instant, fragment: &str) -> Result<PatchOutcome, PatchError> {
-        self.egress.handle_patch(now, fragment)
+        self.engine.handle_patch(now, fragment)
     }
 
     /// When it wants to send more of the past.
@@ -113,21 +124,36 @@ impl Viewer {
     pub(crate) fn end(&mut self, now: Instant, reason: &'static str) {
         if self.ended.is_none() {
             self.ended = Some(reason);
-            self.egress.send_message(now, &format!(r#"{{"type":"end","reason":"{reason}"}}"#));
-            self.egress.close(now);
+            self.engine.send_message(now, &format!(r#"{{"type":"end","reason":"{reason}"}}"#));
+            self.engine.close(now);
         }
     }
 
     /// Sends what there is to send; a reason once it is over.
-    pub(crate) fn settle(&mut self, now: Instant, link: &mut Link, shared: &Shared) -> Option<&'static str> {
+    pub(crate) fn settle(
+        &mut self,
+        now: Instant,
+        link: &mut Link,
+        shared: &Shared,
+        out: &mut Out,
+    ) -> Option<&'static str> {
         self.take_events(now, link, shared);
         if self.is_connected && self.ended.is_none() {
-            let moment =
-                Moment { now, clock: shared.clock.at(now), lag_max: shared.config.limits.viewer_lag_max };
+            let mut sending = Sending {
+                now,
+                clock: shared.clock.at(now),
+                lag_max: shared.config.limits.viewer_lag_max,
+                stream: &self.stream,
+                engine: &mut self.engine,
+                way: Way::new(out, link),
+                report: &self.report,
+            };
+            sending.begin();
             // Audio goes first and never waits for video.
-            self.audio.pump(moment, &self.stream, &mut self.egress, shared, &self.report);
-            let over = self.video.pump(moment, &self.stream, &mut self.egress, &self.report);
-            self.events.pump(moment, &self.stream, &mut self.egress);
+            self.audio.pump(&mut sending, shared);
+            let over = self.video.pump(&mut sending);
+            self.video.resend(&mut sending);
+            self.events.pump(&mut sending);
             if self.video.take_first_keyframe() {
                 shared.metrics.first_keyframe_time.observe(link.age(now));
             }
@@ -140,33 +166,33 @@ impl Viewer {
         }
         if now >= self.report.next {
             self.report.next = now + REPORT_EVERY;
-            self.report.totals(self.egress.stats());
+            self.report.totals(self.engine.stats());
             self.note_figures(link);
         }
         self.ended
     }
 
     fn note_figures(&self, link: &Link) {
-        let (stats, session) = (self.egress.stats(), link.ticket.session());
+        let (stats, session) = (self.engine.stats(), link.ticket.session());
         session.set_figures(stats.bytes, stats.packets);
-        if let Some(loss) = self.egress.loss() {
+        if let Some(loss) = self.engine.loss() {
             session.set_loss(loss.into());
         }
-        if let Some(rtt) = self.egress.rtt() {
+        if let Some(rtt) = self.engine.rtt() {
             session.set_rtt(Duration::from_micros(rtt.as_micros().max(0) as u64));
         }
     }
 
     fn take_events(&mut self, now: Instant, link: &mut Link, shared: &Shared) {
-        while let Some(event) = self.egress.poll_event() {
+        while let Some(event) = self.engine.poll_event() {
             match event {
-                EgressEvent::Connected => {
+                EngineEvent::Connected => {
                     self.is_connected = true;
                     link.connected(now, shared);
                 }
-                EgressEvent::Ready => self.events.open(&self.stream),
-                EgressEvent::KeyframeRequest => {
-                    self.video.keyframe_wanted(now, &self.stream, &self.egress);
+                EngineEvent::Ready => self.events.open(&self.stream),
+                EngineEvent::KeyframeRequest(_) => {
+                    self.video.keyframe_wanted(now, &self.stream, &self.engine);
                 }
                 _ => {}
             }
@@ -179,9 +205,30 @@ impl Viewer {
     }
 }
 
+impl Sending<'_> {
+    /// The handshake's last packets leave before the first frame, which nobody could open otherwise.
+    fn begin(&mut self) {
+        self.way.drain(self.engine);
+    }
+
+    /// Sends one frame of a ring to one sender; `number` is how it is found again.
+    fn send(
+        &mut self,
+        sender: SenderId,
+        number: u64,
+        epoch: Epoch,
+        frame: &Frame,
+        packets: &Packets,
+    ) -> bool {
+        let outgoing = Outgoing { epoch, number, frame, packets };
+        let reading = Reading { now: self.now, clock: self.clock };
+        self.engine.send_frame(sender, reading, outgoing, &mut self.way)
+    }
+}
+
 impl Drop for Viewer {
     fn drop(&mut self) {
-        self.report.totals(self.egress.stats());
+        self.report.totals(self.engine.stats());
         self.stream.viewer_left(Counted::WebRtc);
     }
 }

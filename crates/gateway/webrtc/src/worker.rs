@@ -12,8 +12,9 @@ use crate::{
     command::Command,
     gateway::Shared,
     metrics::Reason,
-    session::{Out, Session},
+    session::Session,
     tcp::link::TcpLink,
+    way::Out,
 };
 use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;

@@ -1,6 +1,6 @@
 //! The sound of one viewer: Opus as it came, or made from AAC while somebody listens.
 
-use super::{Moment, Report};
+use super::Sending;
 use crate::{gateway::Shared, transcode::Lease};
 use std::{
     sync::Arc,
@@ -9,14 +9,15 @@ use std::{
 use unisono_hub::{Cursor, Read, Ring, Stream};
 use unisono_media::{CodecConfig, Kind};
 use unisono_mux::rtp::packetize_opus;
-use unisono_proto_webrtc::Egress;
+use unisono_proto_webrtc::engine::SenderId;
 
 /// How often a viewer without sound looks for some.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// See the module.
 pub(super) struct Audio {
-    is_taken: bool,
+    /// `None` where the viewer takes no sound.
+    sender: Option<SenderId>,
     track: Option<Track>,
     look_at: Instant,
 }
@@ -28,8 +29,8 @@ struct Track {
 }
 
 impl Audio {
-    pub(super) fn new(is_taken: bool, now: Instant) -> Self {
-        Self { is_taken, track: None, look_at: now }
+    pub(super) fn new(sender: Option<SenderId>, now: Instant) -> Self {
+        Self { sender, track: None, look_at: now }
     }
 
     /// No ring to read.
@@ -39,32 +40,26 @@ impl Audio {
 
     /// Sends all there is. Sound that another codec replaces goes on as soon as there is Opus again: what the viewer
     /// negotiated stays the same.
-    pub(super) fn pump(
-        &mut self,
-        moment: Moment,
-        stream: &Arc<Stream>,
-        egress: &mut Egress,
-        shared: &Shared,
-        report: &Report,
-    ) {
-        if self.track.is_none() && self.is_taken && moment.now >= self.look_at {
-            self.look_at = moment.now + LOOK_EVERY;
-            self.track = listen(stream, shared);
+    pub(super) fn pump(&mut self, sending: &mut Sending<'_>, shared: &Shared) {
+        let Some(sender) = self.sender else { return };
+        if self.track.is_none() && sending.now >= self.look_at {
+            self.look_at = sending.now + LOOK_EVERY;
+            self.track = listen(sending.stream, shared);
         }
         let Some(track) = &mut self.track else { return };
         loop {
             match track.ring.read(&mut track.cursor) {
                 Read::Frame { frame, group, .. } => {
                     let packets = frame.packets(|| packetize_opus(&frame));
-                    egress.send_audio(moment.now, moment.clock, group.epoch, &frame, packets);
+                    sending.send(sender, track.cursor.last_read().unwrap_or_default(), group.epoch, &frame, packets);
                 }
-                Read::Skipped { frames, reason } => report.skipped(reason, frames),
+                Read::Skipped { frames, reason } => sending.report.skipped(reason, frames),
                 Read::Pending => return,
                 Read::Ended(_) => break,
             }
         }
         self.track = None;
-        self.look_at = moment.now;
+        self.look_at = sending.now;
     }
 }
 

@@ -1,10 +1,8 @@
 //! The room's events on the viewer's data channel.
 
-use super::Moment;
-use std::sync::Arc;
+use super::Sending;
 use unisono_base::Span;
 use unisono_hub::{Cursor, Read, Stream};
-use unisono_proto_webrtc::Egress;
 
 /// A joining viewer also gets events as old as this: the frames they belong to are still to be shown somewhere, and
 /// the SDK applies each event's own rule for late ones.
@@ -24,18 +22,18 @@ impl Events {
         self.cursor = Some(ring.oldest_group().unwrap_or(ring.tail()));
     }
 
-    pub(super) fn pump(&mut self, moment: Moment, stream: &Arc<Stream>, egress: &mut Egress) {
+    pub(super) fn pump(&mut self, sending: &mut Sending<'_>) {
         let Some(cursor) = &mut self.cursor else { return };
         loop {
             let place = *cursor;
-            match stream.events().read(cursor) {
+            match sending.stream.events().read(cursor) {
                 Read::Frame { frame, .. } => {
-                    if frame.t + PAST < moment.clock {
+                    if frame.t + PAST < sending.clock {
                         continue;
                     }
                     let Ok(event) = std::str::from_utf8(&frame.payload) else { continue };
                     let message = format!(r#"{{"type":"event","event":{event}}}"#);
-                    if !egress.send_message(moment.now, &message) {
+                    if !sending.engine.send_message(sending.now, &message) {
                         *cursor = place;
                         return;
                     }

@@ -1,6 +1,6 @@
 //! The picture of one viewer: join, live, behind, asked for a keyframe.
 
-use super::{Moment, Report};
+use super::Sending;
 use crate::pace::Bucket;
 use std::{
     sync::Arc,
@@ -8,9 +8,9 @@ use std::{
 };
 use unisono_base::Span;
 use unisono_hub::{Cursor, EndReason, Read, Ring, SkipReason, State, Stream};
-use unisono_media::{CodecConfig, Kind, Packets};
+use unisono_media::{CodecConfig, Frame, Kind, Packets};
 use unisono_mux::rtp::{PAYLOAD_MAX, packetize};
-use unisono_proto_webrtc::Egress;
+use unisono_proto_webrtc::engine::{Engine, SenderId};
 
 /// A past longer or larger than this is not worth sending where a new keyframe can be had (decisions 14).
 const PAST_MAX: Span = Span::from_secs(3);
@@ -22,11 +22,16 @@ const ANSWER_EVERY: Duration = Duration::from_millis(500);
 /// Shortest stretch a track's rate is taken from: less would be the keyframe alone.
 const RATE_SPAN_MIN: Span = Span::from_secs(1);
 
+/// Of a frame's number: 48 bits are 297,000 years at 30 a second.
+const NUMBER_MASK: u64 = (1 << 48) - 1;
+
 /// See the module.
 pub(super) struct Video {
     /// What the session was set up for; `None` where the viewer takes no picture.
-    taken: Option<Arc<CodecConfig>>,
+    taken: Option<(Arc<CodecConfig>, SenderId)>,
     track: Option<Track>,
+    /// Rings read so far: a number of one ring means nothing in the next.
+    rings: u16,
     bucket: Bucket,
     /// When the bucket opens again, or when to look for a ring.
     wants_at: Option<Instant>,
@@ -52,10 +57,11 @@ enum FirstKeyframe {
 }
 
 impl Video {
-    pub(super) fn new(taken: Option<Arc<CodecConfig>>, now: Instant) -> Self {
+    pub(super) fn new(taken: Option<(Arc<CodecConfig>, SenderId)>, now: Instant) -> Self {
         Self {
             taken,
             track: None,
+            rings: 0,
             bucket: Bucket::new(now, 0),
             wants_at: None,
             look_at: now,
@@ -83,22 +89,16 @@ impl Video {
     }
 
     /// Sends what may be sent now. A reason when this viewer cannot go on with the stream.
-    pub(super) fn pump(
-        &mut self,
-        moment: Moment,
-        stream: &Arc<Stream>,
-        egress: &mut Egress,
-        report: &Report,
-    ) -> Option<&'static str> {
+    pub(super) fn pump(&mut self, sending: &mut Sending<'_>) -> Option<&'static str> {
         self.wants_at = None;
-        let taken = self.taken.clone()?;
+        let (taken, sender) = self.taken.clone()?;
         if self.track.is_none() {
-            self.join(moment.now, stream);
+            self.join(sending.now, sending.stream);
         }
         loop {
             let track = self.track.as_mut()?;
             if track.is_catching_up {
-                if !self.bucket.is_open(moment.now) {
+                if !self.bucket.is_open(sending.now) {
                     self.wants_at = Some(self.bucket.opens_at());
                     return None;
                 }
@@ -118,22 +118,22 @@ impl Video {
                         continue;
                     }
                     track.awaits_keyframe = false;
-                    let lag = (moment.clock - frame.arrived).as_micros();
+                    let lag = (sending.clock - frame.arrived).as_micros();
                     if !track.is_catching_up
-                        && lag > moment.lag_max.as_micros() as i64
+                        && lag > sending.lag_max.as_micros() as i64
                         && let Some(frames) = track.ring.skip_to_newest_group(&mut track.cursor)
                     {
-                        report.skipped(SkipReason::TooSlow, frames + 1);
+                        sending.report.skipped(SkipReason::TooSlow, frames + 1);
                         continue;
                     }
-                    let none = || Packets { list: Vec::new(), complete: true };
                     let packets = frame.packets(|| {
                         let begun = Instant::now();
-                        let packets = packetize(&frame, &group.config, PAYLOAD_MAX).unwrap_or_else(none);
-                        report.metrics.dwell.packetize.observe(begun.elapsed().as_secs_f64());
+                        let packets = payloads(&frame, &group.config);
+                        sending.report.metrics.dwell.packetize.observe(begun.elapsed().as_secs_f64());
                         packets
                     });
-                    egress.send_video(moment.now, moment.clock, group.epoch, &frame, packets);
+                    let number = numbered(self.rings, track.cursor.last_read().unwrap_or_default());
+                    sending.send(sender, number, group.epoch, &frame, packets);
                     if track.is_catching_up {
                         self.bucket.spend(frame.payload.len());
                     }
@@ -143,7 +143,7 @@ impl Video {
                 }
                 Read::Skipped { frames, reason } => {
                     track.awaits_keyframe = reason == SkipReason::GroupTooBig;
-                    report.skipped(reason, frames);
+                    sending.report.skipped(reason, frames);
                 }
                 Read::Pending => {
                     track.is_catching_up = false;
@@ -152,8 +152,8 @@ impl Video {
                 Read::Ended(EndReason::StreamEnded) => return Some("the stream has ended"),
                 Read::Ended(EndReason::CodecChanged) => {
                     self.track = None;
-                    self.look_at = moment.now;
-                    self.join(moment.now, stream);
+                    self.look_at = sending.now;
+                    self.join(sending.now, sending.stream);
                     if self.track.is_none() {
                         return Some(CHANGED);
                     }
@@ -173,6 +173,7 @@ impl Video {
             self.wants_at = Some(self.look_at);
             return;
         };
+        self.rings = self.rings.wrapping_add(1);
         self.track = Some(match ring.newest_group() {
             Some((cursor, start)) => {
                 let span = ring.newest().map_or(Span::ZERO, |newest| newest - start);
@@ -193,14 +194,31 @@ impl Video {
         });
     }
 
+    /// Sends again what the viewer lacks, from the ring that all viewers share. What the ring has dropped is left to the next
+    /// keyframe.
+    pub(super) fn resend(&self, sending: &mut Sending<'_>) {
+        while let Some(request) = sending.engine.poll_resend() {
+            let Some(track) = &self.track else { continue };
+            let number = request.frame_number;
+            if number != numbered(self.rings, number & NUMBER_MASK) {
+                continue;
+            }
+            let Some((frame, group)) = track.ring.frame(number & NUMBER_MASK) else { continue };
+            let packets = frame.packets(|| payloads(&frame, &group.config));
+            if let Some(packet) = packets.list.get(usize::from(request.packet_index)) {
+                sending.engine.resend(sending.now, &request, packet, &mut sending.way);
+            }
+        }
+    }
+
     /// PLI or FIR (decisions 15): a playing viewer is never sent back in time if that can be avoided.
-    pub(super) fn keyframe_wanted(&mut self, now: Instant, stream: &Arc<Stream>, egress: &Egress) {
-        let Some(track) = &mut self.track else { return };
+    pub(super) fn keyframe_wanted(&mut self, now: Instant, stream: &Arc<Stream>, engine: &Engine) {
+        let (Some(track), Some((_, sender))) = (&mut self.track, &self.taken) else { return };
         if track.ring.skip_to_newest_group(&mut track.cursor).is_some() {
             track.awaits_keyframe = false;
             return;
         }
-        let acknowledged = egress.acknowledged();
+        let acknowledged = engine.acknowledged(*sender);
         if acknowledged.is_some() && request_keyframe(stream) {
             return;
         }
@@ -222,6 +240,16 @@ impl Video {
 }
 
 const CHANGED: &str = "the stream changed its codec";
+
+/// None of a frame that cannot be told apart into packets.
+fn payloads(frame: &Frame, config: &CodecConfig) -> Packets {
+    packetize(frame, config, PAYLOAD_MAX).unwrap_or_else(|| Packets { list: Vec::new(), complete: true })
+}
+
+/// A frame's number in its ring, and which ring it was.
+fn numbered(rings: u16, number: u64) -> u64 {
+    u64::from(rings) << NUMBER_MASK.count_ones() | number & NUMBER_MASK
+}
 
 /// Asks upstream; false when the source does not listen.
 fn request_keyframe(stream: &Stream) -> bool {

@@ -34,7 +34,7 @@ const OFFERS: &[Case] = &[
     (|offer| offer.replace("m=video ", "m=video nonsense "), 422, "cannot be read"),
     (|offer| offer.replace("a=rtpmap:", "a=rtpmap:x"), 422, "cannot be read"),
     (|offer| offer.replace("H264", "H999"), 406, "no codec in common"),
-    (|offer| offer.replace("\r\nm=", "\r\n\r\n\r\nm="), 422, "cannot be read"),
+    (|offer| offer.replace("\r\nm=", "\r\nnonsense\r\nm="), 422, "cannot be read"),
 ];
 
 /// PATCH bodies.

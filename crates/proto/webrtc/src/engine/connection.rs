@@ -25,6 +25,8 @@ const FIRST_CHECK_MAX: Duration = Duration::from_secs(10);
 const TRANSMITS_MAX: usize = 1_024;
 /// Rounds between SCTP and DTLS after one input.
 const ROUNDS_MAX: usize = 64;
+/// Packets of a handshake that wait for the address to show that it is there; beyond it the oldest is left to the next flight.
+const HELD_MAX: usize = 16;
 /// DTLS and SRTP by their first byte (RFC 7983 §7).
 const DTLS: std::ops::RangeInclusive<u8> = 20..=63;
 const SRTP: std::ops::RangeInclusive<u8> = 128..=191;
@@ -78,6 +80,8 @@ pub(super) struct Connection {
     opened: Instant,
     last_heard: Instant,
     transmits: VecDeque<Transmit>,
+    /// Of the handshake, for an address that has not answered yet and may get no more; empty after the handshake.
+    held: VecDeque<Vec<u8>>,
     news: VecDeque<News>,
     closed: Option<CloseReason>,
 }
@@ -102,6 +106,7 @@ impl Connection {
             opened: now,
             last_heard: now,
             transmits: VecDeque::new(),
+            held: VecDeque::new(),
             news: VecDeque::new(),
             closed: None,
         }
@@ -175,6 +180,7 @@ impl Connection {
             },
         };
         self.last_heard = now;
+        self.release();
         if self.begins() && matches!(self.handshake, Handshake::Waiting(_)) {
             self.begin_handshake(now);
         }
@@ -302,7 +308,24 @@ impl Connection {
         let Some(path) = self.ice.route() else { return };
         if self.ice.allows(path, &bytes) {
             self.push(Transmit { path, bytes, segment_size: None });
+        } else if !self.is_connected {
+            if self.held.len() == HELD_MAX {
+                self.held.pop_front();
+            }
+            self.held.push_back(bytes);
         }
+    }
+
+    /// Sends what was held back, once its address has answered: a client would ask for that flight again only a second later.
+    fn release(&mut self) {
+        while let Some(bytes) = self.held.pop_front() {
+            let path = self.ice.route();
+            let Some(path) = path.filter(|path| self.ice.allows(*path, &bytes)) else {
+                return self.held.push_front(bytes);
+            };
+            self.push(Transmit { path, bytes, segment_size: None });
+        }
+        self.held.shrink_to(0);
     }
 
     /// The same for one that was counted already.

@@ -1,25 +1,52 @@
-// What a viewer costs the server: `unisono bench watch` at several numbers of viewers against a server of its own. One JSON line per number.
-// Run by `./dev bench watch [viewers ...]`.
+// What a viewer costs the server: `unisono bench watch` at several numbers of viewers against a server of its own, with a bare sender of the
+// same packets in the same run. One JSON line per number, the median of the runs by cost.
+// Run by `./dev bench watch [viewers ...]`; BENCH_SECONDS, BENCH_RUNS and BENCH_ARGS (further arguments of `bench watch`) change it.
 import { execFile } from 'node:child_process';
 import { loadavg } from 'node:os';
 import { promisify } from 'node:util';
 import { Server } from '../lib/server.mjs';
 
 const run = promisify(execFile);
-const RUNS = 3;
-const numbers = process.argv.slice(2).map(Number);
+const RUNS = Number(process.env.BENCH_RUNS ?? 3);
+const CURVE = [50, 150, 300, 600, 1000];
+// At 1,000 viewers a ramp of 20 joins per second would take longer than the window.
+const RAMP = 50;
 const seconds = process.env.BENCH_SECONDS ?? '20';
+const further = (process.env.BENCH_ARGS ?? '--baseline').split(' ').filter(Boolean);
+const numbers = process.argv.slice(2).map(Number);
+if (numbers.some((viewers) => !Number.isInteger(viewers) || viewers < 1)) {
+  console.error('usage: ./dev bench watch [viewers ...]');
+  process.exit(2);
+}
 
-for (const viewers of numbers.length ? numbers : [50, 150]) {
-  const results = [];
-  for (let attempt = 0; attempt < RUNS; attempt += 1) {
-    const server = await Server.start();
-    const args = ['bench', 'watch', '--url', `${server.url}/live/bench`, '--viewers', String(viewers), '--seconds', seconds, '--pid', String(server.pid), '--publish', '--key', server.key];
+async function measure(viewers) {
+  const server = await Server.start();
+  try {
+    const args = ['bench', 'watch', '--url', `${server.url}/live/bench`, '--viewers', String(viewers), '--ramp', String(RAMP), '--seconds', seconds,
+      '--pid', String(server.pid), '--publish', '--key', server.key, ...further];
     const { stdout } = await run(process.env.UNISONO_BIN, args, { maxBuffer: 1 << 24 });
-    results.push(JSON.parse(stdout.trim().split('\n').at(-1)));
+    return JSON.parse(stdout.trim().split('\n').at(-1));
+  } finally {
     await server.stop();
   }
+}
+
+const failures = [];
+for (const viewers of numbers.length ? numbers : CURVE) {
+  const results = [];
+  for (let attempt = 0; attempt < RUNS; attempt += 1) results.push(await measure(viewers));
   const cost = (result) => result.server.cpu_seconds_per_gigabit;
   results.sort((a, b) => cost(a) - cost(b));
-  console.log(JSON.stringify({ bench: 'watch', viewers, runs: RUNS, costs: results.map(cost), median: results[RUNS >> 1], load: loadavg()[0] }));
+  const median = results[RUNS >> 1];
+  const { ratio_to_gso, ratio_to_sendto } = median.baseline ?? {};
+  console.log(JSON.stringify({
+    bench: 'watch', viewers, runs: RUNS, costs: results.map(cost), cost: cost(median), ratio_to_gso, ratio_to_sendto,
+    frame_latency_ms: median.frame_latency_ms, loss_percent: median.loss_percent, median, load: loadavg()[0],
+  }));
+  for (const { joined, failed, joins } of results) {
+    if (failed) failures.push(`${viewers} viewers: ${joined} joined, ${failed} failed: ${JSON.stringify(joins.reasons)}`);
+  }
 }
+// A curve of which half the viewers never played says nothing.
+failures.forEach((failure) => console.error(failure));
+process.exitCode = failures.length ? 1 : 0;

@@ -3,6 +3,7 @@
 use crate::{
     admin::LIFETIME_MAX_S,
     advertise::Address,
+    bench::WatchArgs,
     config::{Door, LogFormat, Overrides, View},
     demo::{CounterMode, Size},
     verify::VerifyArgs,
@@ -354,7 +355,7 @@ pub(crate) struct TestSource {
 #[derive(Debug, Subcommand)]
 pub(crate) enum BenchCommand {
     /// Many real WHEP viewers of one stream: joins, latency, loss, and what they cost the server. One JSON line.
-    Watch(BenchWatch),
+    Watch(WatchArgs),
     /// Many streams with a few viewers each, by RTMP and WHIP: CPU and memory per stream, loss, dwell times. One JSON line.
     Streams(BenchStreams),
     /// Rooms: durable acknowledgements, fan-out to many readers, memory, video beside it. One JSON line per figure.
@@ -434,26 +435,4 @@ pub(crate) struct BenchStreams {
     /// Length of each of the five steady windows.
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub(crate) seconds: u64,
-}
-
-#[derive(Clone, Debug, Args)]
-pub(crate) struct BenchWatch {
-    /// The stream, as its watch page: http://host:8080/live/x
-    #[arg(long)]
-    pub(crate) url: String,
-    /// How many viewers.
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=2_000))]
-    pub(crate) viewers: u32,
-    /// Length of the steady window that is measured.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3_600))]
-    pub(crate) seconds: u64,
-    /// Process id of the server, on this machine: adds its CPU time and memory.
-    #[arg(long)]
-    pub(crate) pid: Option<u32>,
-    /// Publish the stream too, by WHIP: 720p30 at 1.5 Mbit/s with the send time in each frame.
-    #[arg(long, requires = "key")]
-    pub(crate) publish: bool,
-    /// Publish key.
-    #[arg(long)]
-    pub(crate) key: Option<String>,
 }

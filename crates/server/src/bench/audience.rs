@@ -1,12 +1,12 @@
 //! The viewers of a run, what they count together, and how their joins went.
 
-use super::{histogram::Histogram, viewer};
+use super::{histogram::Histogram, swarm::Origins, viewer};
 use anyhow::Context;
 use reqwest::Client;
-use serde_json::{Value, json};
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
+    sync::Arc,
     time::Duration,
 };
 use tokio::{sync::oneshot, time::sleep};
@@ -23,6 +23,8 @@ pub(super) struct Audience {
     pub(super) is_measuring: Cell<bool>,
     pub(super) is_over: Cell<bool>,
     pub(super) counts: RefCell<Counts>,
+    /// Where the viewers say when each frame was sent; counted viewers cannot see it themselves.
+    pub(super) origins: Option<Arc<Origins>>,
 }
 
 /// What a steady window yields.
@@ -83,14 +85,20 @@ impl Joins {
     }
 
     /// Different words of those that failed, the first few.
-    pub(super) fn reasons(&self) -> Value {
-        json!(self.reasons)
+    pub(super) fn reasons(&self) -> &[String] {
+        &self.reasons
     }
 }
 
 impl Audience {
     pub(super) fn new(client: Client) -> Rc<Self> {
+        Self::telling(client, None)
+    }
+
+    /// Viewers that say in `origins` when each frame was sent.
+    pub(super) fn telling(client: Client, origins: Option<Arc<Origins>>) -> Rc<Self> {
         Rc::new(Self {
+            origins,
             client,
             is_measuring: Cell::new(false),
             is_over: Cell::new(false),

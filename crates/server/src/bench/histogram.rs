@@ -25,6 +25,15 @@ impl Histogram {
         self.longest = self.longest.max(sample);
     }
 
+    /// Adds what another one counted.
+    pub(super) fn merge(&mut self, other: &Self) {
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count = count.saturating_add(*more);
+        }
+        self.samples += other.samples;
+        self.longest = self.longest.max(other.longest);
+    }
+
     /// `{p50, p95, p99, max, samples}` in milliseconds; the percentiles are `null` without a sample.
     pub(super) fn report(&self) -> serde_json::Value {
         serde_json::json!({
@@ -65,5 +74,9 @@ mod tests {
         assert_eq!(histogram.percentile_ms(50), Some(50.1));
         assert_eq!(histogram.percentile_ms(99), Some(99.1));
         assert_eq!(histogram.report()["samples"], 100);
+        let mut both = Histogram::new();
+        both.record(Duration::from_millis(300));
+        both.merge(&histogram);
+        assert_eq!((both.percentile_ms(50), both.report()["max"].as_f64()), (Some(51.1), Some(300.0)));
     }
 }

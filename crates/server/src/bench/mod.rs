@@ -1,12 +1,15 @@
 //! `unisono bench`: what a running server gives its viewers, and what they and its publishers cost it.
 //!
 //! Publishers and viewers are real clients: WHIP and WHEP with ICE, DTLS, SRTP and RTCP, RTMP with H.264 and AAC. All
-//! viewers live on one thread, the publishers of a kind on another one, so that many cost little on the same machine.
+//! viewers live on one thread, the publishers of a kind on another one, so that many cost little on the same machine. Where
+//! thousands are needed, most read the clear headers only ([`swarm`]).
 
 mod audience;
+mod baseline;
 mod crew;
 mod frames;
 mod histogram;
+mod limits;
 mod material;
 mod peer;
 mod rooms;
@@ -15,13 +18,14 @@ mod scrape;
 mod signal;
 mod stamp;
 mod streams;
+mod swarm;
 mod viewer;
 mod watch;
 mod whip;
 
 pub(crate) use rooms::rooms;
 pub(crate) use streams::streams;
-pub(crate) use watch::watch;
+pub(crate) use watch::{WatchArgs, watch};
 
 use crate::process::{self, Usage};
 use anyhow::{Context, bail};

@@ -125,7 +125,7 @@ impl Peer {
 }
 
 /// Address of the first UDP candidate: `a=candidate:<foundation> <component> udp <priority> <address> <port> ...`
-fn first_candidate(answer: &str) -> Option<SocketAddr> {
+pub(super) fn first_candidate(answer: &str) -> Option<SocketAddr> {
     answer.lines().filter_map(|line| line.trim().strip_prefix("a=candidate:")).find_map(|candidate| {
         let mut fields = candidate.split_ascii_whitespace().skip(2);
         let is_udp = fields.next()?.eq_ignore_ascii_case("udp");

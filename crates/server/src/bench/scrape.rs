@@ -32,6 +32,11 @@ impl Scrape {
         Self(self.0.iter().map(added).collect())
     }
 
+    /// One sample by its full name.
+    pub(super) fn value(&self, name: &str) -> Option<f64> {
+        self.0.get(name).copied()
+    }
+
     /// `{p50, p99, samples}` of a histogram in milliseconds: upper edges of the buckets, so "at most"; `null` beyond the last.
     /// `label` picks one of a family: `stage="wake"`.
     pub(super) fn milliseconds(&self, histogram: &str, label: &str) -> Value {

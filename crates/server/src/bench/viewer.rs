@@ -9,13 +9,13 @@ use super::{
 use anyhow::Context;
 use std::{
     rc::Rc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 use str0m::{
     Event,
     format::detect_h264_keyframe,
     media::{Direction, Frequency, MediaKind},
-    rtp::RtpPacket,
+    rtp::{Extension, RtpPacket},
 };
 use tokio::sync::oneshot;
 
@@ -23,6 +23,9 @@ use tokio::sync::oneshot;
 const JOIN_PATIENCE: Duration = Duration::from_secs(10);
 /// How often a viewer looks whether it is over.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// Number of the header extension in the offer; free in str0m's usual map.
+const CAPTURE_TIME_ID: u8 = 5;
 
 /// What one viewer holds between packets.
 struct Watching {
@@ -34,27 +37,39 @@ struct Watching {
 impl Watching {
     fn on_event(&mut self, event: Event) {
         let Event::RtpPacket(packet) = event else { return };
-        let arrived = packet.timestamp;
+        let now_us = stamp::unix_micros();
+        // The wall clock now, less the time since: `timestamp` has no wall clock of its own.
+        let arrived_us = now_us - packet.timestamp.elapsed().as_micros() as u64;
         if packet.payload.is_empty() || !is_video(&packet) {
             return;
         }
         let sent = stamp::find(&packet.payload);
         let key = detect_h264_keyframe(&packet.payload);
-        self.frames.push(*packet.seq_no, Part { arrived, marker: packet.header.marker, key, sent });
+        // A send time or an IDR slice stands in the first packet of a frame.
+        let starts = key || sent.is_some();
+        let marker = packet.header.marker;
+        self.frames.push(*packet.seq_no, Part { arrived_us, marker, starts, key, stamp: sent });
+        if let (Some(origins), Some(sent)) = (&self.audience.origins, sent) {
+            origins.learn(captured_us(&packet), sent);
+        }
         let mut counts = self.audience.counts.borrow_mut();
         let is_measuring = self.audience.is_measuring.get();
         counts.packets += u64::from(is_measuring);
-        while let Some(whole) = self.frames.poll() {
+        while let Some(whole) = self.frames.poll(now_us) {
             self.has_picture |= whole.key;
-            let Some(sent) = whole.sent.filter(|_| is_measuring) else { continue };
-            // The wall clock now, less the time since the last packet: `arrived` has no wall clock of its own.
-            let received = stamp::unix_micros() - whole.arrived.elapsed().as_micros() as u64;
-            counts.latency.record(Duration::from_micros(received.saturating_sub(sent)));
+            let Some(sent) = whole.stamp.filter(|_| is_measuring) else { continue };
+            counts.latency.record(Duration::from_micros(whole.arrived_us.saturating_sub(sent)));
             counts.frames += 1;
         }
         let lost = self.frames.take_lost();
         counts.lost += if is_measuring { lost } else { 0 };
     }
+}
+
+/// The frame's time on the server's timeline, where the packet carries it.
+fn captured_us(packet: &RtpPacket) -> Option<u64> {
+    let captured = packet.header.ext_vals.abs_capture_time.as_ref()?.capture_time;
+    captured.duration_since(UNIX_EPOCH).ok().map(|since| since.as_micros() as u64)
 }
 
 /// Audio and video share the transport; the clock tells them apart.
@@ -88,7 +103,9 @@ async fn join(
     audience: &Rc<Audience>,
     endpoint: &str,
 ) -> anyhow::Result<(Peer, Watching, signal::Session, Duration)> {
-    let mut rtc = Box::new(peer::config().set_rtp_mode(true).build(Instant::now()));
+    let config =
+        peer::config().set_rtp_mode(true).set_extension(CAPTURE_TIME_ID, Extension::AbsoluteCaptureTime);
+    let mut rtc = Box::new(config.build(Instant::now()));
     let mut change = rtc.sdp_api();
     change.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
     change.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);

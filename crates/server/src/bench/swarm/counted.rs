@@ -137,7 +137,6 @@ impl Counted {
         &mut self,
         at: Arrival,
         bytes: &mut [u8],
-        identity: &Identity,
         tally: &mut Tally,
         send: &mut dyn FnMut(&[u8]),
     ) -> anyhow::Result<()> {
@@ -148,7 +147,7 @@ impl Counted {
         }
         // What shares the port is told apart by its first byte (RFC 7983 §7).
         match bytes.first() {
-            Some(0..=3) => self.on_stun(at.now, bytes, identity, send)?,
+            Some(0..=3) => self.on_stun(at.now, bytes, send),
             Some(20..=63) => self.on_dtls(at.now, bytes, send)?,
             Some(128..=191) if is_rtcp(bytes) => self.on_rtcp(at.now, bytes)?,
             Some(128..=191) => self.on_rtp(at, bytes, tally),
@@ -161,6 +160,7 @@ impl Counted {
     pub(super) fn handle_timeout(
         &mut self,
         now: Instant,
+        identity: &Identity,
         tally: &mut Tally,
         send: &mut dyn FnMut(&[u8]),
     ) -> anyhow::Result<()> {
@@ -178,16 +178,20 @@ impl Counted {
             handshake.handle_timeout(now)?;
             self.shake_hands(now, send)?;
         }
-        self.speak(now, tally, send)
+        self.speak(now, identity, tally, send)
     }
 
-    /// After a batch: asks for what is missing, and reports when it is time to.
+    /// After a batch: begins the handshake once the server has answered, asks for what is missing, and reports when it is time to.
     pub(super) fn speak(
         &mut self,
         now: Instant,
+        identity: &Identity,
         tally: &mut Tally,
         send: &mut dyn FnMut(&[u8]),
     ) -> anyhow::Result<()> {
+        if matches!(self.stage, Stage::Checking) && self.ice.is_connected() {
+            return self.begin_handshake(now, identity, send);
+        }
         let Stage::Playing(keys) = &mut self.stage else { return Ok(()) };
         let mut packet = Vec::new();
         if now >= self.next_report {
@@ -232,24 +236,23 @@ impl Counted {
         }
     }
 
-    fn on_stun(
+    fn on_stun(&mut self, now: Instant, bytes: &[u8], send: &mut dyn FnMut(&[u8])) {
+        let mut out = [0; MESSAGE_MAX];
+        if let Heard::Check(length) = self.ice.handle(now, self.answer.remote, bytes, &mut out) {
+            send(&out[..length]);
+        }
+    }
+
+    /// The server's checks of the same batch were answered before: a server may not send much to an address that has not.
+    fn begin_handshake(
         &mut self,
         now: Instant,
-        bytes: &[u8],
         identity: &Identity,
         send: &mut dyn FnMut(&[u8]),
     ) -> anyhow::Result<()> {
-        let mut out = [0; MESSAGE_MAX];
-        match self.ice.handle(now, self.answer.remote, bytes, &mut out) {
-            Heard::Check(length) => send(&out[..length]),
-            Heard::Answer if matches!(self.stage, Stage::Checking) => {
-                let handshake = Handshake::start(identity, now, self.answer.fingerprint)?;
-                self.stage = Stage::Handshaking(Box::new(handshake));
-                self.shake_hands(now, send)?;
-            }
-            Heard::Answer | Heard::Foreign => {}
-        }
-        Ok(())
+        let handshake = Handshake::start(identity, now, self.answer.fingerprint)?;
+        self.stage = Stage::Handshaking(Box::new(handshake));
+        self.shake_hands(now, send)
     }
 
     fn on_dtls(&mut self, now: Instant, bytes: &[u8], send: &mut dyn FnMut(&[u8])) -> anyhow::Result<()> {

@@ -4,7 +4,16 @@ use super::srtp::Keys;
 use anyhow::{Context, bail};
 use aws_lc_rs::digest;
 use dimpl::{Dtls, DtlsCertificate, Output};
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// The first repetition of a flight, as in Chromium: a server that has not heard back from this address yet may have to hold its own
+/// flight back, and dimpl's usual second would be most of what a join takes.
+const REPEAT_AFTER: Duration = Duration::from_millis(50);
+/// Doubling, they last for longer than a join's patience.
+const REPEATS: usize = 8;
 
 /// SHA-256 of a certificate (RFC 8122).
 pub(super) type Fingerprint = [u8; 32];
@@ -18,7 +27,11 @@ pub(super) struct Identity {
 
 impl Identity {
     pub(super) fn generate() -> anyhow::Result<Self> {
-        let config = dimpl::Config::builder().build().context("DTLS configuration")?;
+        let config = dimpl::Config::builder()
+            .flight_start_rto(REPEAT_AFTER)
+            .flight_retries(REPEATS)
+            .build()
+            .context("DTLS configuration")?;
         let certificate = dimpl::certificate::generate_self_signed_certificate().context("no certificate")?;
         Ok(Self { config: Arc::new(config), certificate })
     }

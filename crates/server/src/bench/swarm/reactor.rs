@@ -251,9 +251,9 @@ impl Reactor {
         let was_urgent = viewer.is_urgent();
         let at = Arrival { now, at_us: unix_micros() };
         for bytes in self.buffers.datagrams() {
-            viewer.handle(at, bytes, &self.identity, &mut self.tally, &mut |bytes| socket.send(bytes))?;
+            viewer.handle(at, bytes, &mut self.tally, &mut |bytes| socket.send(bytes))?;
         }
-        viewer.speak(now, &mut self.tally, &mut |bytes| socket.send(bytes))?;
+        viewer.speak(now, &self.identity, &mut self.tally, &mut |bytes| socket.send(bytes))?;
         if viewer.is_urgent() && !was_urgent {
             self.urgent.push(seat);
         }
@@ -262,7 +262,8 @@ impl Reactor {
 
     fn look_after(&mut self, seat: usize, now: Instant) {
         let Some(Seat::Viewer(socket, viewer)) = self.seats.get_mut(seat) else { return };
-        let looked = viewer.handle_timeout(now, &mut self.tally, &mut |bytes| socket.send(bytes));
+        let looked =
+            viewer.handle_timeout(now, &self.identity, &mut self.tally, &mut |bytes| socket.send(bytes));
         if let Err(error) = looked {
             self.broke(seat, error);
         }

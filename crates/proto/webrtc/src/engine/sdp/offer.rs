@@ -131,6 +131,9 @@ impl<'a> Offer<'a> {
         if text.split("\r\n").any(|line| line.contains('\r')) {
             return Err(malformed("a line has a carriage return in it (RFC 8866 section 5)"));
         }
+        if text.lines().any(|line| !line.trim_end().is_empty() && line.as_bytes().get(1) != Some(&b'=')) {
+            return Err(malformed("a line does not begin with a letter and = (RFC 8866 section 5)"));
+        }
         let mut lines = text.lines().map(str::trim_end).peekable();
         let (mut transport, mut prints) = (Transport::default(), Vec::new());
         let (mut bundle, mut direction) = (None, None);

@@ -12,7 +12,7 @@ impl Evidence {
     pub(crate) fn read(export: &str) -> Self {
         let entries = export.lines().filter_map(|line| match serde_json::from_str(line).expect("a line") {
             Line::Entry(line) => Some(serde_json::from_value(line.entry).expect("an entry")),
-            Line::Log(_) | Line::Checkpoint(_) | Line::End(_) => None,
+            Line::Log(_) | Line::Withheld(_) | Line::Checkpoint(_) | Line::End(_) => None,
         });
         Self(entries.collect())
     }

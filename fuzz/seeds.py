@@ -142,7 +142,31 @@ def http():
         seed("hls_request", name, query)
 
 
+def rooms():
+    def say(number, **command):
+        return json.dumps({"cmd_id": f"0190f5a0-0000-7000-8000-{number:012}", **command})
+
+    # The nil id stands for the event before it.
+    before = "00000000-0000-0000-0000-000000000000"
+    poll = {"question": "Tea?", "choices": ["yes", "no"]}
+    lot = {"title": "a lamp", "start": 100, "step": 10, "terms": {"l_max": 1000000}}
+    goals = {"name": "goals", "lane": "round", "class": {"rule": "latest", "key": "/team"}, "send": "guest",
+             "schema": {"type": "object", "properties": {"team": {"type": "string", "pattern": "^[a-z]+$"}}, "required": ["team"]}}
+    conversations = {
+        "chat": [say(n, type="chat", data={"text": f"hello {n}"}) for n in range(8)],
+        "poll": [say(n, type="poll", do="open", dur=5000000, data=poll) for n in range(6)] + [say(n + 9, type="poll", do="enter", subject=before, data={"choice": 1}) for n in range(6)],
+        "auction": [say(n, type="auction", do="open", dur=9000000, data=lot) for n in range(6)] + [say(n + 9, type="auction", do="enter", subject=before, seen={"t": 1700000009000000, "seq": 3}, data={"amount": 100 + 10 * n}) for n in range(9)],
+        "drop": [say(n, type="drop", do="open", data={"title": "a bulb", "quantity": 2}) for n in range(6)] + [say(n + 9, type="drop", do=verb, subject=before, data={}) for n, verb in enumerate(["enter", "confirm", "enter", "release", "close"] * 2)],
+        "alerts": [say(n, type="alert", dur=2000000, data={"text": "look"}) for n in range(12)] + [say(20, type="alert", do="cancel", subject=before)],
+        "types": [json.dumps(goals)] + [say(n, type="goals", do="send", at="now", lane="round", late="skip", data={"team": "a"}) for n in range(6)],
+        "log": [json.dumps({"log": {"version": 1, "room": "live:x", "key": "00" * 32, "base": {"n": 0, "seq": 0, "term": 0, "hash": "00" * 32}}})],
+    }
+    for name, lines in conversations.items():
+        seed("room_messages", name, "\n".join(lines))
+
+
 rtmp()
 webrtc()
 codecs()
 http()
+rooms()

@@ -1,4 +1,4 @@
-"""Plays a WHEP address with aiortc and prints what came as one JSON object: the counters of the pictures, the sound's samples and loudness.
+"""Plays a WHEP address with aiortc and prints what came as one JSON object: the counters of the pictures with when they came (Unix milliseconds), the sound's samples and loudness.
 
 usage: whep_aiortc.py URL FRAMES|SECONDSs
 """
@@ -6,6 +6,7 @@ usage: whep_aiortc.py URL FRAMES|SECONDSs
 import asyncio
 import json
 import sys
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -36,6 +37,7 @@ async def pictures(track, rhythm, seen):
         gray = frame.reformat(format="gray8")
         plane = gray.planes[0]
         seen["counters"].append(counter.read(bytes(plane), plane.line_size, gray.width, gray.height))
+        seen["arrived"].append(round(1000 * time.time()))
 
 
 async def sound(track, seen):
@@ -49,7 +51,7 @@ async def sound(track, seen):
 
 async def main(url, goal):
     rhythm = Rhythm(goal)
-    seen = {"counters": [], "size": None, "samples": 0, "rate": None, "peak": 0}
+    seen = {"counters": [], "arrived": [], "size": None, "samples": 0, "rate": None, "peak": 0}
     peer = RTCPeerConnection()
     peer.addTransceiver("video", direction="recvonly")
     peer.addTransceiver("audio", direction="recvonly")

@@ -8,11 +8,12 @@ mod openapi;
 mod peer;
 mod presented;
 mod problem;
+mod room;
 mod server;
 mod session;
 mod stream;
 
-pub use command::{AckView, CommandRequest, GateRequest, LockstepRequest, SeenRequest, Verb};
+pub use command::{AckView, CommandRequest, GateRequest, LockstepRequest, SeenRequest};
 pub use detail::{HealthView, PublisherView, RenditionView, StopRequest, StreamDetail};
 pub use event::{At, EventRequest, RoomView};
 pub use key::{
@@ -23,6 +24,11 @@ pub use openapi::openapi_json;
 pub use peer::Peer;
 pub use presented::{PathToken, Presented};
 pub use problem::{Genuine, Problem};
+pub use room::{
+    BadView, CheckpointList, CheckpointView, DecilesView, DisciplineView, EraseRequest, ErasedView,
+    EventView, FairnessView, MeasureRequest, PersonView, SnapshotView, TypeList, TypeView,
+    WindowFairnessView,
+};
 pub use server::ServerView;
 pub use session::{SessionList, SessionRole, SessionView};
 pub use stream::{Finding, Severity, StreamList, StreamState, StreamView, TrackKind, TrackView, Viewers};

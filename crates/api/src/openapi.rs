@@ -5,9 +5,11 @@
 // They exist for their attribute.
 #![expect(dead_code, reason = "each function stands for one documented operation")]
 
+mod rooms;
+
 use crate::{
-    EventRequest, KeyList, KeyRequest, MadeKey, MadeToken, Problem, ReloadView, RevokeRequest, RoomView,
-    ServerView, SessionList, SessionView, StopRequest, StreamDetail, StreamList, TokenRequest,
+    KeyList, KeyRequest, MadeKey, MadeToken, Problem, ReloadView, RevokeRequest, ServerView, SessionList,
+    SessionView, StopRequest, StreamDetail, StreamList, TokenRequest,
 };
 use axum::http::StatusCode;
 use serde_json::Value;
@@ -54,7 +56,9 @@ fn describe_responses(description: &mut Value) {
     modifiers(&Security),
     paths(
         server, version, streams, stream, stop, sessions, session, kick, keys, make_key, limit_key, revoke_key,
-        make_token, revoke_token, reload, room, post_event, feed, description
+        make_token, revoke_token, reload, description, rooms::room, rooms::post_event, rooms::feed, rooms::command,
+        rooms::snapshot, rooms::inbox, rooms::moderate, rooms::set_gate, rooms::lift_gate, rooms::lockstep, rooms::log,
+        rooms::checkpoints, rooms::fairness, rooms::erase, rooms::types, rooms::put_type, rooms::delete_type
     )
 )]
 struct Described;
@@ -155,27 +159,6 @@ fn revoke_token() {}
     summary = "Reads the configuration again; a broken one is refused and nothing changes",
     responses((status = 200, body = ReloadView), (status = 401, body = Problem), (status = 422, body = Problem)))]
 fn reload() {}
-
-#[utoipa::path(get, path = "/api/v1/rooms/{room}", tag = "rooms", summary = "A room at a glance",
-    params(("room" = String, Path, description = "app:name")),
-    responses((status = 200, body = RoomView), (status = 401, body = Problem)))]
-fn room() {}
-
-#[utoipa::path(post, path = "/api/v1/rooms/{room}/events", tag = "rooms",
-    summary = "An event, bound to a moment of the stream; an admin key or a token that grants host",
-    params(("room" = String, Path, description = "app:name")), request_body = EventRequest,
-    responses((status = 201, description = "The event as it was ordered"), (status = 400, body = Problem),
-        (status = 401, body = Problem), (status = 429, body = Problem)))]
-fn post_event() {}
-
-#[utoipa::path(get, path = "/api/v1/rooms/{room}/events", tag = "rooms",
-    summary = "The feed: a WebSocket, or server-sent events by Accept",
-    params(("room" = String, Path, description = "app:name"),
-        ("from_seq" = Option<u64>, Query, description = "The first event wanted; without it the feed starts now")),
-    responses((status = 101, description = "WebSocket"),
-        (status = 200, content_type = "text/event-stream", body = String), (status = 401, body = Problem),
-        (status = 426, body = Problem)))]
-fn feed() {}
 
 #[utoipa::path(get, path = "/api/openapi.json", tag = "server", summary = "This description", security(()),
     responses((status = 200, content_type = "application/json", body = String)))]

@@ -7,8 +7,10 @@
 //! One task per open room owns the sequencer (`writer`); what it tells goes through `outlet`, in batches.
 
 mod counts;
+mod erasure;
 mod error;
 mod feed;
+mod judged;
 mod keeper;
 mod lead;
 mod lockstep;
@@ -23,6 +25,7 @@ mod writer;
 
 pub use error::RoomError;
 pub use feed::{Feed, FeedItem, Start};
+pub use judged::{Judge, Verdict};
 pub use keeper::Keeper;
 pub use lockstep::Latency;
 pub use people::{Discipline, Measure, MeasureError, SANCTION_MAX};

@@ -17,6 +17,11 @@ impl Rate {
         Self { per_second: f64::from(per_second), burst, tokens: burst, last: now }
     }
 
+    /// When something was asked of it last.
+    pub(crate) fn last(&self) -> Instant {
+        self.last
+    }
+
     /// As if nothing had been taken for a while.
     pub(crate) fn is_full(&self, now: Instant) -> bool {
         let passed = now.saturating_duration_since(self.last).as_secs_f64();

@@ -2,6 +2,8 @@
 
 use crate::{
     Latency, Notice, RoomsLimits,
+    erasure::Erasure,
+    judged::{self, Message, WAITING_MAX},
     people::{Discipline, Presence},
     rate::Rate,
     told::Told,
@@ -12,15 +14,16 @@ use parking_lot::Mutex;
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_util::task::TaskTracker;
 use unisono_base::{MediaTime, RoomId};
 use unisono_store::LogError;
-use unisono_timeline::{Command, Sender, Types};
+use unisono_timeline::{Command, Sender, Types, audit::Undecided};
 
 /// People whose rate is remembered; beyond it the longest silent are forgotten.
 const RATES_MAX: usize = 20_000;
@@ -41,8 +44,13 @@ pub(crate) enum Work {
         reply: oneshot::Sender<Result<Subscribed, LogError>>,
     },
     Types(Arc<Types>),
-    /// A person was erased.
-    Forget(Arc<str>),
+    Erase {
+        erasure: Box<Erasure>,
+        reply: oneshot::Sender<Result<u64, LogError>>,
+    },
+    Undecided {
+        reply: oneshot::Sender<Result<Undecided, LogError>>,
+    },
     Lockstep(bool),
     /// `None`: the session ended.
     Latency {
@@ -90,6 +98,9 @@ pub(crate) struct Room {
     id: RoomId,
     pub(crate) shared: Arc<Shared>,
     pub(crate) work: mpsc::Sender<Work>,
+    /// Made with the first message that is judged.
+    judged: OnceLock<mpsc::Sender<Message>>,
+    writers: TaskTracker,
     rate: Mutex<Rate>,
     used: Mutex<Instant>,
 }
@@ -114,8 +125,9 @@ impl Room {
         let (work, asked) = mpsc::channel(limits.posts_max);
         let writers = world.writers.clone();
         writers.spawn(Writer::new(world, id.clone(), shared.clone(), types).run(asked));
+        let judged = OnceLock::new();
         let rate = Mutex::new(Rate::new(limits.events_per_second, limits.burst, now));
-        Arc::new(Self { id, shared, work, rate, used: Mutex::new(now) })
+        Arc::new(Self { id, shared, work, judged, writers, rate, used: Mutex::new(now) })
     }
 
     pub(crate) fn id(&self) -> &RoomId {
@@ -125,6 +137,16 @@ impl Room {
     /// The room as a whole takes one more.
     pub(crate) fn may_post(&self, now: Instant) -> bool {
         self.rate.lock().take(now)
+    }
+
+    /// Has a message judged before it comes to the writer; false where too many wait already.
+    pub(crate) fn judge(&self, message: Message) -> bool {
+        let judged = self.judged.get_or_init(|| {
+            let (judged, messages) = mpsc::channel(WAITING_MAX);
+            self.writers.spawn(judged::run(self.id.clone(), messages, self.work.clone()));
+            judged
+        });
+        judged.try_send(message).is_ok()
     }
 
     pub(crate) fn touch(&self, now: Instant) {
@@ -153,11 +175,9 @@ impl Work {
         match self {
             Self::Command { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Subscribe { reply } => drop(reply.send(Err(error.clone()))),
-            Self::React { .. }
-            | Self::Types(_)
-            | Self::Forget(_)
-            | Self::Lockstep(_)
-            | Self::Latency { .. } => {}
+            Self::Erase { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Undecided { reply } => drop(reply.send(Err(error.clone()))),
+            Self::React { .. } | Self::Types(_) | Self::Lockstep(_) | Self::Latency { .. } => {}
         }
     }
 }
@@ -189,10 +209,10 @@ impl Shared {
         self.people.lock().presence.leave(person);
     }
 
-    /// How many people are here, if that changed since it was asked.
-    pub(crate) fn presence_news(&self) -> Option<usize> {
+    /// How many people are here, and whether that changed since it was asked.
+    pub(crate) fn presence(&self) -> (usize, bool) {
         let mut people = self.people.lock();
-        std::mem::take(&mut people.presence.is_changed).then(|| people.presence.count())
+        (people.presence.count(), std::mem::take(&mut people.presence.is_changed))
     }
 
     pub(crate) fn members(&self) -> usize {
@@ -229,7 +249,7 @@ impl Shared {
                 !rate.is_full(now) || said.is_some_and(|said| now.saturating_duration_since(said) < every)
             });
             if people.rates.len() >= RATES_MAX {
-                people.rates.clear();
+                forget_oldest(&mut people.rates);
             }
         }
         let fresh = || (Rate::new(limits.person_per_second, limits.person_burst, now), None);
@@ -247,5 +267,32 @@ impl Shared {
             *said = Some(now);
         }
         None
+    }
+}
+/// Makes room for others: a part of those who have been silent longest, so that it need not be done for each newcomer.
+fn forget_oldest(rates: &mut HashMap<Arc<str>, (Rate, Option<Instant>)>) {
+    let mut last: Vec<_> = rates.values().map(|(rate, _)| rate.last()).collect();
+    let part = last.len() / 16;
+    let (_, oldest, _) = last.select_nth_unstable(part);
+    let oldest = *oldest;
+    rates.retain(|_, (rate, _)| rate.last() > oldest);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_spoke_just_now_is_not_forgotten_for_the_sake_of_newcomers() {
+        let start = Instant::now();
+        let mut rates = HashMap::new();
+        for number in 0..160_u64 {
+            let mut rate = Rate::new(5, 20, start);
+            rate.take(start + Duration::from_millis(number));
+            rates.insert(Arc::from(format!("~{number}")), (rate, None));
+        }
+        forget_oldest(&mut rates);
+        assert_eq!(rates.len(), 149);
+        assert!(!rates.contains_key("~10") && rates.contains_key("~11") && rates.contains_key("~159"));
     }
 }

@@ -1,7 +1,8 @@
 //! All rooms of a node, opened when somebody needs them and closed when nobody does.
 
 use crate::{
-    BlockedWords, Feed, Keeper, Latency, Measure, RoomError, Start,
+    BlockedWords, Feed, Judge, Keeper, Latency, Measure, RoomError, Start,
+    judged::{Message, WAITING_MAX},
     people::Discipline,
     room::{Room, Work},
     writer::{Answer, World},
@@ -16,10 +17,12 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 use unisono_base::{MediaTime, NodeClock, RoomId, Span};
 use unisono_hub::Hub;
-use unisono_store::{Erase, Export, RoomLog};
+use unisono_store::RoomLog;
 use unisono_timeline::{
     Ack, Body, Command, Event, EventType, Person, Role, Seen, Sender, Types, Verb, Witness, audit::Signer,
 };
+
+mod proof;
 
 /// How long an unused room stays open.
 const IDLE: Duration = Duration::from_secs(60);
@@ -95,11 +98,14 @@ pub struct Rooms {
     types: RwLock<Arc<Types>>,
     keeper: Option<Keeper>,
     blocked: RwLock<BlockedWords>,
+    judge: RwLock<Option<Arc<dyn Judge>>>,
     /// The tenant's own types; one change at a time.
     own: tokio::sync::Mutex<Vec<EventType>>,
     /// Mutes, bans and slow mode, also of rooms that are closed.
     disciplines: Mutex<HashMap<RoomId, Discipline>>,
     open: Mutex<HashMap<RoomId, Arc<Room>>>,
+    /// Held while a log is verified.
+    reports: tokio::sync::Mutex<()>,
 }
 
 impl Rooms {
@@ -145,9 +151,11 @@ impl Rooms {
             types: RwLock::default(),
             keeper,
             blocked: RwLock::default(),
+            judge: RwLock::default(),
             own: tokio::sync::Mutex::default(),
             disciplines: Mutex::default(),
             open: Mutex::default(),
+            reports: tokio::sync::Mutex::default(),
         }
     }
 
@@ -187,7 +195,14 @@ impl Rooms {
             witness: self.witness(&room, view, now),
         });
         let (reply, answer) = oneshot::channel();
-        self.ask(&room, Work::Command { command, sender, reply })?;
+        match self.judge_of(&command, visitor) {
+            Some(judge) => {
+                if !room.judge(Message { judge, command, sender, reply }) {
+                    return Err(RoomError::Busy(WAITING_MAX));
+                }
+            }
+            None => self.ask(&room, Work::Command { command, sender, reply })?,
+        }
         Ok(Submitted::Waiting(Waiting(answer)))
     }
 
@@ -294,6 +309,16 @@ impl Rooms {
         *self.blocked.write() = words;
     }
 
+    /// From now on what members say is judged first; `None`: by the list of words alone. Entries of windows never wait.
+    pub fn set_judge(&self, judge: Option<Arc<dyn Judge>>) {
+        *self.judge.write() = judge;
+    }
+
+    fn judge_of(&self, command: &Command, visitor: &Visitor) -> Option<Arc<dyn Judge>> {
+        let is_said = matches!(command.verb, Verb::Send | Verb::Amend) && visitor.role < Role::Moderator;
+        if is_said { self.judge.read().clone() } else { None }
+    }
+
     /// Types in force.
     pub fn types(&self) -> Arc<Types> {
         self.types.read().clone()
@@ -319,28 +344,6 @@ impl Rooms {
             Body::Event(_) | Body::Hidden(_) => None,
         });
         Ok(found)
-    }
-
-    /// Forgets what one entry says, or a person and all they wrote; how many entries it concerned. Their digests stay, so
-    /// that the log still verifies.
-    pub async fn erase(&self, room: &RoomId, what: Erase) -> Result<u64, RoomError> {
-        let open = self.room(room, Instant::now())?;
-        let person = match &what {
-            Erase::Person { id } => Some(id.clone()),
-            Erase::Payload { .. } => None,
-        };
-        let erased = self.world.log.erase(room, what).await?;
-        if let Some(person) = person {
-            // Waited for: a salt used again would tell who was erased.
-            open.work.send(Work::Forget(person)).await.map_err(|_| RoomError::Closing)?;
-        }
-        Ok(erased)
-    }
-
-    /// The whole log as lines of JSON, signed at its end; `None` where nobody signs.
-    pub fn export(&self, room: &RoomId) -> Option<Export> {
-        let signer = self.world.signer.clone()?;
-        Some(Export::new(self.world.log.clone(), room.clone(), signer, self.now()))
     }
 
     /// The node's timeline clock now, in microseconds.

@@ -4,6 +4,7 @@
 use crate::{
     Notice, RoomsLimits,
     counts::Counts,
+    erasure::Erasure,
     lead,
     lockstep::Lockstep,
     outlet::Outlet,
@@ -19,10 +20,10 @@ use tokio_util::task::TaskTracker;
 use unisono_base::{MediaTime, NodeClock, RoomId, Span};
 use unisono_hub::Hub;
 use unisono_media::Frame;
-use unisono_store::{LogError, RoomLog};
+use unisono_store::{Erase, LogError, RoomLog};
 use unisono_timeline::{
     Ack, Body, Command, Entry, Event, Moment, Sender, Sequencer, Types,
-    audit::{Chain, Sealed, Signer},
+    audit::{Base, Chain, Sealed, Signer},
 };
 
 /// What one append takes at most.
@@ -75,6 +76,8 @@ pub(crate) struct Writer {
     outlet: Outlet,
     counts: Counts,
     lockstep: Lockstep,
+    /// As told last.
+    viewers: usize,
     status_at: Instant,
 }
 
@@ -105,6 +108,7 @@ impl Writer {
             outlet,
             counts: Counts::default(),
             lockstep: Lockstep::default(),
+            viewers: 0,
             status_at: Instant::now() + STATUS_EVERY,
         }
     }
@@ -158,7 +162,12 @@ impl Writer {
         self.by_rule();
         self.write(pending).await;
         // Whoever comes in sees what was written before, and gets what comes after.
-        later.into_iter().for_each(|work| self.admit(work));
+        for work in later {
+            match work {
+                Work::Erase { erasure, reply } => drop(reply.send(self.erase(*erasure).await)),
+                other => self.admit(other),
+            }
+        }
         let now = Instant::now();
         self.tell_counts(now);
         self.outlet.turn(now, |t, at| self.world.holds(&self.room, t, at));
@@ -204,17 +213,12 @@ impl Writer {
                     state.sequencer.set_types(types);
                 }
             }
-            Work::Forget(person) => {
-                if let Some(state) = &mut self.state {
-                    state.chain.forget_person(&person);
-                }
-            }
             Work::Lockstep(is_on) => self.lockstep.set(is_on),
             Work::Latency { session, latency } => match latency {
                 Some(latency) => self.lockstep.report(session, latency),
                 None => self.lockstep.forget(session),
             },
-            Work::Subscribe { .. } => later.push(work),
+            Work::Subscribe { .. } | Work::Erase { .. } | Work::Undecided { .. } => later.push(work),
         }
     }
 
@@ -317,12 +321,38 @@ impl Writer {
             let reason = "it failed just now".to_owned();
             return work.fail(&LogError::Backend { room: self.room.to_string(), reason });
         };
-        self.outlet.flush(Instant::now(), |t, at| self.world.holds(&self.room, t, at));
-        let standing = self.outlet.snapshot(|| state.sequencer.snapshot());
-        let target = self.lockstep.told();
-        if let Work::Subscribe { reply } = work {
-            let _ = reply.send(Ok(self.outlet.subscribe(standing, target.map(common_latency))));
+        match work {
+            Work::Subscribe { reply } => {
+                self.outlet.flush(Instant::now(), |t, at| self.world.holds(&self.room, t, at));
+                let standing = self.outlet.snapshot(|| state.sequencer.snapshot());
+                let target = self.lockstep.told();
+                let _ = reply.send(Ok(self.outlet.subscribe(standing, target.map(common_latency))));
+            }
+            Work::Undecided { reply } => drop(reply.send(Ok(state.sequencer.undecided()))),
+            other => other.fail(&LogError::Closed),
         }
+    }
+
+    /// Log first, then memory: a crash in between forgets all the same. Nothing is under way meanwhile, so that nobody's
+    /// next entry is sealed with the salt of somebody erased.
+    async fn erase(&mut self, mut erasure: Erasure) -> Result<u64, LogError> {
+        let log = self.world.log.clone();
+        erasure.look(&*log, &self.room).await?;
+        let erased = erasure.erase(&*log, &self.room).await?;
+        let moment = self.moment()?;
+        let Some(state) = &mut self.state else { return Ok(erased) };
+        match erasure.what() {
+            Erase::Person { id } => {
+                let stand_in = state.chain.forget_person(id);
+                state.sequencer.forget_person(id, stand_in.as_ref(), moment);
+            }
+            Erase::Payload { .. } => {
+                erasure.event().into_iter().for_each(|id| state.sequencer.forget_payload(id, moment));
+            }
+        }
+        self.outlet.outdate_snapshot();
+        self.write(Vec::new()).await;
+        Ok(erased)
     }
 
     fn tell_counts(&mut self, now: Instant) {
@@ -340,8 +370,11 @@ impl Writer {
         self.status_at = now + STATUS_EVERY;
         self.shared
             .set_busy(self.state.as_ref().is_some_and(|state| state.sequencer.poll_timeout().is_some()));
-        if let Some(members) = self.shared.presence_news() {
-            let message = json!({"type": "presence", "members": members}).to_string();
+        let (members, is_changed) = self.shared.presence();
+        let viewers = lead::viewers(&self.world.hub, &self.room);
+        if is_changed || viewers != self.viewers {
+            self.viewers = viewers;
+            let message = json!({"type": "presence", "members": members, "viewers": viewers}).to_string();
             self.outlet.notice(Notice { kind: "presence", message: message.into() });
         }
         if let Some(target) = self.lockstep.turn() {
@@ -388,9 +421,10 @@ async fn read_all(
     let mut from = 1;
     loop {
         let page = log.read(room, from, PAGE).await?;
-        let chain = chain.get_or_insert_with(|| match page.base {
-            Some(base) => Chain::from_base(room.clone(), base),
-            None => Chain::new(room.clone()),
+        let chain = chain.get_or_insert_with(|| {
+            let base = page.base.unwrap_or_else(|| Base::start(room));
+            sequencer.begin_after(&base);
+            Chain::from_base(room.clone(), base)
         });
         for sealed in &page.entries {
             chain.apply(sealed).map_err(|broken| LogError::Damaged {
@@ -398,7 +432,7 @@ async fn read_all(
                 n: sealed.entry.n,
                 reason: broken.to_string(),
             })?;
-            sequencer.apply(&sealed.entry);
+            sequencer.apply(&sealed.counted());
         }
         match page.entries.last() {
             Some(last) if last.entry.n < page.last_n => from = last.entry.n + 1,

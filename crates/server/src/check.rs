@@ -3,9 +3,10 @@
 
 use crate::{
     advertise, clock,
-    config::{Config, View},
+    config::{Config, Guests, View},
     doors::{self, Certificate},
     keys::Keys,
+    rooms,
 };
 use std::{
     fmt, fs,
@@ -62,6 +63,7 @@ pub(crate) async fn check(config: &Config) -> Vec<Finding> {
     findings.extend(certificate(config));
     findings.extend(media(config).await);
     findings.push(viewing(config));
+    findings.push(in_rooms(config));
     findings.extend(limits(config));
     findings.extend(clock::complaint().map(warning));
     findings
@@ -221,6 +223,21 @@ fn viewing(config: &Config) -> Finding {
         }
         View::Token => fine("watching needs a token; `unisono token new` makes one"),
     }
+}
+
+/// What people may do together, and whether `[rooms]` can be used.
+fn in_rooms(config: &Config) -> Finding {
+    let rules = &config.rooms;
+    if let Err(refused) = rooms::prepare(rules) {
+        return error(&refused);
+    }
+    let guests = match rules.guests {
+        Guests::Watch => "guests read and react; rooms.guests lets them chat or bid",
+        Guests::Chat => "guests chat and vote",
+        Guests::Bid => "guests chat, vote, bid and buy: one person may come as many guests",
+    };
+    let judged = if rules.webhook.is_some() { "; what members say is judged by rooms.webhook" } else { "" };
+    fine(format!("rooms: {guests}; {} blocked words{judged}", rules.blocked_words.len()))
 }
 
 fn limits(config: &Config) -> Vec<Finding> {

@@ -7,7 +7,7 @@ mod rooms;
 mod text;
 mod webhook;
 
-pub(crate) use rooms::RoomRules;
+pub(crate) use rooms::{Guests, RoomRules};
 pub(crate) use text::{default_toml, schema, shown};
 pub(crate) use webhook::{Hidden, Webhook, WhenUnanswered};
 

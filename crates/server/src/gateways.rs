@@ -4,7 +4,7 @@ use crate::{
     config::Config,
     doors,
     keys::Keys,
-    rooms::{self, RoomsOnDisk},
+    rooms::{self, InForce, RoomsOnDisk},
 };
 use anyhow::Context;
 use prometheus_client::registry::Registry;
@@ -25,6 +25,7 @@ pub(crate) struct Ground {
     pub(crate) hub: Arc<Hub>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) rooms: RoomsOnDisk,
+    pub(crate) room_rules: Arc<InForce>,
     /// With those who present wrong keys, at whatever door.
     pub(crate) patience: Patience,
     pub(crate) stop: CancellationToken,
@@ -38,9 +39,12 @@ impl Ground {
         hub: Arc<Hub>,
         keys: Arc<Keys>,
         patience: Patience,
+        webhooks: &Arc<unisono_webhook::Metrics>,
     ) -> anyhow::Result<Self> {
-        let rooms = rooms::open(&config.rooms, &config.data_dir, hub.clone(), &keys, clock.clone()).await?;
-        Ok(Self { clock, hub, keys, rooms, patience, stop: CancellationToken::new() })
+        let prepared = rooms::prepare(&config.rooms)?;
+        let rooms = rooms::open(&config.data_dir, hub.clone(), &keys, clock.clone()).await?;
+        let room_rules = Arc::new(InForce::new(rooms.rooms.clone(), prepared, webhooks)?);
+        Ok(Self { clock, hub, keys, rooms, room_rules, patience, stop: CancellationToken::new() })
     }
 }
 
@@ -78,7 +82,7 @@ impl Gateways {
             rtmps,
             webrtc: webrtc_gateway(config, ground, around, registry)?,
             hls: hls_gateway(ground, registry),
-            events: events_gateway(config, ground, registry)?,
+            events: events_gateway(ground, registry),
         })
     }
 }
@@ -150,18 +154,13 @@ fn hls_gateway(ground: &Ground, registry: &mut Registry) -> hls::Gateway {
     hls::Gateway::new(hls::Config::default(), hub, access, clock, metrics)
 }
 
-fn events_gateway(
-    config: &Config,
-    ground: &Ground,
-    registry: &mut Registry,
-) -> anyhow::Result<events::Gateway> {
-    Ok(events::Gateway::new(events::Context {
+fn events_gateway(ground: &Ground, registry: &mut Registry) -> events::Gateway {
+    events::Gateway::new(events::Context {
         rooms: ground.rooms.rooms.clone(),
         hub: ground.hub.clone(),
         access: ground.keys.access().clone(),
-        guests: config.rooms.guests.role(),
-        inbox_secrets: rooms::inbox_secrets(&config.rooms)?,
+        rules: ground.room_rules.rules.clone(),
         metrics: events::Metrics::register(registry),
         stop: ground.stop.clone(),
-    }))
+    })
 }

@@ -103,9 +103,9 @@ impl Node {
         let reachable = reachable(config, &advertise);
         let http = http_door(config, admission.clone(), metrics.clone())?;
         let mut secure = SecureDoors::open(config, &admission, &metrics, &reachable)?;
-        let ground = Ground::new(config, clock.clone(), hub.clone(), keys.clone(), patience).await?;
-        let webhooks =
-            Webhooks::start(config, keys.store(), keys.access(), &hub, clock.clone(), &mut registry)?;
+        let told = unisono_webhook::Metrics::register(&mut registry);
+        let ground = Ground::new(config, clock.clone(), hub.clone(), keys.clone(), patience, &told).await?;
+        let webhooks = Webhooks::start(config, keys.store(), keys.access(), &hub, clock.clone(), told)?;
         let one_port = secure.one_port.as_ref().map(|door| door.listener.local_addr()).transpose()?;
         let around = Surroundings { advertise, one_port, tls: secure.rtmps.take() };
         let gateways = Gateways::open(config, &ground, around, &mut registry).await?;
@@ -113,13 +113,14 @@ impl Node {
         // Last, so that a start that fails shows no keys that a later one would not repeat.
         let first_keys = keys.make_first().await?;
 
-        let Ground { rooms, stop, .. } = ground;
+        let Ground { rooms, room_rules, stop, .. } = ground;
         let Gateways { rtmp, rtmps, webrtc, hls, events } = gateways;
         let reached = Reached {
             keys: keys.clone(),
             http: admission,
             rtmp: rtmp.as_ref().map(|rtmp| rtmp.admission().clone()),
             certificate: secure.certificate.clone(),
+            room_rules,
             log,
         };
         let reload = Reload::new(options, config.clone(), reached);

@@ -9,6 +9,7 @@ use crate::{
     doors::Certificate,
     keys::Keys,
     logging,
+    rooms::{self, InForce},
 };
 use anyhow::Context;
 use serde_json::Value;
@@ -31,7 +32,7 @@ use unisono_net::Admission;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Keys and sections in force as soon as they are read. Whatever is not here waits for a restart.
-const AT_ONCE: [&str; 9] = [
+const AT_ONCE: [&str; 10] = [
     "access",
     "http.connections_max",
     "http.connections_per_address_max",
@@ -39,6 +40,7 @@ const AT_ONCE: [&str; 9] = [
     "https.key",
     "log.level",
     "log.full_addresses",
+    "rooms",
     "rtmp.connections_max",
     "rtmp.connections_per_address_max",
 ];
@@ -49,6 +51,7 @@ pub(crate) struct Reached {
     pub(crate) http: Admission,
     pub(crate) rtmp: Option<Admission>,
     pub(crate) certificate: Option<Arc<Certificate>>,
+    pub(crate) room_rules: Arc<InForce>,
     pub(crate) log: logging::Switch,
 }
 
@@ -96,13 +99,15 @@ impl Reload {
 
     /// First everything is read that may be missing or broken, then all of it is put in force.
     fn apply(&self, config: &Config) -> anyhow::Result<()> {
-        let Reached { keys, http, rtmp, certificate, log } = &self.reached;
+        let Reached { keys, http, rtmp, certificate, room_rules, log } = &self.reached;
         let rules = keys.prepare_rules(&config.access)?;
+        let in_rooms = rooms::prepare(&config.rooms)?;
         let filter = logging::filter(&config.log)?;
         if let Some(certificate) = certificate {
             certificate.reopen(&config.https)?;
         }
         rules.apply(keys);
+        room_rules.set(in_rooms);
         log.set(filter, config.log.full_addresses).context("the log cannot be changed")?;
         http.set_limits(config.http.connections_max, config.http.connections_per_address_max);
         if let Some(rtmp) = rtmp {

@@ -9,7 +9,6 @@ use axum::{
     middleware::{self, Next},
     response::Response,
 };
-use prometheus_client::registry::Registry;
 use std::sync::Arc;
 use unisono_api::Presented;
 use unisono_auth::{Access, PresentedKey};
@@ -36,12 +35,12 @@ impl Webhooks {
         access: &Access,
         hub: &Hub,
         clock: NodeClock,
-        registry: &mut Registry,
+        metrics: Arc<Metrics>,
     ) -> anyhow::Result<Self> {
         if config.webhook.is_empty() && config.access.webhook.is_none() {
             return Ok(Self::default());
         }
-        let (client, metrics) = (Client::new()?, Metrics::register(registry));
+        let client = Client::new()?;
         let endpoints = endpoints(config)?;
         let gate = gate(config)?.map(|config| ViewGate::new(config, client.clone(), metrics.clone()));
         if let Some(gate) = &gate {

@@ -21,7 +21,7 @@ pub use checkpoint::{
 use clear::Clear;
 pub use clear::{Kept, Unreadable};
 pub use digest::{Digest, NotHex, Salt};
-pub use lines::{EntryLine, FORMAT, Header, Line, room_key, room_of_key};
+pub use lines::{EntryLine, FORMAT, Header, Line, Undecided, Withheld, room_key, room_of_key};
 pub use verify::{
     Bad, Deciles, Erased, Fairness, LINE_MAX, OfferResult, Report, Verifier, WindowFairness, WindowResult,
     room_of,

@@ -7,6 +7,7 @@
 mod commands;
 mod enter;
 mod events;
+mod forget;
 mod lanes;
 mod latest;
 mod queue;
@@ -20,7 +21,10 @@ mod window;
 
 pub use snapshot::{OfferView, QueueView, Snapshot, Standing, WindowView};
 
-use crate::{Ack, Body, Command, Entry, Event, Hidden, Lane, Person, Rule, Sender, Types};
+use crate::{
+    Ack, Body, Command, Entry, Event, Hidden, Lane, Person, Rule, Sender, Types,
+    audit::{Base, Undecided},
+};
 use commands::Commands;
 use events::Events;
 use latest::Latest;
@@ -101,6 +105,12 @@ impl Sequencer {
         Self { types, state, staged: Vec::new(), derived: 0 }
     }
 
+    /// The log's beginning is no longer kept: `n`, `seq` and `term` go on from its last entry. Before any
+    /// [`Self::apply`].
+    pub fn begin_after(&mut self, base: &Base) {
+        (self.state.last_n, self.state.last_seq, self.state.term) = (base.n, base.seq, base.term);
+    }
+
     /// Takes an entry of the log in. Give all of them in order, then [`Self::begin_term`].
     pub fn apply(&mut self, entry: &Entry) {
         self.state.apply(entry, &self.types);
@@ -145,6 +155,12 @@ impl Sequencer {
     /// What somebody needs who comes late.
     pub fn snapshot(&self) -> Snapshot {
         self.state.snapshot()
+    }
+
+    /// Windows whose secrets must not be given away yet.
+    pub fn undecided(&self) -> Undecided {
+        let open = self.state.windows.iter();
+        Undecided(open.map(|window| (window.terms.window, window.terms.is_sealed)).collect())
     }
 
     /// `n` of the last entry, staged ones included; 0 before the first.

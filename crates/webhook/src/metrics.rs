@@ -18,6 +18,7 @@ pub(crate) struct Outcome {
 pub struct Metrics {
     deliveries: Family<Outcome, Counter>,
     verdicts: Family<Outcome, Counter>,
+    messages: Family<Outcome, Counter>,
     pub(crate) waiting: Gauge,
 }
 
@@ -28,6 +29,7 @@ impl Metrics {
         let registry = registry.sub_registry_with_prefix("unisono_webhook");
         registry.register("deliveries", "Attempts and losses, by outcome", metrics.deliveries.clone());
         registry.register("verdicts", "Viewers decided about, by outcome", metrics.verdicts.clone());
+        registry.register("messages", "Messages of rooms judged, by outcome", metrics.messages.clone());
         registry.register("waiting", "Messages not taken yet", metrics.waiting.clone());
         Arc::new(metrics)
     }
@@ -38,5 +40,9 @@ impl Metrics {
 
     pub(crate) fn verdict(&self, outcome: &'static str) {
         self.verdicts.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    pub(crate) fn message(&self, outcome: &'static str) {
+        self.messages.get_or_create(&Outcome { outcome }).inc();
     }
 }

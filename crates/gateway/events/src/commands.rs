@@ -12,9 +12,12 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
+use serde::{
+    Deserialize, Serialize,
+    de::value::{Error as ValueError, StrDeserializer},
+};
 use std::{net::SocketAddr, sync::Arc};
-use unisono_api::{At as ApiAt, CommandRequest, Presented, Problem, Verb as ApiVerb};
+use unisono_api::{At as ApiAt, CommandRequest, Presented, Problem};
 use unisono_base::{MediaTime, Span};
 use unisono_room::{RoomError, View};
 use unisono_timeline::{Ack, At, Command, Lane, Late, Seen, Status, Uuid, Verb};
@@ -79,7 +82,7 @@ pub(crate) fn command(request: CommandRequest) -> Result<(Command, Option<Seen>)
     let command = Command {
         cmd_id: uuid("cmd_id", &request.cmd_id)?,
         ty: request.ty,
-        verb: verb(request.verb),
+        verb: verb(&request.verb)?,
         lane: lane.map_err(|error| error.to_string())?,
         at: at(request.at),
         dur: request.dur.map(span),
@@ -98,17 +101,10 @@ pub(crate) fn at(at: ApiAt) -> At {
     }
 }
 
-fn verb(verb: ApiVerb) -> Verb {
-    match verb {
-        ApiVerb::Send => Verb::Send,
-        ApiVerb::Amend => Verb::Amend,
-        ApiVerb::Open => Verb::Open,
-        ApiVerb::Enter => Verb::Enter,
-        ApiVerb::Confirm => Verb::Confirm,
-        ApiVerb::Release => Verb::Release,
-        ApiVerb::Close => Verb::Close,
-        ApiVerb::Cancel => Verb::Cancel,
-    }
+/// The word as `timeline` spells it.
+fn verb(word: &str) -> Result<Verb, String> {
+    let verb = Verb::deserialize(StrDeserializer::<ValueError>::new(word));
+    verb.map_err(|error| format!("do: {error}"))
 }
 
 /// A room's error as an HTTP answer.

@@ -1,6 +1,6 @@
 //! Everything the routes share, and the routes.
 
-use crate::{Metrics, commands, conduct, feed, history, inbox, streams};
+use crate::{Metrics, RulesInForce, commands, conduct, feed, gate, history, inbox, streams, types};
 use axum::{
     Router,
     extract::DefaultBodyLimit,
@@ -8,10 +8,9 @@ use axum::{
 };
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-use unisono_auth::{Access, Secret};
+use unisono_auth::Access;
 use unisono_hub::Hub;
 use unisono_room::Rooms;
-use unisono_timeline::Role;
 
 /// What the gateway needs of the node.
 #[derive(Clone)]
@@ -22,10 +21,8 @@ pub struct Context {
     pub hub: Arc<Hub>,
     /// Who may post and read.
     pub access: Arc<Access>,
-    /// What somebody may do who shows neither key nor token.
-    pub guests: Role,
-    /// With which the tenant's own systems sign what they say; empty: they say nothing.
-    pub inbox_secrets: Vec<Secret>,
+    /// What the operator says about rooms.
+    pub rules: RulesInForce,
     /// From [`Metrics::register`].
     pub metrics: Arc<Metrics>,
     /// Ends every feed when cancelled.
@@ -52,12 +49,14 @@ impl Gateway {
             .route("/api/v1/rooms/{room}/snapshot", get(conduct::snapshot))
             .route("/api/v1/rooms/{room}/inbox", post(inbox::post))
             .route("/api/v1/rooms/{room}/log", get(history::export))
+            .route("/api/v1/rooms/{room}/checkpoints", get(history::checkpoints))
+            .route("/api/v1/rooms/{room}/fairness", get(history::fairness))
             .route("/api/v1/rooms/{room}/erase", post(history::erase))
             .route("/api/v1/rooms/{room}/moderation", post(conduct::moderate))
-            .route("/api/v1/rooms/{room}/gate", put(conduct::set_gate).delete(conduct::lift_gate))
+            .route("/api/v1/rooms/{room}/gate", put(gate::set).delete(gate::lift))
             .route("/api/v1/rooms/{room}/lockstep", put(conduct::lockstep))
-            .route("/api/v1/types", get(conduct::types))
-            .route("/api/v1/types/{name}", put(conduct::put_type).delete(conduct::delete_type))
+            .route("/api/v1/types", get(types::list))
+            .route("/api/v1/types/{name}", put(types::put).delete(types::delete))
             .route("/api/v1/streams", get(streams::list))
             .route("/api/v1/streams/{app}/{name}", get(streams::one))
             .layer(DefaultBodyLimit::max(crate::post::BODY_MAX))

@@ -43,7 +43,8 @@ pub(crate) async fn post(
 }
 
 fn check(context: &Context, headers: &HeaderMap, body: &[u8]) -> Result<(), Problem> {
-    if context.inbox_secrets.is_empty() {
+    let rules = context.rules.now();
+    if rules.inbox_secrets.is_empty() {
         return Err(Problem::not_found("this node takes no signed messages: [rooms] inbox_secrets is empty"));
     }
     let field = |name: &'static str| {
@@ -55,6 +56,6 @@ fn check(context: &Context, headers: &HeaderMap, body: &[u8]) -> Result<(), Prob
     let timestamp =
         timestamp.map_err(|_| Problem::unauthorized("webhook-timestamp must be whole seconds"))?;
     let now = MediaTime::from_micros(context.rooms.clock_micros()).unix_seconds();
-    let verified = verify_signature(&context.inbox_secrets, (id, timestamp, body), signed, now);
+    let verified = verify_signature(&rules.inbox_secrets, (id, timestamp, body), signed, now);
     verified.map_err(|error| Problem::unauthorized(error.to_string()))
 }

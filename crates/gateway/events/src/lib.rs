@@ -7,6 +7,7 @@
 //! GET  /api/v1/rooms/{room}[/snapshot]       last seq, open feeds; the room as it stands
 //! POST /api/v1/rooms/{room}/inbox            commands signed by the tenant's own systems
 //! GET  /api/v1/rooms/{room}/log              the log, for `unisono verify`; POST .../erase forgets
+//! GET  /api/v1/rooms/{room}/{checkpoints|fairness}  its signatures; wins by latency
 //! POST /api/v1/rooms/{room}/moderation       mute, ban, slow mode
 //! PUT  /api/v1/rooms/{room}/{gate|lockstep}  nobody sees it early; everybody sees it at once
 //! GET  /api/v1/types; PUT, DELETE /{name}    types of events
@@ -16,19 +17,24 @@
 //! Order, durability and history are the [`unisono_room`] crate's; here are only HTTP and its clients.
 
 mod access;
+mod caller;
 mod commands;
 mod conduct;
 mod feed;
+mod gate;
 mod gateway;
 mod history;
 mod inbox;
 mod metrics;
 mod post;
+mod rules;
 mod sse;
 mod streams;
+mod types;
 mod visitor;
 mod websocket;
 
 pub use access::is_this_machine;
 pub use gateway::{Context, Gateway};
 pub use metrics::Metrics;
+pub use rules::{Rules, RulesInForce};

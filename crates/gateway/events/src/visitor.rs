@@ -63,7 +63,7 @@ pub(crate) fn identify(
         }
     }
     let pass = access::view(context, presented, room.stream())?;
-    Ok((guest(claims, context.guests)?, pass))
+    Ok((guest(claims, context.rules.now().guests)?, pass))
 }
 
 fn by_token(context: &Context, room: &RoomId, presented: &Presented) -> Result<(Visitor, Pass), Problem> {

@@ -9,11 +9,14 @@ use tokio::{
     net::{TcpSocket, TcpStream},
     time::timeout,
 };
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async, tungstenite::Message};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, client_async, connect_async,
+    tungstenite::{Message, client::IntoClientRequest},
+};
 use tokio_util::sync::CancellationToken;
 use unisono_auth::{Access, Keyring, NewKey, Role, Secret, ViewPolicy};
 use unisono_base::{MediaTime, NodeClock};
-use unisono_gateway_events::{Context, Gateway, Metrics};
+use unisono_gateway_events::{Context, Gateway, Metrics, Rules, RulesInForce};
 use unisono_hub::{Hub, Limits};
 use unisono_room::{Rooms, RoomsLimits};
 use unisono_store::MemoryLog;
@@ -32,6 +35,7 @@ struct Server {
     registry: Registry,
     admin: NewKey,
     publish: NewKey,
+    keyring: Arc<Keyring>,
     client: reqwest::Client,
 }
 
@@ -40,7 +44,7 @@ impl Server {
         let hub = Hub::new(Limits::default());
         let clock = NodeClock::new(std::time::Instant::now(), MediaTime::from_micros(NOW));
         let rooms = Rooms::new(hub.clone(), Arc::new(MemoryLog::new(10, 1_000)), clock, limits);
-        let keyring = Keyring::new();
+        let keyring = Arc::new(Keyring::new());
         let (admin, publish) =
             (NewKey::generate(Role::Admin, "a").unwrap(), NewKey::generate(Role::Publish, "p").unwrap());
         keyring.add(&admin).unwrap();
@@ -48,13 +52,15 @@ impl Server {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         let stop = CancellationToken::new();
-        let access = Arc::new(Access::new(Arc::new(keyring), Vec::new(), ViewPolicy::Open));
+        let access = Arc::new(Access::new(keyring.clone(), Vec::new(), ViewPolicy::Open));
         let gateway = Gateway::new(Context {
             rooms,
             hub,
             access,
-            guests: timeline::Role::Member,
-            inbox_secrets: vec![Secret::parse(INBOX).unwrap()],
+            rules: RulesInForce::new(Rules {
+                guests: timeline::Role::Member,
+                inbox_secrets: vec![Secret::parse(INBOX).unwrap()],
+            }),
             metrics,
             stop: stop.clone(),
         });
@@ -63,7 +69,7 @@ impl Server {
         let service = gateway.router().into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(axum::serve(listener, service).into_future());
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        Self { address, stop, registry, admin, publish, client: reqwest::Client::new() }
+        Self { address, stop, registry, admin, publish, keyring, client: reqwest::Client::new() }
     }
 
     fn url(&self, path: &str) -> String {
@@ -550,4 +556,70 @@ async fn a_type_of_ones_own_is_checked_by_its_schema() {
     let deleted = server.client.delete(&types).send().await.unwrap();
     assert_eq!(deleted.status(), 204);
     assert_eq!(answer(server.client.delete(&types)).await.0, 404);
+}
+
+#[tokio::test]
+async fn a_feed_ends_with_the_admin_key_that_opened_it() {
+    let server = Server::start(unhurried()).await;
+    let bearer = format!("Bearer {}", server.admin.reveal());
+    let url = format!("ws://{}/api/v1/rooms/live:alice/events", server.address);
+    let mut request = url.into_client_request().unwrap();
+    request.headers_mut().insert("authorization", bearer.parse().unwrap());
+    let mut socket = connect_async(request).await.unwrap().0;
+    assert_eq!(greeted(&mut socket).await["role"], "system");
+    let sse = server.client.get(server.url("rooms/live:alice/events")).header("accept", "text/event-stream");
+    let mut sse = sse.header("authorization", &bearer).send().await.unwrap();
+
+    assert!(server.keyring.revoke(&server.admin.stored().key_id()));
+    let ended = async {
+        loop {
+            match socket.next().await {
+                Some(Ok(Message::Close(Some(frame)))) => break frame.reason.to_string(),
+                Some(Ok(_)) => {}
+                end => panic!("a word of farewell, not {end:?}"),
+            }
+        }
+    };
+    let reason = timeout(DEADLINE, ended).await.expect("the end");
+    assert!(reason.contains("revoked"), "{reason}");
+    let ended = async { while sse.chunk().await.unwrap().is_some() {} };
+    timeout(DEADLINE, ended).await.expect("the end of the other");
+}
+
+#[tokio::test]
+async fn what_rooms_answer_is_what_the_description_says() {
+    use unisono_api::{AckView, DisciplineView, ErasedView, EventView, SnapshotView, TypeList, TypeView};
+    fn read<T: serde::de::DeserializeOwned>((status, json): (u16, Value)) -> T {
+        assert!(status < 300, "{status} {json}");
+        serde_json::from_value(json.clone()).unwrap_or_else(|error| panic!("{error}: {json}"))
+    }
+    let server = Server::start(unhurried()).await;
+    let post = |path: &str, body: Value| answer(server.client.post(server.url(path)).json(&body));
+    let say = |body: Value| answer(server.client.post(server.url("rooms/live:alice/commands")).json(&body));
+    let event: EventView = read(server.post(json!({"type": "goal", "data": {"by": "Alice"}})).await);
+    assert_eq!((event.seq, event.ty.as_str()), (1, "goal"));
+    let poll = json!({"question": "Tea?", "choices": ["yes", "no"]});
+    let opened: AckView = read(
+        say(json!({"cmd_id": id(), "type": "poll", "do": "open", "dur": 60_000_000, "data": poll})).await,
+    );
+    assert_eq!(opened.status, "accepted");
+    let score: AckView = read(say(json!({"cmd_id": id(), "type": "score", "data": {"home": 1}})).await);
+    let lot = json!({"title": "a mug", "quantity": 3});
+    read::<AckView>(say(json!({"cmd_id": id(), "type": "drop", "do": "open", "data": lot})).await);
+    read::<AckView>(say(json!({"cmd_id": id(), "type": "alert", "data": {"text": "look"}})).await);
+    let (status, refused) = say(json!({"cmd_id": id(), "type": "poll", "do": "shout"})).await;
+    assert!(status == 422 && refused["detail"].as_str().unwrap().contains("shout"), "{refused}");
+    let snapshot: SnapshotView =
+        read(answer(server.client.get(server.url("rooms/live:alice/snapshot"))).await);
+    let count = (snapshot.windows.len(), snapshot.latest.len(), snapshot.offers.len(), snapshot.queues.len());
+    assert_eq!(count, (1, 1, 1, 1));
+    let types: TypeList = read(answer(server.client.get(server.url("types"))).await);
+    let chat = types.types.iter().find(|ty| ty.name == "chat").unwrap();
+    let own = TypeView { name: "shout".into(), ..chat.clone() };
+    read::<TypeView>(answer(server.client.put(server.url("types/shout")).json(&own)).await);
+    let mute = json!({"action": "mute", "person": "~bob", "dur": 60_000_000});
+    let discipline: DisciplineView = read(post("rooms/live:alice/moderation", mute).await);
+    assert!(discipline.muted.contains_key("~bob"));
+    let erased: ErasedView = read(post("rooms/live:alice/erase", json!({"n": score.n})).await);
+    assert_eq!(erased.entries, 1);
 }

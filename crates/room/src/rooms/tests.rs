@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use unisono_base::{Doorbell, Epoch, KeyId, MediaTime, Span, Tenant};
 use unisono_hub::{Limits, Publication, Read, Source};
 use unisono_media::{CodecConfig, Frame, OpusConfig};
-use unisono_store::{BoxFuture, LogError, LogRoom, MemoryLog, Page, Retention};
+use unisono_store::{BoxFuture, Erase, LogError, LogRoom, MemoryLog, Page, Retention};
 use unisono_timeline::{
     At, Lane, Status, Uuid,
     audit::{Checkpoint, Sealed},

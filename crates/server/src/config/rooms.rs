@@ -1,6 +1,6 @@
 //! `[rooms]`: who may do what there, and what is kept.
 
-use super::Hidden;
+use super::{Hidden, WhenUnanswered};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use unisono_timeline::Role;
@@ -15,6 +15,14 @@ pub(crate) struct RoomRules {
     pub(crate) blocked_words: Vec<String>,
     /// One to four, `whsec_...`: your own systems sign purchases with them; docs/protocols/rooms.md.
     pub(crate) inbox_secrets: Vec<Hidden>,
+    /// Your own service judges what members say, beside the list: https, or http on this machine; docs/webhooks.md.
+    pub(crate) webhook: Option<Hidden>,
+    /// One to four, `whsec_...`: sign the question.
+    pub(crate) webhook_secrets: Vec<Hidden>,
+    /// While the service does not answer: `allow` or `refuse`.
+    pub(crate) webhook_unanswered: WhenUnanswered,
+    /// It has so long for an answer, in milliseconds; 50 to 5000.
+    pub(crate) webhook_within_ms: u32,
 }
 
 /// See [`RoomRules::guests`].
@@ -43,6 +51,14 @@ impl Guests {
 
 impl Default for RoomRules {
     fn default() -> Self {
-        Self { guests: Guests::Watch, blocked_words: Vec::new(), inbox_secrets: Vec::new() }
+        Self {
+            guests: Guests::Watch,
+            blocked_words: Vec::new(),
+            inbox_secrets: Vec::new(),
+            webhook: None,
+            webhook_secrets: Vec::new(),
+            webhook_unanswered: WhenUnanswered::Allow,
+            webhook_within_ms: 500,
+        }
     }
 }

@@ -49,7 +49,9 @@ impl SqliteLog {
     pub async fn open(path: &Path) -> Result<Self, LogError> {
         let failed = |reason: String| LogError::Backend { room: "-".to_owned(), reason };
         create_private(path).map_err(|error| failed(format!("{}: {error}", path.display())))?;
-        let damage = wal::inspect(path).map_err(|error| failed(format!("{}: {error}", path.display())))?;
+        let damage = wal::inspect(path)
+            .and_then(|damage| wal::forget_old_copies(path).map(|()| damage))
+            .map_err(|error| failed(format!("{}: {error}", path.display())))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)

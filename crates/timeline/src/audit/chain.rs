@@ -2,13 +2,14 @@
 
 use super::{
     checkpoint::{CHECKPOINT_EVERY, CHECKPOINT_SPACING, Checkpoint, Mark, Signer},
-    clear::{Kept, Unreadable},
+    clear::{Clear, Kept, Unreadable, person_digest},
     digest::{Digest, Salt},
     lines::room_key,
 };
-use crate::{Body, Entry};
+use crate::{Body, Entry, Person, Rule};
 use serde::{Deserialize, Serialize};
 use std::{
+    borrow::Cow,
     collections::{HashMap, VecDeque},
     sync::Arc,
 };
@@ -132,8 +133,30 @@ impl Sealed {
         }
     }
 
+    /// The entry as a room counts it: whoever entered a window or took a unit and was erased is still one person, known
+    /// by their digest alone, as the verifier has it.
+    pub fn counted(&self) -> Cow<'_, Entry> {
+        let rule = match &self.entry.body {
+            Body::Event(event) => event.rule.as_ref(),
+            Body::Hidden(hidden) => Some(&hidden.rule),
+        };
+        let is_counted = matches!(rule, Some(Rule::Entered(_) | Rule::Reserved(_)));
+        if !is_counted || self.person().is_some() {
+            return Cow::Borrowed(&self.entry);
+        }
+        let digest = Clear::decode(&self.seal.clear).ok().and_then(|clear| clear.digests.person);
+        let Some(digest) = digest else { return Cow::Borrowed(&self.entry) };
+        let mut entry = self.entry.clone();
+        let person = Some(Person { id: stand_in(digest), name: None });
+        match &mut entry.body {
+            Body::Event(event) => Arc::make_mut(event).actor = person,
+            Body::Hidden(hidden) => Arc::make_mut(hidden).person = person,
+        }
+        Cow::Owned(entry)
+    }
+
     /// Who wrote it; `None` where the sequencer acted by itself, and once erased.
-    pub fn person(&self) -> Option<&crate::Person> {
+    pub fn person(&self) -> Option<&Person> {
         match &self.entry.body {
             Body::Event(event) => event.actor.as_ref(),
             Body::Hidden(hidden) => hidden.person.as_ref(),
@@ -210,9 +233,12 @@ impl Chain {
         self.base
     }
 
-    /// The salt of an erased person must not be used again, or what was erased could be found by it.
-    pub fn forget_person(&mut self, id: &str) {
-        self.persons.remove(id);
+    /// The salt of an erased person must not be used again, or what was erased could be found by it. Returns by what
+    /// they are known from now on where they are counted; `None` where they wrote nothing.
+    pub fn forget_person(&mut self, id: &str) -> Option<Arc<str>> {
+        let salt = self.persons.remove(id)?;
+        self.order.retain(|known| **known != *id);
+        Some(stand_in(person_digest(salt, id)))
     }
 
     /// Whether a checkpoint should be made: a second after the last one, or 256 entries, if there is anything new.
@@ -254,6 +280,11 @@ impl Chain {
             self.persons.remove(&oldest);
         }
     }
+}
+
+/// An id that nobody has: keys, tokens and guests have no space in theirs.
+fn stand_in(person: Digest) -> Arc<str> {
+    format!("erased {person}").into()
 }
 
 /// One step of the chain.

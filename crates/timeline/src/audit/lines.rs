@@ -6,10 +6,12 @@ use super::{
     checkpoint::{Checkpoint, PublicKey},
     digest::{Digest, Salt},
 };
+use crate::{Body, Entry, Rule};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 use unisono_base::{NameError, RoomId, Tenant};
+use uuid::Uuid;
 
 /// Version of the format. A reader refuses a higher one.
 pub const FORMAT: u32 = 1;
@@ -22,6 +24,9 @@ pub enum Line {
     Log(Header),
     /// An entry.
     Entry(EntryLine),
+    /// An entry whose content is nobody's business yet: of a window that is not decided. The node's signatures stand
+    /// directly before and behind such entries, since nothing else can prove their place.
+    Withheld(Withheld),
     /// A checkpoint; it stands after its entry.
     Checkpoint(Checkpoint),
     /// The last line: the log had no more entries when it was exported.
@@ -64,6 +69,33 @@ pub struct EntryLine {
     /// The same for human eyes and simple programs.
     pub entry: Json,
 }
+
+/// The place of an entry that an export does not give away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withheld {
+    /// Its number.
+    pub n: u64,
+    /// The window that keeps it secret.
+    pub window: Uuid,
+}
+
+impl Withheld {
+    /// For an entry that is a secret of one of the windows of `undecided`: their seeds and answers, what was entered
+    /// where entries are sealed.
+    pub fn of(entry: &Entry, undecided: &Undecided) -> Option<Self> {
+        let Body::Hidden(hidden) = &entry.body else { return None };
+        let (window, is_secret) = match &hidden.rule {
+            Rule::Committed(committed) => (committed.window, true),
+            Rule::Entered(entered) => (entered.window, *undecided.0.get(&entered.window)?),
+            _ => return None,
+        };
+        (is_secret && undecided.0.contains_key(&window)).then_some(Self { n: entry.n, window })
+    }
+}
+
+/// Windows that are not decided yet, and whether their entries are sealed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Undecided(pub BTreeMap<Uuid, bool>);
 
 impl Line {
     /// The line of an entry.

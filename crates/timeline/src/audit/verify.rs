@@ -13,7 +13,7 @@ use super::{
     checkpoint::{Checkpoint, Mark, PublicKey},
     clear::{Clear, Kept, body_mut},
     digest::Digest,
-    lines::{EntryLine, FORMAT, Header, Line},
+    lines::{EntryLine, FORMAT, Header, Line, Withheld},
 };
 use crate::{Body, Entry, Event, Lane, Person, Rule};
 use results::{Fact, Results};
@@ -34,6 +34,8 @@ pub struct Verifier {
     known: Vec<Checkpoint>,
     header: Option<Header>,
     last: Option<Base>,
+    /// The entries up to the last one were withheld: what its hash is says the next signature.
+    is_blind: bool,
     lanes: BTreeMap<Lane, MediaTime>,
     commands: HashSet<Uuid>,
     results: Results,
@@ -49,6 +51,7 @@ impl Verifier {
             known: Vec::new(),
             header: None,
             last: None,
+            is_blind: false,
             lanes: BTreeMap::new(),
             commands: HashSet::new(),
             results: Results::default(),
@@ -109,6 +112,9 @@ impl Verifier {
                 let n = entry.n;
                 self.entry(entry).map_err(|why| Fault::Entry(n, why))
             }
+            (Line::Withheld(withheld), true) => {
+                self.withheld(withheld).map_err(|why| Fault::Entry(withheld.n, why))
+            }
             (Line::Checkpoint(checkpoint), true) => {
                 self.report.checkpoints += 1;
                 self.checkpoint(&checkpoint, Mark::Running).map_err(|why| Fault::Entry(checkpoint.n, why))
@@ -156,6 +162,9 @@ impl Verifier {
         if line.n != last.n + 1 {
             return Err(format!("entry {} stands where entry {} should", line.n, last.n + 1));
         }
+        if self.is_blind {
+            return Err(format!("entry {} is withheld and no signature stands behind it", last.n));
+        }
         if link(last.hash, &line.clear) != line.hash {
             return Err("the entry is not what was chained: its hash differs".into());
         }
@@ -185,6 +194,23 @@ impl Verifier {
         self.last = Some(Base { n: entry.n, seq, term: entry.term, hash: line.hash });
         self.report.last_n = entry.n;
         self.check_known(entry.n, line.hash)
+    }
+
+    /// Between two signatures there is one way the log can have gone; only the node knows it as yet.
+    fn withheld(&mut self, withheld: Withheld) -> Result<(), String> {
+        let last = self.last.ok_or("no header")?;
+        if withheld.n != last.n + 1 {
+            return Err(format!("entry {} stands where entry {} should", withheld.n, last.n + 1));
+        }
+        if !self.is_blind && self.report.signed_n != Some(last.n) {
+            return Err("it is withheld and no signature stands before it".into());
+        }
+        self.results.withhold(withheld.window)?;
+        self.is_blind = true;
+        self.last = Some(Base { n: withheld.n, ..last });
+        self.report.last_n = withheld.n;
+        self.report.withheld += 1;
+        Ok(())
     }
 
     fn event(&mut self, event: &Event, last_seq: u64) -> Result<u64, String> {
@@ -236,6 +262,14 @@ impl Verifier {
         }
         if checkpoint.n != last.n {
             return Err(format!("a checkpoint of entry {} stands after entry {}", checkpoint.n, last.n));
+        }
+        if std::mem::take(&mut self.is_blind) {
+            if checkpoint.term < last.term {
+                return Err(format!("term {} comes after term {}", checkpoint.term, last.term));
+            }
+            self.last = Some(Base { hash: checkpoint.hash, term: checkpoint.term, ..last });
+            self.report.signed_n = Some(last.n);
+            return self.check_known(last.n, checkpoint.hash);
         }
         if checkpoint.hash != last.hash || checkpoint.term != last.term {
             return Err(format!(

@@ -59,13 +59,10 @@ impl Events {
                 self.cancelled.pop_front();
             }
         }
-        let known = Known {
-            at: event.at,
-            ty: event.ty.as_str().into(),
-            author: event.actor.as_ref().map(|actor| actor.id.clone()),
-            fate: Fate::Stands,
-            is_plain: event.cancels.is_none() && matches!(event.rule, None | Some(Rule::Shown(_))),
-        };
+        let is_plain = event.cancels.is_none() && matches!(event.rule, None | Some(Rule::Shown(_)));
+        let author = event.actor.as_ref().filter(|_| is_plain).map(|actor| actor.id.clone());
+        let (at, ty) = (event.at, event.ty.as_str().into());
+        let known = Known { at, ty, author, fate: Fate::Stands, is_plain };
         if self.known.insert(event.id, known).is_none() {
             self.order.push_back(event.id);
         }
@@ -73,6 +70,13 @@ impl Events {
             && let Some(oldest) = self.order.pop_front()
         {
             self.known.remove(&oldest);
+        }
+    }
+
+    /// Nobody is the author of what an erased person wrote.
+    pub(super) fn forget_person(&mut self, id: &str) {
+        for known in self.known.values_mut() {
+            known.author.take_if(|author| **author == *id);
         }
     }
 

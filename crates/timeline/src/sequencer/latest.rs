@@ -32,16 +32,24 @@ impl Latest {
         if !matches!(registered.event_type().class, Class::Latest { .. }) {
             return;
         }
-        // A key that was erased stands for nothing any more.
-        let Ok(key) = registered.key_of(&event.data) else { return };
         if let Some(old) = event.supersedes {
             self.remove(old);
         }
+        // What was erased stands for nothing, nor does what it replaced, where its key is not erased with it.
+        if event.data.is_null() {
+            self.values.remove(&(event.ty.clone(), String::new()));
+            return;
+        }
+        let Ok(key) = registered.key_of(&event.data) else { return };
         self.values.insert((event.ty.clone(), key), event.clone());
     }
 
     pub(super) fn values(&self) -> impl Iterator<Item = &Arc<Event>> {
         self.values.values()
+    }
+
+    pub(super) fn forget(&mut self, is_erased: impl Fn(&Event) -> bool) {
+        self.values.retain(|_, event| !is_erased(event));
     }
 
     fn remove(&mut self, id: Uuid) {

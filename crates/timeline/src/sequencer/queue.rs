@@ -85,6 +85,18 @@ impl Queues {
         }
     }
 
+    /// The events that newcomers are shown.
+    pub(super) fn events_mut(&mut self) -> impl Iterator<Item = &mut Arc<Event>> {
+        self.by_type.values_mut().filter_map(|queue| queue.showing.as_mut().map(|(_, event)| event))
+    }
+
+    /// What waits, with its type: `of(item, person)`.
+    pub(super) fn waiting(&self, of: impl Fn(Uuid, Option<&Person>) -> bool) -> Vec<(String, Uuid)> {
+        let waiting = self.by_type.iter().flat_map(|(ty, queue)| queue.waiting.iter().map(move |w| (ty, w)));
+        let chosen = waiting.filter(|(_, waiting)| of(waiting.item, waiting.person.as_ref()));
+        chosen.map(|(ty, waiting)| (ty.clone(), waiting.item)).collect()
+    }
+
     fn find(&self, ty: &str, item: Uuid) -> Option<&Waiting> {
         self.by_type.get(ty)?.waiting.iter().find(|waiting| waiting.item == item)
     }

@@ -115,6 +115,23 @@ impl Offers {
         self.forget_if_done(id);
     }
 
+    /// The events that newcomers are shown.
+    pub(super) fn events_mut(&mut self) -> impl Iterator<Item = &mut Arc<Event>> {
+        self.open.values_mut().filter_map(|stock| stock.opened.as_mut())
+    }
+
+    /// Whose units are known by another name from now on.
+    pub(super) fn rename(&mut self, id: &str, stand_in: &Arc<str>) {
+        for stock in self.open.values_mut() {
+            if let Some(own) = stock.persons.remove(id) {
+                stock.persons.insert(stand_in.clone(), own);
+            }
+            for hold in stock.holds.values_mut().filter(|hold| hold.person.as_deref() == Some(id)) {
+                hold.person = Some(stand_in.clone());
+            }
+        }
+    }
+
     fn forget_if_done(&mut self, id: Uuid) {
         if self.open.get(&id).is_some_and(|stock| stock.is_withdrawn && stock.holds.is_empty()) {
             self.open.remove(&id);

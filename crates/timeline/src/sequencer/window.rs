@@ -171,6 +171,25 @@ impl Windows {
         self.remove(id);
     }
 
+    /// The events that newcomers are shown.
+    pub(super) fn events_mut(&mut self) -> impl Iterator<Item = &mut Arc<Event>> {
+        let opened = self.open.values_mut().filter_map(|window| window.opened.as_mut());
+        opened.chain(self.closed.iter_mut().filter_map(|closed| closed.result.as_mut()))
+    }
+
+    /// Whose entries are known by another name from now on.
+    pub(super) fn rename(&mut self, id: &str, stand_in: &Arc<str>) {
+        for window in self.open.values_mut() {
+            let Some(own) = window.persons.remove(id) else { continue };
+            for ballot in own.iter().filter_map(|index| usize::try_from(*index).ok()) {
+                if let Some(ballot) = window.ballots.get_mut(ballot) {
+                    ballot.person = stand_in.clone();
+                }
+            }
+            window.persons.insert(stand_in.clone(), own);
+        }
+    }
+
     fn remove(&mut self, id: Uuid) -> Option<Window> {
         let window = self.open.remove(&id)?;
         self.entries -= window.ballots.len();

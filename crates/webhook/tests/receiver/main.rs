@@ -2,5 +2,6 @@
 
 mod delivery;
 mod gate;
+mod messages;
 mod samples;
 mod support;

@@ -42,6 +42,8 @@ pub(crate) enum Reply {
     Status(u16),
     /// With a max-age in seconds.
     Aged(u16, u32),
+    /// With this body.
+    Says(u16, &'static str),
     /// Never.
     Hang,
 }
@@ -104,6 +106,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
             .header("cache-control", format!("max-age={age}"))
             .body(Body::from(r#"{"reason":"not your show"}"#))
             .expect("valid"),
+        Reply::Says(status, body) => response(status).body(Body::from(body)).expect("valid"),
         Reply::Hang => std::future::pending().await,
     }
 }

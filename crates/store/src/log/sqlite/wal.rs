@@ -12,6 +12,7 @@ use std::{
     fs::{self, File},
     io::{self, BufReader, Read},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 const HEADER: usize = 32;
@@ -20,6 +21,8 @@ const FRAME_HEADER: usize = 24;
 const MAGIC: u32 = 0x377f_0682;
 /// Copies of damaged files kept; a further one replaces the last.
 const COPIES_MAX: usize = 8;
+/// How long they are kept: long enough to be looked at, not for ever, since they hold what people wrote.
+const COPIES_FOR: Duration = Duration::from_secs(30 * 86_400);
 
 /// What was wrong with the write-ahead file when it was opened. Everything before it was kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,8 +194,33 @@ fn fill(file: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
     }
 }
 
+/// Takes away the copies of the database at `path` that are older than a month.
+pub(super) fn forget_old_copies(path: &Path) -> io::Result<()> {
+    let is_old = |copy: &Path| {
+        let written = fs::metadata(copy).and_then(|data| data.modified());
+        written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > COPIES_FOR))
+    };
+    forget(copies(&with_suffix(path, "-wal")).filter(|copy| is_old(copy)))
+}
+
+/// Takes all of them away: what is erased from the database may stand in them, also what only they hold.
+pub(super) fn forget_copies(path: &Path) -> io::Result<()> {
+    forget(copies(&with_suffix(path, "-wal")))
+}
+
+fn forget(copies: impl Iterator<Item = PathBuf>) -> io::Result<()> {
+    for copy in copies.filter(|copy| copy.exists()) {
+        fs::remove_file(&copy)?;
+    }
+    Ok(())
+}
+
+fn copies(wal: &Path) -> impl DoubleEndedIterator<Item = PathBuf> + Clone {
+    (0..COPIES_MAX).map(move |number| with_suffix(wal, &format!(".damaged.{number}")))
+}
+
 fn put_aside(wal: &Path) -> io::Result<PathBuf> {
-    let mut names = (0..COPIES_MAX).map(|number| with_suffix(wal, &format!(".damaged.{number}")));
+    let mut names = copies(wal);
     let free = names.clone().find(|name| !name.exists());
     let name = free.or(names.next_back()).unwrap_or_else(|| with_suffix(wal, ".damaged"));
     fs::copy(wal, &name)?;

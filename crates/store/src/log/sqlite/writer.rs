@@ -1,7 +1,7 @@
 //! The one writer: takes what waits, writes it in one transaction, and answers after the commit.
 
 use super::{
-    LogError, in_words,
+    LogError, in_words, wal,
     write::{self, Heads},
 };
 use crate::log::{Erase, Retention};
@@ -137,6 +137,10 @@ impl Writer {
                 "erased, but a reader keeps the old bytes in the write-ahead file: erase again".to_owned();
             return Err(LogError::Backend { room: room.to_string(), reason });
         }
+        wal::forget_copies(self.options.get_filename()).map_err(|error| {
+            let reason = format!("erased, but a copy of a damaged write-ahead file stays: {error}");
+            LogError::Backend { room: room.to_string(), reason }
+        })?;
         Ok(erased)
     }
 

@@ -37,6 +37,8 @@ pub struct Report {
     pub erased: Vec<Erased>,
     /// How many entries had something erased.
     pub erased_count: u64,
+    /// Entries that are secret until their windows are decided.
+    pub withheld: u64,
     /// What a reader should know.
     pub warnings: Vec<String>,
     /// Entries by latency.
@@ -110,14 +112,15 @@ impl fmt::Display for Report {
         if let Some(key) = self.key {
             writeln!(f, "key      {key}")?;
         }
-        let count = self.events + self.hidden;
+        let count = self.events + self.hidden + self.withheld;
         writeln!(
             f,
-            "checked  {count} entries ({} to {}): {} events, {} hidden; {} checkpoints; {} terms of the sequencer",
+            "checked  {count} entries ({} to {}): {} events, {} hidden, {} withheld; {} checkpoints; {} terms of the sequencer",
             self.first_n,
             self.last_n,
             self.events,
             self.hidden,
+            self.withheld,
             self.checkpoints,
             self.terms.len()
         )?;
@@ -132,6 +135,9 @@ impl fmt::Display for Report {
             let shown = shown.collect::<Vec<_>>().join(", ");
             let more = if self.erased_count > 20 { ", ..." } else { "" };
             writeln!(f, "erased   {} entries: {shown}{more}", self.erased_count)?;
+        }
+        if self.withheld > 0 {
+            writeln!(f, "withheld {} entries of windows that are not decided yet", self.withheld)?;
         }
         self.warnings.iter().try_for_each(|warning| writeln!(f, "note     {warning}"))
     }

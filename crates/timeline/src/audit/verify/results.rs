@@ -35,6 +35,8 @@ struct Window {
     late: u64,
     late_after: u64,
     clamped: u64,
+    /// Entries, or its secret, are not in the log as it was given: nothing can be computed before it is decided.
+    is_withheld: bool,
     is_over: bool,
     result: Option<Decision>,
     samples: Vec<Sample>,
@@ -105,6 +107,7 @@ impl Results {
             late: 0,
             late_after: 0,
             clamped: 0,
+            is_withheld: false,
             is_over: false,
             result: None,
             samples: Vec::new(),
@@ -113,6 +116,17 @@ impl Results {
             None => Ok(()),
             Some(_) => Err(format!("window {} was opened twice", terms.window)),
         }
+    }
+
+    /// An entry of window `id` is not given away.
+    pub(super) fn withhold(&mut self, id: Uuid) -> Result<(), String> {
+        self.window(id, |window| {
+            if window.is_over {
+                return Err("an entry is withheld although it is decided".into());
+            }
+            window.is_withheld = true;
+            Ok(())
+        })
     }
 
     fn offer(&mut self, offer: &Offer) -> Result<(), String> {
@@ -197,9 +211,15 @@ impl Window {
 
     fn extend(&mut self, extended: &Extended) -> Result<(), String> {
         let by = self.last.filter(|(n, _)| *n == extended.by_n);
-        let Some((_, t_seen)) = by else { return Err("extended by an entry that does not stand".into()) };
-        let due = self.terms.extended(self.closes, self.reveal, self.extensions, t_seen);
-        if due != Some((extended.closes, extended.reveal)) || extended.count != self.extensions + 1 {
+        let due =
+            by.and_then(|(_, t_seen)| self.terms.extended(self.closes, self.reveal, self.extensions, t_seen));
+        match by {
+            None if self.is_withheld => {}
+            None => return Err("extended by an entry that does not stand".into()),
+            Some(_) if due == Some((extended.closes, extended.reveal)) => {}
+            Some(_) => return Err("an extension that does not follow from its soft close".into()),
+        }
+        if extended.count != self.extensions + 1 {
             return Err("an extension that does not follow from its soft close".into());
         }
         (self.closes, self.reveal, self.extensions) = (extended.closes, extended.reveal, extended.count);
@@ -209,6 +229,9 @@ impl Window {
     fn decided(&mut self, told: &Outcome) -> Result<(), String> {
         if self.is_over {
             return Err("it was decided twice, or after it was withdrawn".into());
+        }
+        if self.is_withheld {
+            return Err("its entries are withheld although it is decided".into());
         }
         let seed = told.seed.parse::<Digest>().map_err(|_| "the seed is none")?;
         if digest_of_seed(&told.seed).as_ref() != Some(&self.terms.seed_digest) {

@@ -9,8 +9,8 @@ use crate::{
     publisher::Publisher,
     reach::REACHED_WITHIN,
     tcp::link::TcpLink,
-    way::{Out, Way},
     viewer::Viewer,
+    way::{Out, Way},
 };
 use std::{
     net::{IpAddr, SocketAddr},

@@ -6,15 +6,8 @@
 mod turn;
 
 use crate::{
-    SessionId,
-    audience::Audiences,
-    bell::Target,
-    command::Command,
-    gateway::Shared,
-    metrics::Reason,
-    session::Session,
-    tcp::link::TcpLink,
-    way::Out,
+    SessionId, audience::Audiences, bell::Target, command::Command, gateway::Shared, metrics::Reason,
+    session::Session, tcp::link::TcpLink, way::Out,
 };
 use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;

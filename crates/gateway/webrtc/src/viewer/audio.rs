@@ -51,7 +51,13 @@ impl Audio {
             match track.ring.read(&mut track.cursor) {
                 Read::Frame { frame, group, .. } => {
                     let packets = frame.packets(|| packetize_opus(&frame));
-                    sending.send(sender, track.cursor.last_read().unwrap_or_default(), group.epoch, &frame, packets);
+                    sending.send(
+                        sender,
+                        track.cursor.last_read().unwrap_or_default(),
+                        group.epoch,
+                        &frame,
+                        packets,
+                    );
                 }
                 Read::Skipped { frames, reason } => sending.report.skipped(reason, frames),
                 Read::Pending => return,

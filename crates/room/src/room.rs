@@ -20,7 +20,7 @@ use std::{
 use tokio::sync::{broadcast, mpsc, oneshot};
 use unisono_base::{MediaTime, RoomId};
 use unisono_store::LogError;
-use unisono_timeline::{Command, Sender, Types};
+use unisono_timeline::{Command, DecidedView, Sender, Types};
 
 /// People whose rate is remembered; beyond it the longest silent are forgotten.
 const RATES_MAX: usize = 20_000;
@@ -38,7 +38,12 @@ pub(crate) enum Work {
         every: Duration,
     },
     Subscribe {
+        /// Whose own entries belong to it.
+        person: Option<Arc<str>>,
         reply: oneshot::Sender<Result<Subscribed, LogError>>,
+    },
+    Decided {
+        reply: oneshot::Sender<Result<Vec<DecidedView>, LogError>>,
     },
     Types(Arc<Types>),
     /// A person was erased.
@@ -57,6 +62,8 @@ pub(crate) struct Subscribed {
     /// The last `seq` told when it began.
     pub(crate) last_seq: u64,
     pub(crate) standing: Standing,
+    /// What the reader has in open windows and offers; `None` for nothing.
+    pub(crate) mine: Option<Notice>,
     pub(crate) lockstep: Option<Notice>,
 }
 
@@ -140,10 +147,17 @@ impl Room {
     }
 
     /// Where a feed begins; `None` when the log cannot be read, or the room is being closed.
-    pub(crate) async fn subscribe(&self) -> Option<Subscribed> {
+    pub(crate) async fn subscribe(&self, person: Option<Arc<str>>) -> Option<Subscribed> {
         let (reply, begin) = oneshot::channel();
-        self.work.send(Work::Subscribe { reply }).await.ok()?;
+        self.work.send(Work::Subscribe { person, reply }).await.ok()?;
         begin.await.ok()?.ok()
+    }
+
+    /// The windows decided last; `None` as for [`Self::subscribe`].
+    pub(crate) async fn decided(&self) -> Option<Vec<DecidedView>> {
+        let (reply, windows) = oneshot::channel();
+        self.work.send(Work::Decided { reply }).await.ok()?;
+        windows.await.ok()?.ok()
     }
 }
 
@@ -152,7 +166,8 @@ impl Work {
     pub(crate) fn fail(self, error: &LogError) {
         match self {
             Self::Command { reply, .. } => drop(reply.send(Err(error.clone()))),
-            Self::Subscribe { reply } => drop(reply.send(Err(error.clone()))),
+            Self::Subscribe { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Decided { reply } => drop(reply.send(Err(error.clone()))),
             Self::React { .. }
             | Self::Types(_)
             | Self::Forget(_)

@@ -21,7 +21,7 @@ use unisono_hub::Hub;
 use unisono_media::Frame;
 use unisono_store::{LogError, RoomLog};
 use unisono_timeline::{
-    Ack, Body, Command, Entry, Event, Moment, Sender, Sequencer, Types,
+    Ack, Body, Command, Entry, Event, Moment, Own, Sender, Sequencer, Types,
     audit::{Chain, Sealed, Signer},
 };
 
@@ -214,7 +214,7 @@ impl Writer {
                 Some(latency) => self.lockstep.report(session, latency),
                 None => self.lockstep.forget(session),
             },
-            Work::Subscribe { .. } => later.push(work),
+            Work::Subscribe { .. } | Work::Decided { .. } => later.push(work),
         }
     }
 
@@ -318,10 +318,18 @@ impl Writer {
             return work.fail(&LogError::Backend { room: self.room.to_string(), reason });
         };
         self.outlet.flush(Instant::now(), |t, at| self.world.holds(&self.room, t, at));
+        if let Work::Decided { reply } = work {
+            // What a gate holds back has not been told, and is not told here either.
+            let told = self.shared.told();
+            let windows = state.sequencer.decided().filter(|window| window.result.seq <= told);
+            return drop(reply.send(Ok(windows.collect())));
+        }
         let standing = self.outlet.snapshot(|| state.sequencer.snapshot());
         let target = self.lockstep.told();
-        if let Work::Subscribe { reply } = work {
-            let _ = reply.send(Ok(self.outlet.subscribe(standing, target.map(common_latency))));
+        if let Work::Subscribe { person, reply } = work {
+            let own = person.map(|person| state.sequencer.own(&person)).filter(|own| !own.is_empty());
+            let notices = (own.map(|own| mine(&own)), target.map(common_latency));
+            let _ = reply.send(Ok(self.outlet.subscribe(standing, notices)));
         }
     }
 
@@ -433,6 +441,12 @@ fn event_of(entries: &[Entry], seq: u64) -> Option<Arc<Event>> {
         Body::Event(event) if event.seq == seq => Some(event.clone()),
         Body::Event(_) | Body::Hidden(_) => None,
     })
+}
+
+fn mine(own: &Own) -> Notice {
+    let Own { windows, units, bought } = own;
+    let message = json!({"type": "mine", "windows": windows, "units": units, "bought": bought});
+    Notice { kind: "mine", message: message.to_string().into() }
 }
 
 fn common_latency(target: Span) -> Notice {

@@ -9,6 +9,7 @@ mod enter;
 mod events;
 mod lanes;
 mod latest;
+mod own;
 mod queue;
 mod refusal;
 mod snapshot;
@@ -18,7 +19,8 @@ mod timeout;
 mod verbs;
 mod window;
 
-pub use snapshot::{OfferView, QueueView, Snapshot, Standing, WindowView};
+pub use own::{Own, OwnBought, OwnEntry, OwnUnit};
+pub use snapshot::{DecidedView, OfferView, QueueView, Snapshot, Standing, WindowView};
 
 use crate::{Ack, Body, Command, Entry, Event, Hidden, Lane, Person, Rule, Sender, Types};
 use commands::Commands;
@@ -145,6 +147,16 @@ impl Sequencer {
     /// What somebody needs who comes late.
     pub fn snapshot(&self) -> Snapshot {
         self.state.snapshot()
+    }
+
+    /// The windows decided last, oldest first; at most 64.
+    pub fn decided(&self) -> impl Iterator<Item = DecidedView> {
+        self.state.windows.decided_views()
+    }
+
+    /// What this person has in the windows and offers that are open.
+    pub fn own(&self, person: &str) -> Own {
+        self.state.own(person)
     }
 
     /// `n` of the last entry, staged ones included; 0 before the first.

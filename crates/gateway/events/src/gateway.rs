@@ -1,6 +1,6 @@
 //! Everything the routes share, and the routes.
 
-use crate::{Metrics, commands, conduct, feed, history, inbox, streams};
+use crate::{Metrics, commands, conditions, conduct, feed, history, inbox, streams};
 use axum::{
     Router,
     extract::DefaultBodyLimit,
@@ -50,11 +50,15 @@ impl Gateway {
             .route("/api/v1/rooms/{room}", get(feed::room))
             .route("/api/v1/rooms/{room}/commands", post(commands::post))
             .route("/api/v1/rooms/{room}/snapshot", get(conduct::snapshot))
+            .route("/api/v1/rooms/{room}/windows", get(conditions::windows))
             .route("/api/v1/rooms/{room}/inbox", post(inbox::post))
             .route("/api/v1/rooms/{room}/log", get(history::export))
             .route("/api/v1/rooms/{room}/erase", post(history::erase))
-            .route("/api/v1/rooms/{room}/moderation", post(conduct::moderate))
-            .route("/api/v1/rooms/{room}/gate", put(conduct::set_gate).delete(conduct::lift_gate))
+            .route("/api/v1/rooms/{room}/moderation", post(conduct::moderate).get(conditions::discipline))
+            .route(
+                "/api/v1/rooms/{room}/gate",
+                put(conduct::set_gate).delete(conduct::lift_gate).get(conditions::gate),
+            )
             .route("/api/v1/rooms/{room}/lockstep", put(conduct::lockstep))
             .route("/api/v1/types", get(conduct::types))
             .route("/api/v1/types/{name}", put(conduct::put_type).delete(conduct::delete_type))

@@ -58,6 +58,8 @@ const SILENCE_MS = 40_000;
 const STEADY_MS = 5000;
 /** More than this unsent: the link does not carry it, and what waits in the outbox comes again anyway. */
 const BUFFERED_MAX = 1024 * 1024;
+/** Nobody is sent away for longer, whatever is asked of us. With more servers the next one is tried at once. */
+const RETRY_MAX_MS = 60_000;
 const OPEN = 1;
 
 /** Whose fault an end was, and so what comes next. */
@@ -74,6 +76,8 @@ export class Connection {
   /** The refused token was replaced once by a fresh one. */
   #renewed = false;
   #ways: Ways;
+  /** How long the server asked us to stay away. */
+  #retryAfterMs = 0;
 
   constructor(options: ConnectionOptions, listener: ConnectionListener) {
     this.#options = options;
@@ -93,7 +97,8 @@ export class Connection {
       if (end === 'silent') this.#options.doors.next();
       // One that greets and drops us at once is left in peace more and more.
       else if (performance.now() - beganAt > STEADY_MS) backoff.reset();
-      await this.#pause(backoff.next());
+      await this.#pause(Math.max(backoff.next(), this.#retryAfterMs));
+      this.#retryAfterMs = 0;
     }
   }
 
@@ -157,7 +162,12 @@ export class Connection {
 
   /** A refusal in words ends it, unless a fresh token may help. */
   #explain(refusal: UnisonoError): End {
-    if (refusal.kind !== 'unauthorized' && refusal.kind !== 'refused') return 'silent';
+    if (refusal.kind !== 'unauthorized' && refusal.kind !== 'refused') {
+      // Full, too often, going down: worth another try, when the server says so.
+      this.#retryAfterMs = this.#options.doors.count > 1 ? 0 : Math.min(refusal.retryAfterMs ?? 0, RETRY_MAX_MS);
+      this.#listener.onLost(refusal.message);
+      return 'silent';
+    }
     if (this.#closed.signal.aborted) return 'silent';
     if (refusal.status === 401 && typeof this.#options.token === 'function' && !this.#renewed) {
       this.#renewed = true;

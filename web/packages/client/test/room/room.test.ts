@@ -198,6 +198,17 @@ test('an expired token is replaced once; a refusal that stays ends it in words',
   await expect(room.send('chat', { text: 'x' })).rejects.toMatchObject({ kind: 'unauthorized' });
 });
 
+test('who joins too often is told so in words, and comes again', async () => {
+  server.refuse = { status: 429, words: 'your address may join rooms 50 times a second, 2000 at once; try again in 1 s' };
+  const room = join();
+  const words: string[] = [];
+  room.onNotice('status', (status) => words.push(status.words));
+  await until(room, () => words.some((said) => said.includes('join rooms 50 times')));
+  server.refuse = null;
+  (await server.peer()).hello(0);
+  await until(room, () => room.status === 'open');
+});
+
 test('who is banned is told so, and does not come again', async () => {
   const room = join();
   const words: string[] = [];

@@ -119,7 +119,7 @@ fn times(count: u64) -> String {
 
 /// An amount in cents.
 pub(super) fn euros(cents: i64) -> String {
-    format!("{}.{:02} €", cents / 100, cents % 100)
+    format!("€{}.{:02}", cents / 100, cents % 100)
 }
 
 #[cfg(test)]
@@ -161,6 +161,6 @@ mod tests {
             (Some("bot-001"), Some(9), 2, 1)
         );
         assert_eq!(phase(&lot, T), Phase::Sold);
-        assert!(caption(&lot, &BotsState::default(), Phase::Sold, T).contains("60.00 € to bot-001"));
+        assert!(caption(&lot, &BotsState::default(), Phase::Sold, T).contains("€60.00 to bot-001"));
     }
 }

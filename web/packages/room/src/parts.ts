@@ -16,5 +16,5 @@ export { FlyingReactions, ReactionBar } from './reactions';
 export { bidLimitWords, isAtLeast, limitWords, type Role } from './roles';
 export { ROOM_STYLE, SKY_STYLE } from './style';
 export { SceneContext, useAsk, useCountdown, useJoined, useRoomState, useScene, type Asking, type Joined, type Scene } from './use';
-export { biddingOf, chatOf, hammerWords, isAnswered, liveOf, questionsOf, refusalWords, slowModeOf } from './view';
+export { biddingOf, capital, chatOf, hammerWords, isAnswered, liveOf, questionsOf, refusalWords, slowModeOf } from './view';
 export { amountOf, choicesOf, clockWords, disclosure, latencyClass, money, nameOf, percents, spanWords, textOf, whileWords, type FullTerms } from './words';

@@ -1,6 +1,6 @@
 /** One window: what came out, under which terms, and what this browser could check of it. */
 
-import { choicesOf, disclosure, money, percents, spanWords, textOf, titleOf } from '@unisono/room/parts';
+import { capital, choicesOf, disclosure, money, percents, spanWords, textOf, titleOf } from '@unisono/room/parts';
 import { useEffect, useState } from 'preact/hooks';
 import { Pill } from '../parts/frame';
 import { checksOf, type Check } from './check';
@@ -33,7 +33,7 @@ export function Window({ window, figures }: { window: WindowRecord; figures: Fig
         {figures && <Fact name="Claims out of bounds" value={String(figures.clamped)} />}
         <Fact name="Result shown" value={`${spanWords(Math.max(window.reveal - window.closes, 0))} after the end`} />
       </dl>
-      {moved.length > 0 && <p class="quiet">{moved.join('; ')}</p>}
+      {moved.length > 0 && <p class="quiet">{capital(moved.join('; '))}.</p>}
       <Checks window={window} />
       <details>
         <summary>{short.replace(/ · e not measured yet$/, '') || 'Terms'}</summary>

@@ -107,7 +107,7 @@ pub(super) fn caption(lot: &LotState, bots: &BotsState, phase: Phase, now: i64) 
             .to_owned(),
         Phase::Sold => {
             let (amount, winner) = lot.hammer.as_ref().map_or((0, None), |hammer| (hammer.amount, hammer.winner.as_deref()));
-            format!("Sold for {} to {}: the hammer fell on the same frame in all panes.", euros(amount), winner.unwrap_or("nobody"))
+            format!("Sold for {} to {}: the hammer falls on one frame for all; each pane says how near it came.", euros(amount), winner.unwrap_or("nobody"))
         }
         Phase::Starting | Phase::Proof | Phase::Over => String::new(),
     }

@@ -1,11 +1,14 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { joinRoom, type JoinOptions, type Room } from '../../src/room/index';
 import { SseParser } from '../../src/room/sse';
 import { Ways } from '../../src/room/ways';
 import { event, type Json } from './fake-server';
+
+// Pauses between tries are real here, and a busy machine adds its own.
+vi.setConfig({ testTimeout: 60_000 });
 
 /** A server behind something that lets no WebSocket through. */
 class BlockedServer {

@@ -49,7 +49,9 @@ class BlockedServer {
     this.reads.push(url);
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     this.#streams.push(response);
-    this.say('hello', { type: 'hello', room: 'live:alice', seq: 1, t: 5_000_000, person: { id: 'g1' }, role: 'member' }, response);
+    // As the room would: it knows everything up to what is asked for.
+    const seq = Number(url.searchParams.get('from_seq') ?? 2) - 1;
+    this.say('hello', { type: 'hello', room: 'live:alice', seq, t: 5_000_000, person: { id: 'g1' }, role: 'member' }, response);
   }
 
   say(kind: string, data: Json, to = this.#streams.at(-1)!): void {

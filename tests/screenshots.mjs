@@ -69,6 +69,21 @@ const busy = (kinds) => async (page) => {
   await pause(3500);
   page.once('close', () => done.forEach((undo) => undo()));
 };
+/** A sale and a poll that have been decided; made once for all shots. */
+const sale = () => (decided ??= (async () => {
+  const terms = { l_max: 1e6, uplink: 100e3 };
+  const open = (type, data) => command(server, 'live/demo', { type, do: 'open', data: { ...data, terms }, dur: 8e6 });
+  const [lot, poll] = [await open('sealed-bid', { title: 'The keeper’s gloves', start: 1000, step: 100, currency: 'EUR' }), await open('poll', { question: 'Who was best?', choices: ['Ada', 'Boris'] })];
+  const ball = await open('auction', { title: 'The signed ball', start: 1000, step: 100, currency: 'EUR' });
+  await pause(1500);
+  for (const [index, name] of ['Ada', 'Boris', 'Cy', 'Dora'].entries()) {
+    await command(server, 'live/demo', { type: 'sealed-bid', do: 'enter', subject: lot.id, data: { amount: 1000 + 150 * index } }, name);
+    await command(server, 'live/demo', { type: 'poll', do: 'enter', subject: poll.id, data: { choice: index % 3 ? 0 : 1 } }, name);
+    await command(server, 'live/demo', { type: 'auction', do: 'enter', subject: ball.id, data: { amount: 1000 + 100 * index } }, name);
+  }
+  await until('all are decided', async () => (await (await fetch(`${server.url}/api/v1/rooms/live:demo/windows`)).json()).windows.length >= 3, 120);
+})());
+let decided = null;
 const inRoom = (kinds) => async (page) => {
   await phase(page, 'playing');
   await joined(page);
@@ -113,6 +128,12 @@ const STATES = {
   'room': [server, '/live/demo', inRoom(['poll'])],
   'room-auction': [server, '/live/demo', inRoom(['auction', 'drop'])],
   'host': [server, '/live/demo/host', inRoom(['poll', 'auction'])],
+  'fairness': [server, '/live/demo/fairness', async (page) => {
+    await sale();
+    await page.reload();
+    await page.locator('[data-window] .checks').first().waitFor();
+    await pause(1500);
+  }],
   'host-refused': [server, '/live/demo/host', async (page) => {
     await page.evaluate(() => sessionStorage.setItem('unisono-host-key', 'ak_wrong'));
     await page.reload();
@@ -166,7 +187,7 @@ async function shoot(name, size, colorScheme) {
   await page.goto(on.url + address + key);
   await prepare(page);
   await pause(600);
-  const isWhole = size === 'phone' || /share$|^host|^room/.test(name);
+  const isWhole = size === 'phone' || /share$|^host|^room|^fairness/.test(name);
   await page.screenshot({ path: join(folder, `${name}-${size}-${colorScheme}.png`), fullPage: isWhole });
   await page.close();
 }

@@ -43,7 +43,7 @@ describe('the auction demo', () => {
   it('shows one sale on four screens', async () => {
     for (const pane of PANES) await wait(`${pane} plays`, async () => (await attribute(`[data-pane=${pane}]`, 'data-pane-phase')) === 'playing', 120);
     await wait('bidding has begun', async () => (await phase()) === 'bidding', 120);
-    await wait('bots bid', () => page.evaluate(() => /\d\.\d\d €/.test(document.querySelector('.side')?.textContent ?? '')), 60);
+    await wait('bots bid', () => page.evaluate(() => /€\d+\.\d\d/.test(document.querySelector('.side')?.textContent ?? '')), 60);
   });
 
   it('loses no acknowledged bid when its server is killed in the middle of it', async () => {

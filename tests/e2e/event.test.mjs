@@ -1,11 +1,14 @@
 // One event, one frame: bound to a T in the future, it appears in WebRTC and in LL-HLS on the first displayed frame with T >= at.
-// EVENTS sets how many (50 by hand before a release), E2E_STRICT=1 also wants at most one frame left out before each.
+// EVENTS sets how many (`./dev soak events` takes 200), E2E_STRICT=1 also wants each within one frame of the first with T >= at, in both. Prints how
+// late each was as one line of JSON, which EVENTS_JSON names a file for.
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { loadavg } from 'node:os';
 import { after, before, describe, it } from 'node:test';
 import { Browser } from '../lib/chromium.mjs';
 import { ffmpegRtmp } from '../lib/publishers.mjs';
 import { Server } from '../lib/server.mjs';
-import { pause, until } from '../lib/until.mjs';
+import { pause, quantile, until } from '../lib/until.mjs';
 import { seen, watch } from '../lib/watch.mjs';
 
 const count = Number(process.env.EVENTS ?? 10);
@@ -13,6 +16,15 @@ const strict = process.env.E2E_STRICT === '1';
 /** One tick of a 90 kHz clock, and the microsecond that rounding adds. */
 const TICK_US = 12 + 1;
 const FRAME_US = 1e6 / 30;
+
+/** How often each number occurs, in rising order. */
+const histogram = (values) => Object.fromEntries([...new Set(values)].sort((a, b) => a - b).map((value) => [value, values.filter((other) => other === value).length]));
+
+/** How long after its `at` an event's frame is, in microseconds of the timeline, in words of a report. 0 frames: no frame with T >= at was left out. */
+const latenessOf = (values) => ({
+  frames_after_the_first: histogram(values.map((us) => Math.floor(us / FRAME_US))),
+  ms: { p50: quantile(values, 0.5) / 1000, p95: quantile(values, 0.95) / 1000, max: Math.max(...values) / 1000 },
+});
 
 describe('an event on a frame', () => {
   let server, browser, encoder, webrtc, hls;
@@ -49,7 +61,7 @@ describe('an event on a frame', () => {
     const [inWebRtc, inHls] = [await seen(webrtc), await seen(hls)];
 
     const lateness = { webrtc: [], hls: [] };
-    let compared = 0;
+    const apart = [];
     for (const event of posted) {
       const shown = {};
       for (const [name, all] of [['webrtc', inWebRtc], ['hls', inHls]]) {
@@ -64,15 +76,22 @@ describe('an event on a frame', () => {
         shown[name].skipped = Math.max(0, Math.round((t - previousT) / FRAME_US) - 1);
       }
       if (shown.webrtc.counter !== null && shown.hls.counter !== null) {
-        const apart = Math.abs(shown.webrtc.counter - shown.hls.counter);
+        const frames = Math.abs(shown.webrtc.counter - shown.hls.counter);
         const excused = Math.max(shown.webrtc.skipped, shown.hls.skipped);
-        assert.ok(apart <= 1 + excused, `event ${event.seq}: frame ${shown.webrtc.counter} in WebRTC, ${shown.hls.counter} in LL-HLS, ${excused} left out`);
-        compared += 1;
+        assert.ok(frames <= 1 + excused, `event ${event.seq}: frame ${shown.webrtc.counter} in WebRTC, ${shown.hls.counter} in LL-HLS, ${excused} left out`);
+        apart.push(frames);
       }
     }
-    assert.ok(compared >= count / 2, `counters of ${compared} events could be read in both`);
-    const inFrames = (values) => values.map((us) => Math.floor(us / FRAME_US)).reduce((h, n) => ({ ...h, [n]: (h[n] ?? 0) + 1 }), {});
-    test.diagnostic(`frames after the first with T >= at: WebRTC ${JSON.stringify(inFrames(lateness.webrtc))}, LL-HLS ${JSON.stringify(inFrames(lateness.hls))}`);
+    assert.ok(apart.length >= count / 2, `counters of ${apart.length} events could be read in both`);
+    const report = JSON.stringify({
+      test: 'event-on-frame',
+      events: count,
+      lateness: { webrtc: latenessOf(lateness.webrtc), 'll-hls': latenessOf(lateness.hls) },
+      apart: { unit: 'frames by the burnt-in counter', compared: apart.length, histogram: histogram(apart) },
+      load: loadavg()[0],
+    });
+    console.log(report);
+    if (process.env.EVENTS_JSON) await writeFile(process.env.EVENTS_JSON, `${report}\n`);
     if (strict) assert.ok([...lateness.webrtc, ...lateness.hls].every((us) => us < 2 * FRAME_US), 'at most one frame left out before an event');
     assert.deepEqual(inWebRtc.events.map((e) => e.seq), inHls.events.map((e) => e.seq), 'same order');
     const via = [...new Set(inHls.events.map((e) => e.via))];

@@ -128,13 +128,16 @@ describe('half-open handshakes', () => {
 
     // 1. Offers that nobody follows with ICE.
     const answers = [];
+    const beganAt = performance.now();
     const batches = Array.from({ length: 20 }, async () => {
       for (let index = 0; index < 125; index += 1) answers.push(await post('/live/x/whep', sdp, offer));
     });
     await Promise.all(batches);
     const taken = answers.filter(({ status }) => status === 201);
     const refused = answers.filter(({ status }) => status !== 201);
-    assert.ok(taken.length >= 100 && taken.length <= 250, `${taken.length} sessions for one address`);
+    // 200 at a time, each for 10 s: on a slow machine the first have ended before the last are asked for.
+    const most = 250 + (200 * (performance.now() - beganAt)) / 10_000;
+    assert.ok(taken.length >= 100 && taken.length <= most, `${taken.length} sessions for one address, ${Math.round(most)} at most`);
     for (const { status, retryAfter, text } of refused) {
       assert.equal(status, 429, text);
       assert.ok(Number(retryAfter) >= 1 && JSON.parse(text).detail.length > 20, text);

@@ -130,6 +130,9 @@ describe('a room in the pages', () => {
       await offer.getByText(/held for you/).waitFor();
     }
     await until('none is left', async () => /0 of 2 left/.test(await boss.locator('[data-offer]').innerText()));
+    await bob.reload();
+    await joined(bob);
+    await two.getByText(/held for you/).waitFor({ timeout: 60_000 });
     await one.getByRole('button', { name: 'Confirm' }).click();
     await one.getByText('Yours. Confirmed.').waitFor();
     await two.getByRole('button', { name: 'Give back' }).click();
@@ -147,6 +150,40 @@ describe('a room in the pages', () => {
     for (const page of [ann, bob]) await until('it is gone', async () => !(await chat(page)).some((text) => text.includes('something rude')));
     await say(bob, 'may I?');
     await bob.getByText(/muted in this room/i).waitFor();
+    const muted = boss.getByRole('list', { name: 'Muted and banned' });
+    await muted.getByText(/muted for \d+ min more/).waitFor();
+    await boss.reload();
+    await muted.getByText('Bob').waitFor();
+    await muted.getByRole('button', { name: 'Unmute Bob' }).click();
+    await until('the list is empty', async () => (await muted.count()) === 0);
+    await say(bob, 'thank you');
+    await until('he is heard again', async () => (await chat(ann)).some((text) => /Bob\s+thank you/.test(text)));
+  });
+
+  it('the host panel knows after a reload that the gate is up, and lifts it', async () => {
+    const switches = boss.locator('.switches');
+    assert.ok(await switches.getByRole('button', { name: 'Lift' }).isDisabled());
+    await switches.getByRole('button', { name: '1 s', exact: true }).click();
+    await switches.getByRole('button', { name: 'Hold from now' }).click();
+    await switches.getByText('held by 1 s').waitFor();
+    await boss.reload();
+    await switches.getByText('held by 1 s').waitFor();
+    await switches.getByRole('button', { name: 'Lift' }).click();
+    await until('it is lifted', async () => (await switches.getByRole('button', { name: 'Lift' }).isDisabled()));
+  });
+
+  it('the fairness page tells what was decided and under which terms, and computes the sale again', async () => {
+    const page = await browsers[2].open(`${server.url}/${STREAM}/fairness`);
+    const sale = page.locator('[data-window]', { hasText: 'Signed ball' });
+    await sale.getByText(/Sold to Bob for €11/).waitFor();
+    await sale.getByText(/seed that splits equal entries was fixed before/).waitFor();
+    await sale.getByText(/Computed again here from 2 public entries: the same result by Bob/).waitFor();
+    const poll = page.locator('[data-window]', { hasText: 'Tea or coffee?' });
+    await poll.getByText(/Tea 1 \(50 %\) · Coffee 1 \(50 %\)/).waitFor();
+    await poll.getByText(/sealed: whoever has the log/).waitFor();
+    await page.getByRole('button', { name: 'Read the log' }).click();
+    await page.getByText('Nobody was late.').waitFor();
+    await page.close();
   });
 
   it('reactions fly over the picture of the others', async () => {
@@ -175,12 +212,14 @@ describe('a room in the pages', () => {
     await page.close();
   });
 
-  it('axe finds nothing serious on watch page with panel and on host page, light and dark, wide and narrow', async () => {
+  it('axe finds nothing serious on watch page with panel, host page and fairness page, light and dark, wide and narrow', async () => {
     await open(boss, 'Poll', { title: 'Still there?', choices: 'Yes\nNo', seconds: '120' });
     await open(boss, 'Auction', { title: 'A lamp', seconds: '120' });
     await ann.locator('[data-window]', { hasText: 'A lamp' }).waitFor();
     await ann.locator('.disclosed summary').first().click();
-    for (const [name, page] of [['watch', ann], ['host', boss]]) {
+    const fairness = await browsers[2].open(`${server.url}/${STREAM}/fairness`);
+    await fairness.locator('[data-window]', { hasText: 'Signed ball' }).waitFor();
+    for (const [name, page] of [['watch', ann], ['host', boss], ['fairness', fairness]]) {
       for (const [width, size] of [['desktop', { width: 1280, height: 800 }], ['phone', { width: 390, height: 844 }]]) {
         for (const colorScheme of ['light', 'dark']) {
           await page.setViewportSize(size);

@@ -83,7 +83,7 @@ pub struct AckView {
     pub data: serde_json::Value,
 }
 
-/// Body of `PUT /api/v1/rooms/{room}/gate`: a span of the timeline that nobody may have early.
+/// Body of `PUT /api/v1/rooms/{room}/gate`, and the answer to GET: a span of the timeline that nobody may have early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GateRequest {

@@ -76,7 +76,7 @@ impl Feed {
         start: Start,
         person: Option<Person>,
     ) -> Self {
-        let Subscribed { live, last_seq, standing, lockstep } = begin;
+        let Subscribed { live, last_seq, standing, mine, lockstep } = begin;
         let mut ahead = VecDeque::new();
         let next = match start {
             // A number from before a restart may lie beyond the end: such a reader goes on from now.
@@ -87,7 +87,7 @@ impl Feed {
                 next
             }
         };
-        ahead.extend(lockstep.map(FeedItem::Notice));
+        ahead.extend([mine, lockstep].into_iter().flatten().map(FeedItem::Notice));
         Self { room, log, live, person, next, last_at_start: last_seq, is_behind: next <= last_seq, ahead }
     }
 
@@ -137,7 +137,7 @@ impl Feed {
         let live = self.live.resubscribe();
         let told = self.room.shared.told();
         if told + 1 > self.next + BEHIND_MAX {
-            let begin = self.room.subscribe().await?;
+            let begin = self.room.subscribe(None).await?;
             self.next = (begin.standing.seq + 1).saturating_sub(TAIL).max(self.next);
             self.live = begin.live;
             self.ahead.push_back(FeedItem::Snapshot(begin.standing));

@@ -128,7 +128,12 @@ impl Outlet {
     }
 
     /// A feed's beginning: everything told is in the log, everything after comes live.
-    pub(crate) fn subscribe(&self, standing: Standing, lockstep: Option<Notice>) -> Subscribed {
-        Subscribed { live: self.shared.feed.subscribe(), last_seq: self.shared.told(), standing, lockstep }
+    pub(crate) fn subscribe(
+        &self,
+        standing: Standing,
+        (mine, lockstep): (Option<Notice>, Option<Notice>),
+    ) -> Subscribed {
+        let live = self.shared.feed.subscribe();
+        Subscribed { live, last_seq: self.shared.told(), standing, mine, lockstep }
     }
 }

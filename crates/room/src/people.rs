@@ -108,8 +108,7 @@ pub enum MeasureError {
 impl Discipline {
     /// Takes a measure from `now` on; what is over is forgotten.
     pub fn take(&mut self, measure: &Measure, now: MediaTime) -> Result<(), MeasureError> {
-        self.muted.retain(|_, until| *until > now);
-        self.banned.retain(|_, until| *until > now);
+        self.forget_over(now);
         let (list, person, dur) = match measure {
             Measure::Mute { person, dur } => (&mut self.muted, person, *dur),
             Measure::Ban { person, dur } => (&mut self.banned, person, *dur),
@@ -131,6 +130,12 @@ impl Discipline {
         }
         list.insert(person.clone(), now + within(dur)?);
         Ok(())
+    }
+
+    /// Forgets what is over.
+    pub(crate) fn forget_over(&mut self, now: MediaTime) {
+        self.muted.retain(|_, until| *until > now);
+        self.banned.retain(|_, until| *until > now);
     }
 
     /// Why this person may not say anything now, in words.

@@ -23,7 +23,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 use unisono_base::{MediaTime, RoomId};
 use unisono_store::LogError;
-use unisono_timeline::{Command, Sender, Types, audit::Undecided};
+use unisono_timeline::{Command, DecidedView, Sender, Types, audit::Undecided};
 
 /// People whose rate is remembered; beyond it the longest silent are forgotten.
 const RATES_MAX: usize = 20_000;
@@ -41,7 +41,12 @@ pub(crate) enum Work {
         every: Duration,
     },
     Subscribe {
+        /// Whose own entries belong to it.
+        person: Option<Arc<str>>,
         reply: oneshot::Sender<Result<Subscribed, LogError>>,
+    },
+    Decided {
+        reply: oneshot::Sender<Result<Vec<DecidedView>, LogError>>,
     },
     Types(Arc<Types>),
     Erase {
@@ -65,6 +70,8 @@ pub(crate) struct Subscribed {
     /// The last `seq` told when it began.
     pub(crate) last_seq: u64,
     pub(crate) standing: Standing,
+    /// What the reader has in open windows and offers; `None` for nothing.
+    pub(crate) mine: Option<Notice>,
     pub(crate) lockstep: Option<Notice>,
 }
 
@@ -162,10 +169,17 @@ impl Room {
     }
 
     /// Where a feed begins; `None` when the log cannot be read, or the room is being closed.
-    pub(crate) async fn subscribe(&self) -> Option<Subscribed> {
+    pub(crate) async fn subscribe(&self, person: Option<Arc<str>>) -> Option<Subscribed> {
         let (reply, begin) = oneshot::channel();
-        self.work.send(Work::Subscribe { reply }).await.ok()?;
+        self.work.send(Work::Subscribe { person, reply }).await.ok()?;
         begin.await.ok()?.ok()
+    }
+
+    /// The windows decided last; `None` as for [`Self::subscribe`].
+    pub(crate) async fn decided(&self) -> Option<Vec<DecidedView>> {
+        let (reply, windows) = oneshot::channel();
+        self.work.send(Work::Decided { reply }).await.ok()?;
+        windows.await.ok()?.ok()
     }
 }
 
@@ -174,9 +188,10 @@ impl Work {
     pub(crate) fn fail(self, error: &LogError) {
         match self {
             Self::Command { reply, .. } => drop(reply.send(Err(error.clone()))),
-            Self::Subscribe { reply } => drop(reply.send(Err(error.clone()))),
+            Self::Subscribe { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Erase { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Undecided { reply } => drop(reply.send(Err(error.clone()))),
+            Self::Decided { reply } => drop(reply.send(Err(error.clone()))),
             Self::React { .. } | Self::Types(_) | Self::Lockstep(_) | Self::Latency { .. } => {}
         }
     }

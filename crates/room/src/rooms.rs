@@ -19,7 +19,8 @@ use unisono_base::{MediaTime, NodeClock, RoomId, Span};
 use unisono_hub::Hub;
 use unisono_store::RoomLog;
 use unisono_timeline::{
-    Ack, Body, Command, Event, EventType, Person, Role, Seen, Sender, Types, Verb, Witness, audit::Signer,
+    Ack, Body, Command, DecidedView, Event, EventType, Person, Role, Seen, Sender, Types, Verb, Witness,
+    audit::Signer,
 };
 
 mod proof;
@@ -217,7 +218,8 @@ impl Rooms {
         if room.feeds() >= self.world.limits.feeds_max {
             return Err(RoomError::TooManyFeeds(self.world.limits.feeds_max));
         }
-        let begin = room.subscribe().await.ok_or(RoomError::Closing)?;
+        let person = visitor.map(|visitor| visitor.person.id.clone());
+        let begin = room.subscribe(person).await.ok_or(RoomError::Closing)?;
         if let Some(visitor) = visitor {
             if room.shared.is_banned(&visitor.person.id, self.now()) {
                 return Err(RoomError::Banned);
@@ -233,7 +235,7 @@ impl Rooms {
     /// The last `seq` told in a room, its number of feeds, and the room as it stands.
     pub async fn look(&self, room: RoomId) -> Result<Look, RoomError> {
         let room = self.room(&room, Instant::now())?;
-        let begin = room.subscribe().await.ok_or(RoomError::Closing)?;
+        let begin = room.subscribe(None).await.ok_or(RoomError::Closing)?;
         drop(begin.live);
         Ok(Look {
             seq: begin.last_seq,
@@ -241,6 +243,11 @@ impl Rooms {
             members: room.shared.members(),
             standing: begin.standing.message,
         })
+    }
+
+    /// The windows decided last, oldest first; what a release gate holds is not among them yet.
+    pub async fn decided(&self, room: &RoomId) -> Result<Vec<DecidedView>, RoomError> {
+        self.room(room, Instant::now())?.decided().await.ok_or(RoomError::Closing)
     }
 
     /// Mutes, bans, slows, from now on and after a restart.
@@ -258,6 +265,13 @@ impl Rooms {
         discipline.take(measure, self.now())?;
         open.shared.set_discipline(discipline.clone());
         self.disciplines.lock().insert(room.clone(), discipline.clone());
+        Ok(discipline)
+    }
+
+    /// Mutes, bans and slow mode that stand now.
+    pub fn discipline(&self, room: &RoomId) -> Result<Discipline, RoomError> {
+        let mut discipline = self.room(room, Instant::now())?.shared.discipline();
+        discipline.forget_over(self.now());
         Ok(discipline)
     }
 

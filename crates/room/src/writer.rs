@@ -22,7 +22,7 @@ use unisono_hub::Hub;
 use unisono_media::Frame;
 use unisono_store::{Erase, LogError, RoomLog};
 use unisono_timeline::{
-    Ack, Body, Command, Entry, Event, Moment, Sender, Sequencer, Types,
+    Ack, Body, Command, Entry, Event, Moment, Own, Sender, Sequencer, Types,
     audit::{Base, Chain, Sealed, Signer},
 };
 
@@ -218,7 +218,9 @@ impl Writer {
                 Some(latency) => self.lockstep.report(session, latency),
                 None => self.lockstep.forget(session),
             },
-            Work::Subscribe { .. } | Work::Erase { .. } | Work::Undecided { .. } => later.push(work),
+            Work::Subscribe { .. } | Work::Decided { .. } | Work::Erase { .. } | Work::Undecided { .. } => {
+                later.push(work);
+            }
         }
     }
 
@@ -321,12 +323,20 @@ impl Writer {
             let reason = "it failed just now".to_owned();
             return work.fail(&LogError::Backend { room: self.room.to_string(), reason });
         };
+        self.outlet.flush(Instant::now(), |t, at| self.world.holds(&self.room, t, at));
         match work {
-            Work::Subscribe { reply } => {
-                self.outlet.flush(Instant::now(), |t, at| self.world.holds(&self.room, t, at));
+            Work::Subscribe { person, reply } => {
                 let standing = self.outlet.snapshot(|| state.sequencer.snapshot());
                 let target = self.lockstep.told();
-                let _ = reply.send(Ok(self.outlet.subscribe(standing, target.map(common_latency))));
+                let own = person.map(|person| state.sequencer.own(&person)).filter(|own| !own.is_empty());
+                let notices = (own.map(|own| mine(&own)), target.map(common_latency));
+                let _ = reply.send(Ok(self.outlet.subscribe(standing, notices)));
+            }
+            Work::Decided { reply } => {
+                // What a gate holds back has not been told, and is not told here either.
+                let told = self.shared.told();
+                let windows = state.sequencer.decided().filter(|window| window.result.seq <= told);
+                let _ = reply.send(Ok(windows.collect()));
             }
             Work::Undecided { reply } => drop(reply.send(Ok(state.sequencer.undecided()))),
             other => other.fail(&LogError::Closed),
@@ -467,6 +477,12 @@ fn event_of(entries: &[Entry], seq: u64) -> Option<Arc<Event>> {
         Body::Event(event) if event.seq == seq => Some(event.clone()),
         Body::Event(_) | Body::Hidden(_) => None,
     })
+}
+
+fn mine(own: &Own) -> Notice {
+    let Own { windows, units, bought } = own;
+    let message = json!({"type": "mine", "windows": windows, "units": units, "bought": bought});
+    Notice { kind: "mine", message: message.to_string().into() }
 }
 
 fn common_latency(target: Span) -> Notice {

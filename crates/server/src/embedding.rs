@@ -1,6 +1,9 @@
 //! What pages of other origins may read: all that the player needs there, and nothing that credentials of this origin
 //! would open (docs/embedding.md).
 //!
+//! What the WebSocket of a room takes from any origin, commands, may be posted from there too: something on the way may let
+//! no WebSocket through.
+//!
 //! `Access-Control-Allow-Origin: *` without `Allow-Credentials`: a browser neither sends its cookies with such a request
 //! nor shows the answer if it did. A token has to be presented, in the path or as Bearer, by a page that knows it. WHIP,
 //! WHEP and HLS answer for themselves; the rest is here, in one list, because it is spread over several rooms of the house.
@@ -21,13 +24,13 @@ pub(crate) async fn share(request: Request, next: Next) -> Response {
     let reach = Reach::of(request.method(), request.uri().path());
     let is_preflight = request.method() == Method::OPTIONS
         && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    if reach == Reach::Read && is_preflight {
-        return preflight();
+    if is_preflight && matches!(reach, Reach::Read | Reach::Command) {
+        return preflight(reach);
     }
     let mut response = next.run(request).await;
     match reach {
         Reach::Own => {}
-        Reach::Read => allow(response.headers_mut()),
+        Reach::Read | Reach::Command => allow(response.headers_mut()),
         Reach::Load => {
             allow(response.headers_mut());
             response.headers_mut().insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
@@ -43,16 +46,22 @@ enum Reach {
     Own,
     /// Pages of any origin may read the answer.
     Read,
+    /// Pages of any origin may send a person's own commands there, who say who they are: as guest or by token. Sitting at
+    /// this machine counts for pages of this origin only.
+    Command,
     /// ... and load it as a script or an image, also where they are isolated (`Cross-Origin-Embedder-Policy`).
     Load,
 }
 
 impl Reach {
     fn of(method: &Method, path: &str) -> Self {
+        let parts: Vec<_> = path.trim_start_matches('/').split('/').collect();
+        if let ["api", "v1", "rooms", _, "commands"] = parts.as_slice() {
+            return Self::Command;
+        }
         if ![Method::GET, Method::HEAD, Method::OPTIONS].contains(method) {
             return Self::Own;
         }
-        let parts: Vec<_> = path.trim_start_matches('/').split('/').collect();
         match parts.as_slice() {
             ["player.js" | "room.js" | "client.js"] | ["assets", ..] => Self::Load,
             ["api", "v1", "server"]
@@ -69,12 +78,16 @@ fn allow(headers: &mut HeaderMap) {
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Retry-After"));
 }
 
-/// Reading with a token as Bearer is all that is granted; posting is not.
-fn preflight() -> Response {
+/// Reading with a token as Bearer is all that is granted, and posting commands; no other POST is.
+fn preflight(reach: Reach) -> Response {
+    let (methods, headers) = match reach {
+        Reach::Command => ("POST", "Authorization, Content-Type"),
+        Reach::Own | Reach::Read | Reach::Load => ("GET, HEAD", "Authorization, Last-Event-ID"),
+    };
     let head = [
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Last-Event-ID"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, methods),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, headers),
         (header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE),
     ];
     (StatusCode::NO_CONTENT, head).into_response()
@@ -130,5 +143,20 @@ mod tests {
         assert_eq!(response.status(), StatusCode::NO_CONTENT);
         assert_eq!(response.headers()[header::ACCESS_CONTROL_ALLOW_METHODS], "GET, HEAD");
         assert_eq!(origin(&ask(Method::OPTIONS, "/api/v1/keys", &asks).await), None);
+    }
+
+    #[tokio::test]
+    async fn commands_may_be_posted_from_anywhere_and_nothing_else() {
+        let asks =
+            [(header::ACCESS_CONTROL_REQUEST_METHOD, "POST"), (header::ORIGIN, "https://shop.example")];
+        let response = ask(Method::OPTIONS, "/api/v1/rooms/live:x/commands", &asks).await;
+        assert_eq!(response.headers()[header::ACCESS_CONTROL_ALLOW_METHODS], "POST");
+        assert!(!response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS));
+        let post = ask(Method::POST, "/api/v1/rooms/live:x/commands", &[]).await;
+        assert_eq!(origin(&post), Some("*"));
+        for path in ["moderation", "gate", "inbox", "erase", "log"] {
+            let path = format!("/api/v1/rooms/live:x/{path}");
+            assert_eq!(origin(&ask(Method::OPTIONS, &path, &asks).await), None, "{path}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! How often one address and one key may knock: requests that make something, and wrong keys. Refused with 429, words and
+//! How often one address and one key may knock: requests that make something, rooms joined, and wrong keys. Refused with 429, words and
 //! `Retry-After`, before any handler reads the request.
 
 use axum::{
@@ -40,6 +40,10 @@ pub(crate) struct Limits {
     pub(crate) posts_per_key_per_second: u32,
     /// As many of them at once.
     pub(crate) posts_per_key_burst: u32,
+    /// Feeds of rooms that one IPv4 address or IPv6 /64 opens, in the long run.
+    pub(crate) joins_per_second: u32,
+    /// As many of them at once: a hall full of people behind one address that all come back.
+    pub(crate) joins_burst: u32,
     /// WebRTC sessions whose peer has not connected yet.
     pub(crate) unconnected_max: usize,
     /// As many of them of one address.
@@ -55,6 +59,8 @@ impl Default for Limits {
             posts_burst: 500,
             posts_per_key_per_second: 100,
             posts_per_key_burst: 1_000,
+            joins_per_second: 50,
+            joins_burst: 2_000,
             unconnected_max: 2_000,
             unconnected_per_address_max: 200,
         }
@@ -97,6 +103,7 @@ pub(crate) struct Gate {
     patience: Patience,
     posts: Mutex<Buckets>,
     keys: Mutex<Buckets>,
+    joins: Mutex<Buckets>,
     refused: Family<LimitLabel, Counter>,
 }
 
@@ -113,6 +120,7 @@ impl Gate {
             patience,
             posts: buckets(rules.posts_per_second, rules.posts_burst),
             keys: buckets(rules.posts_per_key_per_second, rules.posts_per_key_burst),
+            joins: buckets(rules.joins_per_second, rules.joins_burst),
             rules: rules.clone(),
             refused,
         })
@@ -124,7 +132,13 @@ impl Gate {
     }
 
     /// May this request go on?
-    fn check(&self, peer: Peer, key: &str, method: &Method, now: Instant) -> Result<(), Problem> {
+    fn check(
+        &self,
+        peer: Peer,
+        key: &str,
+        (method, path): (&Method, &str),
+        now: Instant,
+    ) -> Result<(), Problem> {
         if !key.is_empty() {
             self.patience.check(peer.0, now).map_err(|wait| {
                 self.refuse(
@@ -134,13 +148,20 @@ impl Gate {
                 )
             })?;
         }
-        if *method != Method::POST {
-            return Ok(());
-        }
         let take = |buckets: &Mutex<Buckets>, key: &dyn Fn(&mut Buckets) -> Result<(), Wait>| {
             key(&mut buckets.lock().unwrap_or_else(PoisonError::into_inner))
         };
         let client = client_of(peer.0);
+        if is_join(method, path) {
+            return take(&self.joins, &|buckets| buckets.take(client, now)).map_err(|wait| {
+                let Limits { joins_per_second: rate, joins_burst: burst, .. } = self.rules;
+                let words = format!("your address may join rooms {rate} times a second, {burst} at once");
+                self.refuse("joins", wait, &words)
+            });
+        }
+        if *method != Method::POST {
+            return Ok(());
+        }
         take(&self.posts, &|buckets| buckets.take(client, now)).map_err(|wait| {
             let Limits { posts_per_second, posts_burst, .. } = self.rules;
             let words =
@@ -165,6 +186,13 @@ impl Gate {
     }
 }
 
+/// A feed is opened: by WebSocket or as server-sent events, with a token in the path or without, by HTTP/1 or 2.
+fn is_join(method: &Method, path: &str) -> bool {
+    [Method::GET, Method::CONNECT].contains(method)
+        && path.contains("/api/v1/rooms/")
+        && path.ends_with("/events")
+}
+
 async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let Ok(peer) = Peer::from_request_parts(&mut parts, &()).await;
@@ -175,7 +203,9 @@ async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> R
     // Simple WHIP tools have no other place for it.
     let query = parts.uri.query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("key="));
     let presented = presented.or(query);
-    if let Err(problem) = gate.check(peer, presented.as_str(), &parts.method, Instant::now()) {
+    if let Err(problem) =
+        gate.check(peer, presented.as_str(), (&parts.method, parts.uri.path()), Instant::now())
+    {
         return problem.into_response();
     }
     let response = next.run(Request::from_parts(parts, body)).await;
@@ -203,13 +233,25 @@ mod tests {
                 _ => Problem::unauthorized("unknown").into_response(),
             }
         };
-        let router = Router::new().route("/x", post(answer).get(answer));
+        let router = Router::new()
+            .route("/x", post(answer).get(answer))
+            .route("/api/v1/rooms/{room}/events", post(answer).get(answer))
+            .route("/t/{token}/api/v1/rooms/{room}/events", post(answer).get(answer));
         Gate::new(rules, Patience::new(rules.exempt()), &mut Registry::default()).before(router)
     }
 
     async fn ask(router: &Router, method: &str, peer: &str, key: &str) -> (u16, Option<String>) {
+        ask_for(router, (method, "/x"), peer, key).await
+    }
+
+    async fn ask_for(
+        router: &Router,
+        (method, path): (&str, &str),
+        peer: &str,
+        key: &str,
+    ) -> (u16, Option<String>) {
         let peer = SocketAddr::new(peer.parse().expect("an address"), 5);
-        let mut request = Request::builder().method(method).uri("/x").extension(ConnectInfo(peer));
+        let mut request = Request::builder().method(method).uri(path).extension(ConnectInfo(peer));
         if !key.is_empty() {
             request = request.header("authorization", format!("Bearer {key}"));
         }
@@ -232,6 +274,20 @@ mod tests {
         for _ in 0..10 {
             assert_eq!(ask(&router, "POST", "127.0.0.1", "").await.0, 201, "this machine is exempt");
         }
+    }
+
+    #[tokio::test]
+    async fn one_address_joins_its_burst_and_what_it_does_in_rooms_is_not_concerned() {
+        let router = router(&Limits { joins_per_second: 1, joins_burst: 2, ..Limits::default() });
+        let (feed, by_token) = ("/api/v1/rooms/live:x/events", "/t/a.b/api/v1/rooms/live:x/events");
+        assert_eq!(ask_for(&router, ("GET", feed), "192.0.2.1", "").await.0, 201);
+        assert_eq!(ask_for(&router, ("GET", by_token), "192.0.2.1", "").await.0, 201);
+        for path in [feed, by_token] {
+            let (status, after) = ask_for(&router, ("GET", path), "192.0.2.1", "").await;
+            assert!(status == 429 && after.as_deref() == Some("1"), "{status} {after:?}");
+        }
+        assert_eq!(ask_for(&router, ("POST", feed), "192.0.2.1", "").await.0, 201);
+        assert_eq!(ask_for(&router, ("GET", feed), "192.0.2.2", "").await.0, 201);
     }
 
     #[tokio::test]

@@ -38,7 +38,7 @@ enum Framing {
     Nobody,
 }
 
-/// `/`, `/{app}/{name}`, its `/publish`, `/overlay` and `/host`, the scripts for pages of others, and `/assets/`.
+/// `/`, `/{app}/{name}`, its `/publish`, `/overlay`, `/host` and `/fairness`, the scripts for pages of others, and `/assets/`.
 pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/", get(|headers: HeaderMap| async move { page(&["index.html"], Framing::Nobody, &headers) }))
@@ -46,6 +46,7 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/{app}/{name}/publish", get(publish))
         .route("/{app}/{name}/overlay", get(overlay))
         .route("/{app}/{name}/host", get(host))
+        .route("/{app}/{name}/fairness", get(fairness))
         .route("/player.js", get(asset))
         .route("/room.js", get(asset))
         .route("/client.js", get(asset))
@@ -69,6 +70,10 @@ async fn overlay(path: Path<(String, String)>, headers: HeaderMap) -> Response {
 
 async fn host(path: Path<(String, String)>, headers: HeaderMap) -> Response {
     of_stream(&path, &["host.html"], Framing::Nobody, &headers)
+}
+
+async fn fairness(path: Path<(String, String)>, headers: HeaderMap) -> Response {
+    of_stream(&path, &["fairness.html"], Framing::Nobody, &headers)
 }
 
 /// A page about one stream; 404 for what cannot be the name of one.

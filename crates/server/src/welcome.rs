@@ -87,7 +87,8 @@ impl Welcome<'_> {
         if self.doors.webrtc.is_some() {
             writeln!(f, "  WHEP         {base}/whep")?;
         }
-        writeln!(f, "  HLS          {base}/index.m3u8")
+        writeln!(f, "  HLS          {base}/index.m3u8")?;
+        writeln!(f, "  host         {base}/host   (chat, polls, auctions)")
     }
 
     fn publish(&self, f: &mut fmt::Formatter<'_>, host: &str, stream: &str, key: &str) -> fmt::Result {

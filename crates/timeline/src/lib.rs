@@ -30,6 +30,9 @@ pub use rule::{
     SoftClose, Terms, Unit,
 };
 pub use schema::SchemaError;
-pub use sequencer::{Moment, OfferView, QueueView, Sequencer, Snapshot, Standing, WindowView};
+pub use sequencer::{
+    DecidedView, Moment, OfferView, Own, OwnBought, OwnEntry, OwnUnit, QueueView, Sequencer, Snapshot,
+    Standing, WindowView,
+};
 pub use types::{Registered, TypeError, TypeFault, Types};
 pub use uuid::Uuid;

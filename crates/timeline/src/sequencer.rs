@@ -10,6 +10,7 @@ mod events;
 mod forget;
 mod lanes;
 mod latest;
+mod own;
 mod queue;
 mod refusal;
 mod snapshot;
@@ -19,7 +20,8 @@ mod timeout;
 mod verbs;
 mod window;
 
-pub use snapshot::{OfferView, QueueView, Snapshot, Standing, WindowView};
+pub use own::{Own, OwnBought, OwnEntry, OwnUnit};
+pub use snapshot::{DecidedView, OfferView, QueueView, Snapshot, Standing, WindowView};
 
 use crate::{
     Ack, Body, Command, Entry, Event, Hidden, Lane, Person, Rule, Sender, Types,
@@ -161,6 +163,16 @@ impl Sequencer {
     pub fn undecided(&self) -> Undecided {
         let open = self.state.windows.iter();
         Undecided(open.map(|window| (window.terms.window, window.terms.is_sealed)).collect())
+    }
+
+    /// The windows decided last, oldest first; at most 64.
+    pub fn decided(&self) -> impl Iterator<Item = DecidedView> {
+        self.state.windows.decided_views()
+    }
+
+    /// What this person has in the windows and offers that are open.
+    pub fn own(&self, person: &str) -> Own {
+        self.state.own(person)
     }
 
     /// `n` of the last entry, staged ones included; 0 before the first.

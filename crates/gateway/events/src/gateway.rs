@@ -1,6 +1,8 @@
 //! Everything the routes share, and the routes.
 
-use crate::{Metrics, RulesInForce, commands, conduct, feed, gate, history, inbox, streams, types};
+use crate::{
+    Metrics, RulesInForce, commands, conditions, conduct, feed, gate, history, inbox, streams, types,
+};
 use axum::{
     Router,
     extract::DefaultBodyLimit,
@@ -47,13 +49,14 @@ impl Gateway {
             .route("/api/v1/rooms/{room}", get(feed::room))
             .route("/api/v1/rooms/{room}/commands", post(commands::post))
             .route("/api/v1/rooms/{room}/snapshot", get(conduct::snapshot))
+            .route("/api/v1/rooms/{room}/windows", get(conditions::windows))
             .route("/api/v1/rooms/{room}/inbox", post(inbox::post))
             .route("/api/v1/rooms/{room}/log", get(history::export))
             .route("/api/v1/rooms/{room}/checkpoints", get(history::checkpoints))
             .route("/api/v1/rooms/{room}/fairness", get(history::fairness))
             .route("/api/v1/rooms/{room}/erase", post(history::erase))
-            .route("/api/v1/rooms/{room}/moderation", post(conduct::moderate))
-            .route("/api/v1/rooms/{room}/gate", put(gate::set).delete(gate::lift))
+            .route("/api/v1/rooms/{room}/moderation", post(conduct::moderate).get(conditions::discipline))
+            .route("/api/v1/rooms/{room}/gate", put(gate::set).delete(gate::lift).get(conditions::gate))
             .route("/api/v1/rooms/{room}/lockstep", put(conduct::lockstep))
             .route("/api/v1/types", get(types::list))
             .route("/api/v1/types/{name}", put(types::put).delete(types::delete))

@@ -5,11 +5,12 @@
 //! POST /api/v1/rooms/{room}/events           a host's free event
 //! POST /api/v1/rooms/{room}/commands         whatever a room can be asked for; the feed takes the same
 //! GET  /api/v1/rooms/{room}[/snapshot]       last seq, open feeds; the room as it stands
+//! GET  /api/v1/rooms/{room}/windows          what was decided last, and under which terms
 //! POST /api/v1/rooms/{room}/inbox            commands signed by the tenant's own systems
 //! GET  /api/v1/rooms/{room}/log              the log, for `unisono verify`; POST .../erase forgets
 //! GET  /api/v1/rooms/{room}/{checkpoints|fairness}  its signatures; wins by latency
-//! POST /api/v1/rooms/{room}/moderation       mute, ban, slow mode
-//! PUT  /api/v1/rooms/{room}/{gate|lockstep}  nobody sees it early; everybody sees it at once
+//! POST /api/v1/rooms/{room}/moderation       mute, ban, slow mode; GET for what stands
+//! PUT  /api/v1/rooms/{room}/{gate|lockstep}  nobody sees it early; everybody sees it at once; GET /gate for what is held
 //! GET  /api/v1/types; PUT, DELETE /{name}    types of events
 //! GET  /api/v1/streams[/{app}/{name}]        streams with tracks, viewers and notes
 //! ```
@@ -19,6 +20,7 @@
 mod access;
 mod caller;
 mod commands;
+mod conditions;
 mod conduct;
 mod feed;
 mod gate;

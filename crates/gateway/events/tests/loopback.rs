@@ -481,6 +481,62 @@ async fn a_poll_is_opened_voted_and_decided_and_votes_are_nobody_elses_business(
     };
     assert_eq!(result["rule"]["result"]["counts"], json!([0, 2]), "{result}");
     assert!(!types.contains(&"poll.entered".to_owned()), "{types:?}");
+    let (_, decided) = answer(server.client.get(server.url("rooms/live:alice/windows"))).await;
+    assert_eq!(decided["windows"][0]["event"]["data"]["question"], "Tea?", "{decided}");
+    assert_eq!(decided["windows"][0]["result"], result);
+}
+
+#[tokio::test]
+async fn who_comes_back_is_told_their_own_vote_and_unit_and_nobody_else_is() {
+    let server = Server::start(unhurried()).await;
+    let commands = server.url("rooms/live:alice/commands");
+    let open = async |ty: &str, data: Value| {
+        let open = json!({"cmd_id": id(), "type": ty, "do": "open", "dur": 60_000_000, "data": data});
+        answer(server.client.post(&commands).json(&open)).await.1["id"].clone()
+    };
+    let poll = open("poll", json!({"question": "Tea?", "choices": ["yes", "no"]})).await;
+    let mug = open("drop", json!({"title": "mug", "quantity": 3})).await;
+    let as_ann = format!("{commands}?guest=aaaaaaaaaaaaaaaa");
+    for (ty, subject, data) in [("poll", &poll, json!({"choice": 1})), ("drop", &mug, json!({}))] {
+        let enter = json!({"cmd_id": id(), "type": ty, "do": "enter", "subject": subject, "data": data});
+        let (status, ack) = answer_any(server.client.post(&as_ann).json(&enter)).await;
+        // Taking a unit needs a bidder; the guests of this server are members.
+        assert_eq!(status, if ty == "poll" { 200 } else { 403 }, "{ack}");
+    }
+    for query in ["?guest=aaaaaaaaaaaaaaaa", "?guest=aaaaaaaaaaaaaaaa&from_seq=1"] {
+        let mut ann = server.feed(query).await;
+        assert_eq!(next(&mut ann).await["type"], "hello");
+        let mine = loop {
+            let message = next(&mut ann).await;
+            if message["type"] == "mine" {
+                break message;
+            }
+        };
+        let own = json!([{"window": poll, "data": {"choice": 1}}]);
+        assert_eq!((&mine["windows"], &mine["units"]), (&own, &json!([])), "{mine}");
+    }
+    let mut bob = server.feed("?guest=bbbbbbbbbbbbbbbb&tail=8").await;
+    greeted(&mut bob).await;
+    expect(&mut bob, 1..=2).await;
+}
+
+#[tokio::test]
+async fn moderators_read_who_is_muted_and_hosts_whether_anything_is_held() {
+    let server = Server::start(unhurried()).await;
+    let (moderation, gate) = (server.url("rooms/live:alice/moderation"), server.url("rooms/live:alice/gate"));
+    let mute = json!({"action": "mute", "person": "g~1", "dur": 60_000_000});
+    assert_eq!(answer(server.client.post(&moderation).json(&mute)).await.0, 200);
+    let (status, standing) = answer(server.client.get(&moderation)).await;
+    assert_eq!((status, standing["slow"].as_i64()), (200, Some(0)));
+    assert!(
+        standing["muted"]["g~1"].as_i64().unwrap() > NOW && standing["banned"] == json!({}),
+        "{standing}"
+    );
+    assert_eq!(server.client.get(&gate).send().await.unwrap().status(), 204, "nothing is held");
+    for url in [&moderation, &gate] {
+        let from_elsewhere = server.client.get(url).header("origin", "https://evil.example");
+        assert_eq!(answer(from_elsewhere).await.0, 401);
+    }
 }
 
 #[tokio::test]

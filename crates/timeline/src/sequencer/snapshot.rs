@@ -41,6 +41,21 @@ pub struct WindowView {
     pub standing: Standing,
 }
 
+/// One window that was decided: for whoever looks at it afterwards.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DecidedView {
+    /// The event that opened it, with its terms.
+    pub event: Arc<Event>,
+    /// T_c as it was in the end.
+    pub closes: MediaTime,
+    /// T_r as it was in the end.
+    pub reveal: MediaTime,
+    /// Extensions.
+    pub extensions: u32,
+    /// The event that told the result.
+    pub result: Arc<Event>,
+}
+
 /// How a window stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Standing {

@@ -152,6 +152,20 @@ impl Offers {
 }
 
 impl Stock {
+    /// Units that this person holds or has paid.
+    pub(super) fn units_of(&self, person: &str) -> u32 {
+        self.persons.get(person).copied().unwrap_or(0)
+    }
+
+    /// Units that this person holds: entry, event, and until when.
+    pub(super) fn held_by<'a>(
+        &'a self,
+        person: &'a str,
+    ) -> impl Iterator<Item = (u64, Uuid, MediaTime)> + 'a {
+        let own = self.holds.iter().filter(move |(_, hold)| hold.person.as_deref() == Some(person));
+        own.filter_map(|(n, hold)| Some((*n, hold.event?, hold.until)))
+    }
+
     fn let_go(&mut self, reserved_n: u64) -> Option<Hold> {
         let hold = self.holds.remove(&reserved_n)?;
         self.due.remove(&(hold.until, reserved_n));

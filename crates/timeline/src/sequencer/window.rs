@@ -1,6 +1,9 @@
 //! Class `window`: what is open, and what its host does with it. Entering is in `enter`, results in `fairness`.
 
-use super::{Fact, snapshot::Standing};
+use super::{
+    Fact,
+    snapshot::{DecidedView, Standing},
+};
 use crate::{
     Ballot, Commitment, Committed, Decide, Entered, Event, Extended, Outcome, Shortened, Terms,
     fairness::unhex,
@@ -57,8 +60,11 @@ pub(super) struct Closed {
     pub(super) ty: Arc<str>,
     pub(super) terms: Terms,
     pub(super) closes: MediaTime,
+    reveal: MediaTime,
+    extensions: u32,
     /// Late entries since.
     pub(super) late: u32,
+    opened: Option<Arc<Event>>,
     result: Option<Arc<Event>>,
 }
 
@@ -85,6 +91,14 @@ impl Windows {
 
     pub(super) fn results(&self) -> impl Iterator<Item = &Arc<Event>> {
         self.closed.iter().filter_map(|closed| closed.result.as_ref())
+    }
+
+    pub(super) fn decided_views(&self) -> impl Iterator<Item = DecidedView> {
+        self.closed.iter().filter_map(|closed| {
+            let Closed { closes, reveal, extensions, opened, result, .. } = closed;
+            let (event, result) = (opened.clone()?, result.clone()?);
+            Some(DecidedView { event, closes: *closes, reveal: *reveal, extensions: *extensions, result })
+        })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -159,7 +173,10 @@ impl Windows {
             ty: window.ty,
             terms: window.terms,
             closes: window.closes,
+            reveal: window.reveal,
+            extensions: window.extensions,
             late: 0,
+            opened: window.opened,
             result: fact.event.cloned(),
         });
         if self.closed.len() > CLOSED_MAX {
@@ -251,6 +268,12 @@ impl Window {
     /// The highest amount of a person.
     pub(super) fn highest_of(&self, person: &str) -> Option<i64> {
         self.persons.get(person)?.iter().map(|index| self.ballots[*index as usize].value).max()
+    }
+
+    /// What a person entered last.
+    pub(super) fn last_of(&self, person: &str) -> Option<i64> {
+        let index = self.persons.get(person)?.back()?;
+        Some(self.ballots[*index as usize].value)
     }
 
     /// What comes out; `None` where an outcome is needed and not told yet, or the seed is not in the log.

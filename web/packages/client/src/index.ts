@@ -12,7 +12,7 @@
  */
 
 export { UnisonoError, type FailureKind } from './errors';
-export type { Late, Person, RoomEvent, Via } from './events';
+export { parseEvent, type Late, type Person, type RoomEvent, type Via } from './events';
 export type { Decide, Decision, Rule, Terms, Unit } from './rule';
 export type { Figures, Kinds } from './figures';
 export { HlsPlayer, watchHls, type WatchHlsOptions } from './hls/watch';
@@ -55,6 +55,7 @@ export {
   type Told,
   type TokenSource,
   type TypedTold,
+  type UnitState,
   type Verb,
   type WindowState,
 } from './room/index';

@@ -87,13 +87,15 @@ function Held({ offer, unit }: { offer: OfferState; unit: Unit }) {
   );
 }
 
-/** What this person holds of the offer, by what the room told since they joined. */
+/** What this person holds of the offer: what they had when they joined, and what the room told since. */
 function useUnit(room: Room, offer: OfferState, me: string | null): Unit | null {
-  const [unit, setUnit] = useState<Unit | null>(null);
+  const [unit, setUnit] = useState<Unit | null>(offer.mine);
+  const { mine } = offer;
   useEffect(() => {
-    const numbers = new Set<number>();
+    const numbers = new Set<number>(mine ? [mine.n] : []);
+    if (mine) setUnit((old) => old ?? mine);
     return room.onEvent(({ event }) => setUnit((old) => unitAfter(old, event, offer.id, me, numbers)));
-  }, [room, offer.id, me]);
+  }, [room, offer.id, me, mine]);
   return unit;
 }
 

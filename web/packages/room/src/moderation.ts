@@ -14,6 +14,21 @@ export async function moderate({ room, server, token }: Scene, measure: Measure)
   return roomRequest({ room, server, token }, 'moderation', 'POST', measure);
 }
 
+/** Mutes and bans that stand, by person, with their end on the room's clock; microseconds. */
+export interface Discipline {
+  readonly muted: Readonly<Record<string, number>>;
+  readonly banned: Readonly<Record<string, number>>;
+  readonly slow: number;
+}
+
+/** What the room says of itself beside its feed; `null` where there is nothing, or this client may not know. */
+export async function roomAnswer<T>({ room, server, token }: Scene, what: string): Promise<T | null> {
+  const headers = token ? { authorization: `Bearer ${token}` } : {};
+  const response = await fetch(`${server}/api/v1/rooms/${room.name}/${what}`, { headers, cache: 'no-store' }).catch(() => null);
+  if (response?.status !== 200) return null;
+  return (await response.json().catch(() => null)) as T | null;
+}
+
 /** One request about the room, other than a command. */
 export async function roomRequest({ room, server, token }: Scene, what: string, method: 'POST' | 'PUT' | 'DELETE', body?: unknown): Promise<Ack> {
   const response = await fetch(`${server}/api/v1/rooms/${room.name}/${what}`, {

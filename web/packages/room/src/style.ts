@@ -90,6 +90,7 @@ progress::-webkit-progress-value { background: var(--accent); transition: width 
 progress::-moz-progress-bar { background: var(--accent); }
 .disclosed { font-size: 12.5px; color: var(--quiet); }
 .disclosed summary { cursor: pointer; }
+.disclosed a { color: inherit; }
 .disclosed ul { padding: 6px 0 0 18px; display: grid; gap: 3px; }
 
 .reactions { display: flex; gap: 6px; }
@@ -113,7 +114,7 @@ progress::-moz-progress-bar { background: var(--accent); }
 .deeds { display: flex; gap: 4px; flex-wrap: wrap; }
 .chat .deeds { position: absolute; top: 1px; right: 2px; opacity: 0; justify-content: flex-end; max-width: 100%; }
 .lines li:hover .deeds, .lines li:focus-within .deeds, .deeds:has([aria-expanded='true']) { opacity: 1; }
-@media (hover: none) { .chat .deeds { opacity: 1; } .chat .lines li { padding-right: 68px; } }
+@media (hover: none) { .chat .deeds { opacity: 1; } .chat .lines li { padding-right: 84px; } }
 .deed { padding: 0 8px; font-size: 14px; line-height: 24px; border-radius: 7px; }
 .menu { flex-basis: 100%; display: flex; gap: 4px; flex-wrap: wrap; justify-content: flex-end; background: var(--surface); border: 1px solid var(--line); border-radius: 10px; padding: 6px; z-index: 2; }
 .menu button { padding: 3px 9px; font-size: 13px; border-radius: 7px; }
@@ -122,6 +123,12 @@ progress::-moz-progress-bar { background: var(--accent); }
 .composer { display: flex; gap: 8px; flex-wrap: wrap; align-items: end; }
 .composer label { flex: 1 1 140px; }
 .composer > p { flex-basis: 100%; }
+@media (pointer: coarse) {
+  .deed { line-height: 34px; padding: 0 11px; }
+  .away { min-width: 36px; min-height: 36px; top: 4px; right: 4px; }
+  .disclosed summary { padding-block: 8px; }
+  .menu button { min-height: 38px; }
+}
 @media (prefers-reduced-motion: reduce) { .bars i, progress::-webkit-progress-value { transition: none; } }
 `;
 

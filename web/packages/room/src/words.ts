@@ -85,6 +85,14 @@ export function spanWords(us: number): string {
   return `${Math.round(us / 1e5) / 10} s`;
 }
 
+/** A long span in its largest unit: how long somebody is still muted. */
+export function whileWords(us: number): string {
+  const minutes = us / 60e6;
+  if (minutes < 2) return `${Math.ceil(us / 1e6)} s`;
+  if (minutes < 120) return `${Math.ceil(minutes)} min`;
+  return minutes < 2880 ? `${Math.ceil(minutes / 60)} h` : `${Math.ceil(minutes / 1440)} days`;
+}
+
 /** Whole percent of each count; all 0 without any. */
 export function percents(counts: readonly number[]): number[] {
   const all = counts.reduce((sum, count) => sum + count, 0);

@@ -107,7 +107,7 @@ pub(super) fn caption(lot: &LotState, bots: &BotsState, phase: Phase, now: i64) 
             .to_owned(),
         Phase::Sold => {
             let (amount, winner) = lot.hammer.as_ref().map_or((0, None), |hammer| (hammer.amount, hammer.winner.as_deref()));
-            format!("Sold for {} to {}: the hammer fell on the same frame in all panes.", euros(amount), winner.unwrap_or("nobody"))
+            format!("Sold for {} to {}: the hammer falls on one frame for all; each pane says how near it came.", euros(amount), winner.unwrap_or("nobody"))
         }
         Phase::Starting | Phase::Proof | Phase::Over => String::new(),
     }
@@ -119,7 +119,7 @@ fn times(count: u64) -> String {
 
 /// An amount in cents.
 pub(super) fn euros(cents: i64) -> String {
-    format!("{}.{:02} €", cents / 100, cents % 100)
+    format!("€{}.{:02}", cents / 100, cents % 100)
 }
 
 #[cfg(test)]
@@ -161,6 +161,6 @@ mod tests {
             (Some("bot-001"), Some(9), 2, 1)
         );
         assert_eq!(phase(&lot, T), Phase::Sold);
-        assert!(caption(&lot, &BotsState::default(), Phase::Sold, T).contains("60.00 € to bot-001"));
+        assert!(caption(&lot, &BotsState::default(), Phase::Sold, T).contains("€60.00 to bot-001"));
     }
 }

@@ -25,8 +25,13 @@ fn each_unit_is_taken_once_and_one_by_each_person() {
     let not_yet = room.ask(&member("ann"), Verb::Confirm, "drop", ann.id, json!({}));
     assert_eq!(not_yet.status, Status::Forbidden, "paying is told by the payment system");
     let system = Sender { role: Role::System, ..host() };
+    let held = room.sequencer.own("ann");
+    assert_eq!((held.units[0].offer, Some(held.units[0].event), held.bought.len()), (mugs, ann.id, 0));
     assert_eq!(room.ask(&system, Verb::Confirm, "drop", ann.id, json!({})).status, Status::Accepted);
     room.restart();
+    let paid = room.sequencer.own("ann");
+    assert_eq!((paid.units.len(), paid.bought[0].units), (0, 1));
+    assert!(room.sequencer.own("cem").is_empty());
     room.pass(Span::from_secs(301));
     assert_eq!(room.types_told().last().map(String::as_str), Some("drop.returned"), "bob did not pay");
     assert_eq!(left(&room), 1);

@@ -38,6 +38,10 @@ fn a_poll_needs_no_more_than_its_length() {
     let view = room.sequencer.snapshot().windows[0].clone();
     assert_eq!((view.standing.entries, view.standing.counts), (3, None));
     room.restart();
+    let own = room.sequencer.own("ann");
+    assert_eq!(own.windows.len(), 1, "known to their sender, and to nobody else");
+    assert_eq!((own.windows[0].window, &own.windows[0].data), (window, &json!({"choice": 1})));
+    assert!(room.sequencer.own("dee").is_empty());
     room.pass(secs(36.2));
     assert_eq!(room.types_told(), ["poll.opened"], "the slowest vote may still arrive");
     room.pass(secs(0.1));
@@ -48,6 +52,9 @@ fn a_poll_needs_no_more_than_its_length() {
         crate::fairness::seed_digest(&crate::fairness::unhex(&result.seed).expect("hex")),
         seed_digest(&room)
     );
+    let decided: Vec<_> = room.sequencer.decided().collect();
+    assert_eq!((decided.len(), decided[0].event.id), (1, window));
+    assert_eq!(decided[0].result.rule, Some(Rule::Decided(result.clone())));
     let late = choose(&mut room, "dee", "poll", window, 0);
     assert_eq!((late.status, late.n.is_some()), (Status::Late, true), "written down all the same");
     room.restart();

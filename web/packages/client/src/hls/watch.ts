@@ -32,6 +32,8 @@ export async function watchHls(options: WatchHlsOptions): Promise<Player> {
 }
 
 const OVER_EVERY_MS = 1000;
+/** A picture that stands still for so long, while the server has the stream, will not move by itself. */
+const STUCK_MS = 15_000;
 /** How often an ended stream is asked whether it has come back. */
 const ENDED_PAUSE_MS = 1500;
 const ENDED = 'The stream has ended';
@@ -209,9 +211,10 @@ export class HlsPlayer extends Player {
       let recovered = false;
       let codecs = '';
       hls.on(Hls.Events.MANIFEST_LOADED, (_, { levels }: ManifestLoadedData) => (codecs = levels[0]?.attrs?.CODECS ?? ''));
-      void this.#isOver(hls, over.signal).then((isOver) => {
-        this.#hasEnded = isOver;
-        if (isOver) resolve(ENDED);
+      void this.#lookOut(hls, over.signal).then((found) => {
+        this.#hasEnded = found === 'over';
+        if (found === 'over') resolve(ENDED);
+        if (found === 'stuck') resolve('The picture stood still; starting again');
       });
       this.closing.signal.addEventListener('abort', () => resolve('Closed'), { once: true });
       hls.on(Hls.Events.MANIFEST_PARSED, () => void this.play());
@@ -234,16 +237,25 @@ export class HlsPlayer extends Player {
     });
   }
 
-  /** True once it is over: what the playlist ended with has been played, or nothing moves and the server has no such stream any more. */
-  async #isOver(hls: Hls, signal: AbortSignal): Promise<boolean> {
+  /**
+   * `over`: what the playlist ended with has been played, or nothing moves and the server has no such stream any more. `stuck`: the server has it, and
+   * still nothing moves; decoder and buffers are better made anew than waited for.
+   */
+  async #lookOut(hls: Hls, signal: AbortSignal): Promise<'over' | 'stuck' | null> {
+    let stalledAt: number | null = null;
     while (await delay(OVER_EVERY_MS, signal)) {
       const isClosed = hls.latestLevelDetails?.live === false;
-      if (isClosed && (this.video.ended || this.state !== 'playing')) return true;
-      if (this.state !== 'stalled') continue;
+      if (isClosed && (this.video.ended || this.state !== 'playing')) return 'over';
+      if (this.state !== 'stalled') {
+        stalledAt = null;
+        continue;
+      }
+      stalledAt ??= performance.now();
       const answer = await fetch(this.#options.url, { signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]) }).catch(() => null);
-      if (answer?.status === 404) return true;
+      if (answer?.status === 404) return 'over';
+      if (answer?.ok && !document.hidden && performance.now() - stalledAt > STUCK_MS) return 'stuck';
     }
-    return false;
+    return null;
   }
 
   #readAppends(hls: Hls): void {

@@ -1,15 +1,22 @@
-/** The line to a room: one WebSocket after the other, over the list of servers, for as long as it is wanted. */
+/**
+ * The line to a room: one WebSocket after the other, over the list of servers, for as long as it is wanted. Where something on the way lets no
+ * WebSocket through, server-sent events take its place ([`EventStream`]).
+ */
 
 import { UnisonoError } from '../errors';
 import { Backoff, delay } from '../net/backoff';
 import { wallClock } from '../time/clock';
 import { tokenOf, type Doors, type FeedQuery, type TokenSource } from './doors';
+import { EventStream } from './event-stream';
 import { parseMessage, type Message } from './messages';
+import { Ways } from './ways';
 
 /** What is needed of a WebSocket; the browser's, Node's from 22 on, and the package `ws` fit. */
 export interface SocketLike {
   readonly readyState: number;
   readonly bufferedAmount?: number;
+  /** It brings commands there by itself, whatever the greeting says of them. */
+  readonly takesCommands?: boolean;
   // Each kind of socket has its own type of events; only `data` of a message is looked at.
   onmessage: ((event: any) => void) | null;
   onclose: ((event: any) => void) | null;
@@ -36,7 +43,8 @@ export interface ConnectionListener {
 export interface ConnectionOptions {
   readonly doors: Doors;
   readonly token?: TokenSource | undefined;
-  readonly Socket: SocketConstructor;
+  /** `null` where there is none: server-sent events then. */
+  readonly Socket: SocketConstructor | null;
   readonly backoff?: Backoff;
 }
 
@@ -50,6 +58,8 @@ const SILENCE_MS = 40_000;
 const STEADY_MS = 5000;
 /** More than this unsent: the link does not carry it, and what waits in the outbox comes again anyway. */
 const BUFFERED_MAX = 1024 * 1024;
+/** Nobody is sent away for longer, whatever is asked of us. With more servers the next one is tried at once. */
+const RETRY_MAX_MS = 60_000;
 const OPEN = 1;
 
 /** Whose fault an end was, and so what comes next. */
@@ -65,10 +75,14 @@ export class Connection {
   #hello: Hello | null = null;
   /** The refused token was replaced once by a fresh one. */
   #renewed = false;
+  #ways: Ways;
+  /** How long the server asked us to stay away. */
+  #retryAfterMs = 0;
 
   constructor(options: ConnectionOptions, listener: ConnectionListener) {
     this.#options = options;
     this.#listener = listener;
+    this.#ways = new Ways(options.Socket !== null);
   }
 
   /** Begins, and goes on until [`close`]. */
@@ -83,7 +97,8 @@ export class Connection {
       if (end === 'silent') this.#options.doors.next();
       // One that greets and drops us at once is left in peace more and more.
       else if (performance.now() - beganAt > STEADY_MS) backoff.reset();
-      await this.#pause(backoff.next());
+      await this.#pause(Math.max(backoff.next(), this.#retryAfterMs));
+      this.#retryAfterMs = 0;
     }
   }
 
@@ -97,7 +112,7 @@ export class Connection {
 
   /** The server of the moment takes commands over the feed. */
   get takesCommands(): boolean {
-    return this.#hello?.session != null;
+    return this.#hello !== null && (this.#hello.session != null || this.#socket?.takesCommands === true);
   }
 
   /** Drops this connection; the next one resumes. */
@@ -130,16 +145,29 @@ export class Connection {
     if (this.#closed.signal.aborted) return 'silent';
     const { doors } = this.#options;
     const query = this.#listener.query();
-    const { end, words } = await this.#talk(doors.feed(token, query));
+    const beganAt = performance.now();
+    const { end, words } = await this.#talk(token, query);
     if (this.#closed.signal.aborted) return 'silent';
     this.#listener.onLost(words ?? (end === 'silent' ? `No connection to ${doors.origin}` : 'The connection was lost; coming back'));
-    if (end !== 'silent') return end;
-    return this.#explain(await doors.refusal(token, query));
+    if (end !== 'silent') {
+      this.#ways.held(doors.origin, performance.now());
+      return end;
+    }
+    const look = await doors.look(token, query);
+    const tookMs = performance.now() - beganAt;
+    if (look === 'welcome') return this.#ways.refused(doors.origin, tookMs >= GREETING_MS, performance.now()) ? 'again' : 'silent';
+    this.#ways.silent(doors.origin);
+    return look === 'silent' ? 'silent' : this.#explain(look);
   }
 
   /** A refusal in words ends it, unless a fresh token may help. */
-  #explain(refusal: UnisonoError | null): End {
-    if (refusal === null || (refusal.kind !== 'unauthorized' && refusal.kind !== 'refused')) return 'silent';
+  #explain(refusal: UnisonoError): End {
+    if (refusal.kind !== 'unauthorized' && refusal.kind !== 'refused') {
+      // Full, too often, going down: worth another try, when the server says so.
+      this.#retryAfterMs = this.#options.doors.count > 1 ? 0 : Math.min(refusal.retryAfterMs ?? 0, RETRY_MAX_MS);
+      this.#listener.onLost(refusal.message);
+      return 'silent';
+    }
     if (this.#closed.signal.aborted) return 'silent';
     if (refusal.status === 401 && typeof this.#options.token === 'function' && !this.#renewed) {
       this.#renewed = true;
@@ -151,10 +179,10 @@ export class Connection {
   }
 
   /** One connection, until it ends. A dead link is not waited for: browsers take minutes to say that it is closed. */
-  #talk(url: string): Promise<{ readonly end: End; readonly words?: string }> {
+  #talk(token: string | null, query: FeedQuery): Promise<{ readonly end: End; readonly words?: string }> {
     return new Promise((resolve) => {
       const startedAt = wallClock();
-      const socket = this.#open(url);
+      const socket = this.#open(token, query);
       if (!socket) return resolve({ end: 'silent' });
       let heardAt = performance.now();
       let isUseless = false;
@@ -185,9 +213,13 @@ export class Connection {
     });
   }
 
-  #open(url: string): SocketLike | null {
+  #open(token: string | null, query: FeedQuery): SocketLike | null {
+    const { doors, Socket } = this.#options;
     try {
-      return (this.#socket = new this.#options.Socket(url));
+      const hasSocket = Socket !== null && this.#ways.of(doors.origin) === 'socket';
+      return (this.#socket = hasSocket
+        ? new Socket(doors.feed(token, query))
+        : new EventStream({ events: doors.stream(token, query), commands: doors.posting(query), server: doors.server, token }));
     } catch {
       return null;
     }

@@ -68,33 +68,55 @@ export class Doors {
     return this.#at(null, 'commands');
   }
 
+  /** Where a feed without WebSocket is read. */
+  stream(token: string | null, query: FeedQuery): string {
+    return this.#events(token, query);
+  }
+
+  /** Where those post their commands who have no WebSocket; a guest says who they are each time. */
+  posting({ guest, name }: FeedQuery): string {
+    return `${this.commands}${queryOf({ guest, name })}`;
+  }
+
+  /** Says its time. */
+  get server(): string {
+    return `${this.origin}/api/v1/server`;
+  }
+
   /**
-   * Why the feed was refused, which a WebSocket does not tell: the same is asked for as server-sent events. `null` if a reader would be let in, or
-   * nobody answers.
+   * Why the feed was refused, which a WebSocket does not tell: the same is asked for as server-sent events. `welcome` if a reader would be let in,
+   * `silent` if nobody answers.
    */
-  async refusal(token: string | null, query: FeedQuery): Promise<UnisonoError | null> {
+  async look(token: string | null, query: FeedQuery): Promise<UnisonoError | 'welcome' | 'silent'> {
     const enough = new AbortController();
     const signal = AbortSignal.any([enough.signal, AbortSignal.timeout(PROBE_MS)]);
     try {
       const response = await fetch(this.#events(token, query), { signal, cache: 'no-store', headers: { accept: 'text/event-stream' } });
-      return response.ok ? null : await errorFromResponse(response);
+      if (!response.ok) return await errorFromResponse(response);
+      // What stands between may answer in the server's place.
+      return response.headers.get('content-type')?.startsWith('text/event-stream') ? 'welcome' : 'silent';
     } catch {
-      return null;
+      return 'silent';
     } finally {
       enough.abort();
     }
   }
 
   #events(token: string | null, query: FeedQuery): string {
-    const said = Object.entries(query).filter(([, value]) => value !== null && value !== undefined);
-    const text = new URLSearchParams(said.map(([name, value]) => [name, String(value)])).toString();
-    return `${this.#at(token, 'events')}${text && `?${text}`}`;
+    return `${this.#at(token, 'events')}${queryOf(query)}`;
   }
 
   #at(token: string | null, what: 'events' | 'commands'): string {
     const base = token === null ? this.origin : `${this.origin}/t/${token}`;
     return `${base}/api/v1/rooms/${this.room}/${what}`;
   }
+}
+
+/** `?name=value…` of what is said; empty for nothing. */
+function queryOf(query: FeedQuery): string {
+  const said = Object.entries(query).filter(([, value]) => value !== null && value !== undefined);
+  const text = new URLSearchParams(said.map(([name, value]) => [name, String(value)])).toString();
+  return text && `?${text}`;
 }
 
 /** The token to use now. */

@@ -13,4 +13,4 @@ export { postCommand, type PostOptions } from './post-command';
 export { joinRoom, Room, type RoomNotices, type RoomStatus, type TypedTold } from './room';
 export type { EventTypes } from './verbs';
 export type { FrameSource, Told } from './stage';
-export type { OfferState, RoomState, Standing, WindowState } from './state';
+export type { OfferState, RoomState, Standing, UnitState, WindowState } from './state';

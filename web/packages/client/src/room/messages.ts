@@ -2,6 +2,7 @@
 
 import { person, type Person } from '../events';
 import { parseAck, type Ack } from './command';
+import { parseMine, type Mine } from './mine';
 
 export type Message =
   | {
@@ -16,6 +17,8 @@ export type Message =
     }
   | { readonly type: 'events'; readonly events: readonly unknown[] }
   | { readonly type: 'snapshot'; readonly seq: number; readonly body: Record<string, unknown> }
+  /** What this person has in what is open. */
+  | { readonly type: 'mine'; readonly mine: Mine }
   | { readonly type: 'counts'; readonly name: string; readonly counts: Readonly<Record<string, number>>; readonly at: number }
   | { readonly type: 'presence'; readonly members: number; readonly viewers: number | null }
   | { readonly type: 'ack'; readonly ack: Ack }
@@ -61,6 +64,8 @@ function read(m: Record<string, unknown>): Message | null {
       return Array.isArray(m.events) ? { type: 'events', events: m.events } : null;
     case 'snapshot':
       return isWhole(m.seq) ? { type: 'snapshot', seq: m.seq, body: m } : null;
+    case 'mine':
+      return { type: 'mine', mine: parseMine(m) };
     case 'counts':
       return typeof m.name === 'string' ? { type: 'counts', name: m.name, counts: counts(m.counts), at: isWhole(m.at) ? m.at : 0 } : null;
     case 'presence':

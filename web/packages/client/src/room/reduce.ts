@@ -62,7 +62,8 @@ function windowSteps({ windows, offers, results }: Snapshot, before: RoomState):
   });
   const offered = offers.flatMap(({ event, left, isWithdrawn }) => {
     if (event.rule?.is !== 'offered') return [];
-    const offer = { ...offerOf(event, event.rule), left, phase: isWithdrawn ? ('withdrawn' as const) : ('open' as const) };
+    const mine = before.offers.get(event.id)?.mine ?? null;
+    const offer = { ...offerOf(event, event.rule), mine, left, phase: isWithdrawn ? ('withdrawn' as const) : ('open' as const) };
     return [{ at: event.at, apply: (state: RoomState) => withOffer(state, offer) }];
   });
   return [...open, ...decided, ...offered];

@@ -11,6 +11,7 @@ import { Doors, roomName } from './doors';
 import { guestSecret } from './guest';
 import { remaining, type Countdown } from './countdown';
 import type { Message } from './messages';
+import { Claims } from './mine';
 import type { JoinOptions } from './options';
 import { reduceCounts, reduceMine, reduceSnapshot, reduceTold, type Rules } from './reduce';
 import { Outbox } from './outbox';
@@ -69,6 +70,7 @@ export class Room<Types extends EventTypes = Record<string, unknown>> extends Ve
   #outbox: Outbox;
   #stage: Stage;
   #lockstep: Lockstep;
+  #claims = new Claims();
   #state: RoomState = EMPTY;
   #status: RoomStatus = 'connecting';
   #me: RoomNotices['joined'] = { person: null, role: null };
@@ -233,6 +235,9 @@ export class Room<Types extends EventTypes = Record<string, unknown>> extends Ve
         return this.#events(message.events);
       case 'snapshot':
         return this.#snapshot(message.seq, message.body);
+      case 'mine':
+        this.#claims.take(message.mine);
+        return this.#move((state) => state);
       case 'counts':
         return this.#counts(message);
       case 'presence': {
@@ -273,10 +278,12 @@ export class Room<Types extends EventTypes = Record<string, unknown>> extends Ve
   }
 
   #counts({ name, counts, at }: Extract<Message, { type: 'counts' }>): void {
-    this.#stage.at(at, () => {
+    const tell = () => {
       this.#move((state) => reduceCounts(state, name, counts));
       this.#notices.emit('counts', { name, counts, at });
-    });
+    };
+    // A reaction answers something: never before it, on the same frame neither.
+    this.#stage.at(at, tell, 'after');
   }
 
   /** An event is shown: first the state, then those who listen, so that they find it as it is now. */
@@ -293,7 +300,7 @@ export class Room<Types extends EventTypes = Record<string, unknown>> extends Ve
   }
 
   #move(how: (state: RoomState) => RoomState): void {
-    const next = how(this.#state);
+    const next = this.#claims.apply(how(this.#state));
     if (next === this.#state) return;
     this.#state = next;
     this.#changes.emit('change', next);
@@ -339,8 +346,7 @@ function guestOf({ guest, token }: JoinOptions): string | null {
   return guest ?? guestSecret();
 }
 
-function socketOf(given: SocketConstructor | undefined): SocketConstructor {
-  const found = given ?? (globalThis.WebSocket as SocketConstructor | undefined);
-  if (!found) throw new UnisonoError('unsupported', 'There is no WebSocket here: give one as WebSocket (Node before 22: the package ws)');
-  return found;
+/** `null` where there is none (Node before 22 without the package `ws`): server-sent events do. */
+function socketOf(given: SocketConstructor | undefined): SocketConstructor | null {
+  return given ?? (globalThis.WebSocket as SocketConstructor | undefined) ?? null;
 }

@@ -20,8 +20,12 @@ export interface StageListener {
   onFrame(point: MediaPoint): void;
 }
 
+/** On its frame, before the events of that frame (what they build on), or after them (what answers them). */
+export type Place = 'before' | 'after';
+
 interface Timed {
   readonly at: number;
+  readonly place: Place;
   readonly run: () => void;
 }
 
@@ -40,6 +44,8 @@ export class Stage {
   #patience: ReturnType<typeof setTimeout> | undefined;
   #timed: Timed[] = [];
   #source: FrameSource | null = null;
+  /** T of the last frame whose events were told. */
+  #framed: number | null = null;
 
   constructor(listener: StageListener) {
     this.#listener = listener;
@@ -68,6 +74,7 @@ export class Stage {
     this.detach();
     this.#source = source;
     this.#isBound = true;
+    this.#framed = null;
     this.#presenter.restart();
     this.#detach = [
       source.on('frame', (point) => this.#frame(point)),
@@ -95,19 +102,22 @@ export class Stage {
   }
 
   /** Runs `run` on the first frame with T >= `at`; at once where no frame tells the time, or that frame has passed. */
-  at(at: number, run: () => void): void {
-    const shown = this.shown;
-    if (!this.#isBound || (shown && shown.t >= at)) return run();
+  at(at: number, run: () => void, place: Place = 'before'): void {
+    // What comes after the events of its frame waits until those are told, not only until the frame is there.
+    const shown = place === 'after' ? this.#framed : (this.shown?.t ?? null);
+    if (!this.#isBound || (shown !== null && shown >= at)) return run();
     const index = this.#timed.findLastIndex((other) => other.at <= at) + 1;
-    this.#timed.splice(index, 0, { at, run });
+    this.#timed.splice(index, 0, { at, place, run });
     if (this.#timed.length > TIMED_MAX) this.#timed.shift()!.run();
   }
 
   #frame(point: MediaPoint): void {
     clearTimeout(this.#patience);
     this.#isBound = true;
-    this.#runTimed(point.t);
+    this.#runTimed(point.t, 'before');
     this.#presenter.frame(point);
+    this.#framed = point.t;
+    this.#runTimed(point.t, 'after');
     this.#listener.onFrame(point);
   }
 
@@ -124,13 +134,18 @@ export class Stage {
   #unbind(): void {
     clearTimeout(this.#patience);
     this.#isBound = false;
+    this.#framed = null;
     this.#presenter.restart();
-    this.#runTimed(Infinity);
+    this.#runTimed(Infinity, 'before');
     this.#presenter.tellAll();
+    this.#runTimed(Infinity, 'after');
   }
 
-  #runTimed(t: number): void {
-    const due = this.#timed.findIndex(({ at }) => at > t);
-    for (const { run } of this.#timed.splice(0, due < 0 ? this.#timed.length : due)) run();
+  #runTimed(t: number, place: Place): void {
+    const isDue = (one: Timed) => one.at <= t && one.place === place;
+    const due = this.#timed.filter(isDue);
+    if (due.length === 0) return;
+    this.#timed = this.#timed.filter((one) => !isDue(one));
+    for (const { run } of due) run();
   }
 }

@@ -35,6 +35,19 @@ export interface WindowState {
   readonly mine: unknown;
 }
 
+/** A unit of an offer. */
+export interface UnitState {
+  /** The offer. */
+  readonly offer: string;
+  /** Id of the event that took it, to confirm it or give it back by; empty once it is paid. */
+  readonly id: string;
+  /** Its entry in the log. */
+  readonly n: number;
+  /** When it goes back unless confirmed, on the room's clock, microseconds. */
+  readonly until: number;
+  readonly isConfirmed: boolean;
+}
+
 export interface OfferState {
   readonly id: string;
   readonly type: string;
@@ -45,6 +58,8 @@ export interface OfferState {
   readonly holdUs: number;
   readonly left: number;
   readonly phase: 'open' | 'withdrawn';
+  /** What this person had of it when they joined; events tell what comes of it. */
+  readonly mine: UnitState | null;
 }
 
 export interface RoomState {

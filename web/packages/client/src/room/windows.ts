@@ -89,7 +89,7 @@ export function passTime(state: RoomState, t: number): RoomState {
 
 export function offerOf(event: RoomEvent, rule: Extract<Rule, { is: 'offered' }>): OfferState {
   const { offer, quantity, per_person: perPerson, hold: holdUs } = rule;
-  return { id: offer, type: baseType(event.type), data: event.data, quantity, perPerson, holdUs, left: quantity, phase: 'open' };
+  return { id: offer, type: baseType(event.type), data: event.data, quantity, perPerson, holdUs, left: quantity, phase: 'open', mine: null };
 }
 
 function change(state: RoomState, id: string, how: (window: WindowState) => WindowState): RoomState {

@@ -198,6 +198,17 @@ test('an expired token is replaced once; a refusal that stays ends it in words',
   await expect(room.send('chat', { text: 'x' })).rejects.toMatchObject({ kind: 'unauthorized' });
 });
 
+test('who joins too often is told so in words, and comes again', async () => {
+  server.refuse = { status: 429, words: 'your address may join rooms 50 times a second, 2000 at once; try again in 1 s' };
+  const room = join();
+  const words: string[] = [];
+  room.onNotice('status', (status) => words.push(status.words));
+  await until(room, () => words.some((said) => said.includes('join rooms 50 times')));
+  server.refuse = null;
+  (await server.peer()).hello(0);
+  await until(room, () => room.status === 'open');
+});
+
 test('who is banned is told so, and does not come again', async () => {
   const room = join();
   const words: string[] = [];
@@ -236,13 +247,6 @@ test('no connection and nonsense are not the end', async () => {
   expect(() => joinRoom({ url: server.origin, room: 'a b' })).toThrow(/name of a room/);
 });
 
-test('without a WebSocket it says what to give', () => {
-  const given = globalThis.WebSocket;
-  Reflect.deleteProperty(globalThis, 'WebSocket');
-  expect(() => joinRoom({ url: server.origin, room: 'live:a' })).toThrow(/WebSocket/);
-  if (given) globalThis.WebSocket = given;
-});
-
 test('with a player: on its frame, and what one does carries what one saw', async () => {
   const player = new FakePlayer();
   const room = join({ player });
@@ -265,7 +269,7 @@ test('with a player: on its frame, and what one does carries what one saw', asyn
   peer.ack(await peer.command({ text: 'y' }));
   await asked;
   player.show(2_500);
-  expect(told).toEqual([{ heart: 2 }, [3, true, 2_500]]);
+  expect(told).toEqual([[3, true, 2_500], { heart: 2 }]);
   void room.send('chat', { text: 'z' }).catch(() => undefined);
   expect((await peer.command({ text: 'z' })).seen).toEqual({ t: 2_500, seq: 3 });
   peer.events(event(4, 'chat.cancelled', null, { at: 3_000, cancels: 'b' }));
@@ -298,4 +302,22 @@ test('a window: entered, remembered as mine, and over by the picture', async () 
   expect(room.state.windows.get('w')!.mine).toEqual({ choice: 1 });
   player.show(5_000);
   expect([room.state.windows.get('w')!.phase, room.countdown('w')!.isOpen]).toEqual(['closed', false]);
+});
+
+test('after a reload one’s own vote is marked once its window is on screen, and a held unit is known', async () => {
+  const player = new FakePlayer();
+  const room = join({ player });
+  const peer = await server.peer();
+  player.show(1_000);
+  peer.hello(2);
+  const terms = { is: 'opened', window: 'w1', opens: 2_000, closes: 90_000, reveal: 95_000, l_max: 1, l_min: 0, uplink: 0, decide: { by: 'tally', choices: 2 }, is_sealed: true, entries_per_person: 1, changes: true, seed_digest: '' };
+  const opened = event(1, 'poll.opened', { question: '?' }, { id: 'w1', at: 2_000, rule: terms });
+  const offer = event(2, 'drop.offered', {}, { id: 'o1', at: 500, rule: { is: 'offered', offer: 'o1', quantity: 3, per_person: 1, hold: 1_000 } });
+  peer.snapshot(2, { windows: [{ event: opened, closes: 90_000, reveal: 95_000, extensions: 0, standing: { entries: 1 } }], offers: [{ event: offer, left: 2 }] });
+  peer.say({ type: 'mine', windows: [{ window: 'w1', data: { choice: 1 } }, { window: 'gone', data: 1 }], units: [{ offer: 'o1', event: 'e9', reserved_n: 9, until: 7_000 }], bought: [] });
+  await until(room, () => room.state.offers.get('o1')?.mine !== null && room.state.offers.size === 1);
+  expect(room.state.offers.get('o1')?.mine).toEqual({ offer: 'o1', id: 'e9', n: 9, until: 7_000, isConfirmed: false });
+  expect(room.state.windows.size).toBe(0);
+  player.show(2_500);
+  expect(room.state.windows.get('w1')?.mine).toEqual({ choice: 1 });
 });

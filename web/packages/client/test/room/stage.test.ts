@@ -102,3 +102,20 @@ test('timed things run on their frame, and at once without one', () => {
   player.show(3_000);
   expect(ran).toEqual(['free', 'now', 'soon', 'later']);
 });
+
+test('what builds a frame comes before its events, what answers them after', () => {
+  const order: (string | number)[] = [];
+  const listening = new Stage({ onTold: (one) => order.push(one.event.seq), onFrame: () => undefined });
+  listening.attach(player);
+  player.show(1_000);
+  listening.at(2_000, () => order.push('reaction'), 'after');
+  listening.at(2_000, () => order.push('window'), 'before');
+  listening.push(at(1, 2_000), 'feed');
+  listening.at(3_000, () => order.push('later'), 'after');
+  expect(order).toEqual([]);
+  player.show(2_500);
+  expect(order).toEqual(['window', 1, 'reaction']);
+  listening.at(2_500, () => order.push('passed'), 'after');
+  listening.detach();
+  expect(order).toEqual(['window', 1, 'reaction', 'passed', 'later']);
+});

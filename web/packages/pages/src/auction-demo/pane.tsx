@@ -63,7 +63,7 @@ function Pane() {
   }, []);
   return (
     <main class="pane">
-      <unisono-player ref={player} src={`${origin}/${STREAM}`} mode={mode} feed="off">
+      <unisono-player ref={player} src={`${origin}/${STREAM}`} mode={mode} feed="none">
         {sold && <p class="gavel">SOLD {sold}</p>}
       </unisono-player>
       {room && <unisono-room room={room} parts="live" />}

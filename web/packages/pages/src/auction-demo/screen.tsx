@@ -57,7 +57,7 @@ export function Screen({ screen, pane, hammerAt }: { screen: ScreenOf; pane: Pan
       <iframe title={screen.title} src={`/pane?name=${screen.name}&${screen.query}`} allow="autoplay; fullscreen" />
       <footer class="tiny">
         <span class="quiet">{pane?.latencyMs == null ? (pane?.phase ?? 'connecting') : `${Math.round(pane.latencyMs)} ms behind`}</span>
-        {hammer && <b class={frameError(hammer.latenessUs) <= 1 ? 'good' : 'off'}>{hammerWords(hammer)}</b>}
+        {hammer && <b class={hammer.isBound && frameError(hammer.latenessUs) <= 1 ? 'good' : 'off'}>{hammerWords(hammer)}</b>}
       </footer>
     </section>
   );

@@ -40,7 +40,8 @@ function Bidders({ state: { bots, lot } }: { state: DemoState }) {
 
 function Unison({ state, panes }: { state: DemoState; panes: Panes }) {
   const at = state.lot?.hammer?.at ?? null;
-  const told = [...panes].flatMap(([, pane]) => hammerOf(pane, at) ?? []);
+  // A screen without a picture was told the price, and shows it on no frame.
+  const told = [...panes].flatMap(([, pane]) => hammerOf(pane, at) ?? []).filter(({ isBound }) => isBound);
   const worst = told.length > 0 ? Math.max(...told.map(({ latenessUs }) => frameError(latenessUs))) : null;
   const apart = told.length > 1 ? Math.round((Math.max(...told.map(({ t }) => t)) - Math.min(...told.map(({ t }) => t))) / FRAME_US) : null;
   return (

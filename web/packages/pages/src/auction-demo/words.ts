@@ -1,5 +1,7 @@
 /** What panes tell the page they are in, and how the page reads it. */
 
+import { money } from '@unisono/room/parts';
+
 /** The demo's stream has 30 frames a second. */
 export const FRAME_US = 1e6 / 30;
 
@@ -20,4 +22,5 @@ export function paneWord(data: unknown): PaneWord | null {
   return typeof pane === 'string' && (kind === 'told' || kind === 'state') ? (data as PaneWord) : null;
 }
 
-export const euros = (cents: number): string => `${(cents / 100).toFixed(2)} €`;
+/** As the room's own panel writes it. */
+export const euros = (cents: number): string => money(cents, 'EUR');

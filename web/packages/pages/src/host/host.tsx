@@ -33,7 +33,7 @@ export function HostPage({ stream, token, urls }: { stream: StreamName; token: s
   return (
     <>
       <Head>
-        <a href={urls.watch}>Watch</a>
+        <a href={`${urls.watch}/fairness`}>Fairness</a> <a href={urls.watch}>Watch</a>
       </Head>
       <main class="watch host">
         <section class="stage" aria-label="Stream and room">
@@ -104,7 +104,8 @@ function Deeds({ room, token, onKey, eventsUrl, player }: DeedsProps) {
         <SendEvent url={eventsUrl} player={player} />
         <p class="quiet">
           The whole log, for <code>unisono verify</code>: <a href={`/api/v1/rooms/${room.name}/log`}>download</a>. The room as it stands:{' '}
-          <a href={`/api/v1/rooms/${room.name}/snapshot`}>snapshot</a>.
+          <a href={`/api/v1/rooms/${room.name}/snapshot`}>snapshot</a>. What was decided, and how anybody checks it:{' '}
+          <a href={`/${room.name.replace(':', '/')}/fairness`}>fairness</a>.
         </p>
       </details>
     </SceneContext.Provider>

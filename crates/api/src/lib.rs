@@ -27,7 +27,7 @@ pub use problem::{Genuine, Problem};
 pub use room::{
     BadView, CheckpointList, CheckpointView, DecilesView, DisciplineView, EraseRequest, ErasedView,
     EventView, FairnessView, MeasureRequest, PersonView, SnapshotView, TypeList, TypeView,
-    WindowFairnessView,
+    WindowFairnessView, WindowList,
 };
 pub use server::ServerView;
 pub use session::{SessionList, SessionRole, SessionView};

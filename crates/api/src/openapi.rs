@@ -57,7 +57,7 @@ fn describe_responses(description: &mut Value) {
     paths(
         server, version, streams, stream, stop, sessions, session, kick, keys, make_key, limit_key, revoke_key,
         make_token, revoke_token, reload, description, rooms::room, rooms::post_event, rooms::feed, rooms::command,
-        rooms::snapshot, rooms::inbox, rooms::moderate, rooms::set_gate, rooms::lift_gate, rooms::lockstep, rooms::log,
+        rooms::snapshot, rooms::inbox, rooms::moderate, rooms::discipline, rooms::windows, rooms::gate, rooms::set_gate, rooms::lift_gate, rooms::lockstep, rooms::log,
         rooms::checkpoints, rooms::fairness, rooms::erase, rooms::types, rooms::put_type, rooms::delete_type
     )
 )]

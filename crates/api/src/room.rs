@@ -119,6 +119,14 @@ pub struct DisciplineView {
     pub slow: i64,
 }
 
+/// `GET /api/v1/rooms/{room}/windows`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WindowList {
+    /// Of each: `event` that opened it, `closes`, `reveal`, `extensions`, and the `result` that decided it.
+    pub windows: Vec<Map<String, Value>>,
+}
+
 /// Body of `POST /api/v1/rooms/{room}/erase`: one of the two.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -3,7 +3,7 @@
 use crate::{
     AckView, CheckpointList, CommandRequest, DisciplineView, EraseRequest, ErasedView, EventRequest,
     EventView, FairnessView, GateRequest, LockstepRequest, MeasureRequest, Problem, RoomView, SnapshotView,
-    TypeList, TypeView,
+    TypeList, TypeView, WindowList,
 };
 
 #[utoipa::path(get, path = "/api/v1/rooms/{room}", tag = "rooms", summary = "A room at a glance; view",
@@ -74,6 +74,26 @@ pub(super) fn inbox() {}
     responses((status = 200, body = DisciplineView), (status = 400, body = Problem), (status = 401, body = Problem),
         (status = 403, body = Problem), (status = 422, body = Problem)))]
 pub(super) fn moderate() {}
+
+#[utoipa::path(get, path = "/api/v1/rooms/{room}/moderation", tag = "rooms",
+    summary = "Mutes and bans that stand, and slow mode; moderators",
+    params(("room" = String, Path, description = "app:name")),
+    responses((status = 200, body = DisciplineView), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 403, body = Problem)))]
+pub(super) fn discipline() {}
+
+#[utoipa::path(get, path = "/api/v1/rooms/{room}/windows", tag = "rooms",
+    summary = "What was decided last, 64 windows at most, oldest first, with the terms of each; view",
+    params(("room" = String, Path, description = "app:name")),
+    responses((status = 200, body = WindowList), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 403, body = Problem), (status = 503, body = Problem)))]
+pub(super) fn windows() {}
+
+#[utoipa::path(get, path = "/api/v1/rooms/{room}/gate", tag = "rooms",
+    summary = "The span that is held back; hosts", params(("room" = String, Path, description = "app:name")),
+    responses((status = 200, body = GateRequest), (status = 204, description = "nothing is held back"),
+        (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem)))]
+pub(super) fn gate() {}
 
 #[utoipa::path(put, path = "/api/v1/rooms/{room}/gate", tag = "rooms",
     summary = "Holds a span of the timeline back on every door; hosts",

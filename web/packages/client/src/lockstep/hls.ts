@@ -18,7 +18,7 @@ export function hlsActuator(player: HlsPlayer): Actuator {
       else player.moveBy(next.seekMs);
       return 'seekMs' in next;
     },
-    range(actualMs) {
+    range(_nowMs, actualMs) {
       const slackMs = player.slackMs() ?? 0;
       const earliestMs = Math.max(actualMs - slackMs, 0);
       return Promise.resolve({ earliestMs, latestMs: earliestMs + HLS_BEHIND_MAX_MS });

@@ -129,7 +129,9 @@ export class Lockstep {
   }
 
   async #report({ protocol, range }: Actuator, actualUs: number): Promise<void> {
-    const { earliestMs, latestMs } = await range(actualUs / 1000);
+    const possible = await range(performance.now(), actualUs / 1000);
+    if (!possible) return;
+    const { earliestMs, latestMs } = possible;
     const micros = (ms: number) => Math.max(Math.round(ms * 1000), 0);
     const [actual, earliest, latest] = [micros(actualUs / 1000), micros(earliestMs), micros(latestMs)];
     this.#options.send({ type: 'latency', actual, earliest, latest, protocol });

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { ExchangeClock } from '../src/lockstep/exchange';
 import { JitterBufferPace, RAISE_EVERY_MS, RAISE_MS, TARGET_MAX_MS } from '../src/lockstep/jitter-buffer';
+import { Margin, RESERVE_MS } from '../src/lockstep/margin';
 import { PlaybackPace, RATE_SPREAD, SEEK_MS } from '../src/lockstep/playback-rate';
 
 /** The same numbers on every run. */
@@ -206,4 +207,21 @@ test('HLS: what is farther than a second off is jumped, once', () => {
   const pace = new PlaybackPace();
   expect(pace.step(0, 2_000 + SEEK_MS + 1, 2_000)).toEqual({ seekMs: SEEK_MS + 1 });
   expect(pace.step(250, 2_000 + SEEK_MS + 1, 2_000)).toEqual({ rate: 1 });
+});
+
+test('HLS: as near as what was loaded last is late, with a reserve; being slowed down on purpose changes nothing', () => {
+  const margin = new Margin();
+  expect(margin.earliestMs).toBeNull();
+  // Parts come in 1200 to 1700 ms after their time; the viewer is slowed from 2000 to 3000 ms behind, and its buffer grows by as much.
+  let now = 0;
+  for (; now < 30_000; now += 250) {
+    const actual = 2000 + now / 30;
+    const late = 1200 + (now % 500);
+    margin.observe(now, actual, actual - late);
+    if (now > 1000) expect(margin.earliestMs).toBe(1450 + RESERVE_MS);
+  }
+  margin.observe(now, 3000, 200);
+  expect(margin.earliestMs).toBe(2800 + RESERVE_MS);
+  for (const until = now + 10_500; now < until; now += 250) margin.observe(now, 3000, 1800);
+  expect(margin.earliestMs).toBe(1200 + RESERVE_MS);
 });

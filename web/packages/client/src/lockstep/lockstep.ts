@@ -112,6 +112,7 @@ export class Lockstep {
     const actualUs = this.actualUs;
     const actuator = this.#actuator;
     if (!actuator || actualUs === null || document.hidden) return;
+    actuator.look?.(performance.now(), actualUs / 1000);
     if (this.#targetUs !== null && actuator.step(performance.now(), actualUs / 1000, this.#targetUs / 1000)) this.#recent = [];
     this.#looks += 1;
     if (this.#looks % REPORT_EVERY === 0) void this.#report(actuator, actualUs);

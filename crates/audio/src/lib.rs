@@ -9,6 +9,6 @@ mod resample;
 mod transcode;
 
 pub use decode::DecodeError;
-pub use encode::EncodeError;
+pub use encode::{Effort, EncodeError};
 pub use resample::{RateError, Resampler};
 pub use transcode::{AacToOpus, Error, Stats};

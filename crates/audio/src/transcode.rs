@@ -2,7 +2,7 @@
 
 use crate::{
     decode::{DecodeError, Decoder},
-    encode::{EncodeError, Encoder, PACKET_SAMPLES},
+    encode::{Effort, EncodeError, Encoder, PACKET_SAMPLES},
     resample::{OUTPUT_RATE, RateError, Resampler},
 };
 use bytes::Bytes;
@@ -91,6 +91,11 @@ impl AacToOpus {
     /// Counts so far.
     pub fn stats(&self) -> Stats {
         self.stats
+    }
+
+    /// How much work the packets from here on are worth; [`Effort::Best`] at first.
+    pub fn set_effort(&mut self, effort: Effort) {
+        self.encoder.set_effort(effort);
     }
 
     /// Takes the access unit of media time `t` and returns the packets that are whole now: none, one, or a few.

@@ -402,4 +402,24 @@ mod tests {
         assert_eq!(bell.0.load(Ordering::Relaxed), 1);
         assert!(publication.take_keyframe_request() && !publication.take_keyframe_request());
     }
+
+    #[test]
+    fn a_reader_is_rung_for_frames_it_wants_and_for_every_change() {
+        let hub = Hub::new(Limits::default());
+        let publication =
+            hub.publish(&id(), KeyId::new("k"), source(), 1, Arc::new(Bell::default())).expect("free");
+        let (all, none) = (Arc::new(Bell::default()), Arc::new(Bell::default()));
+        let stream = publication.stream().clone();
+        let _all = stream.subscribe(all.clone()).expect("room");
+        let _none = stream
+            .subscribe_to(none.clone(), |config| !matches!(config, CodecConfig::Opus(_)))
+            .expect("room");
+        let rung = || (all.0.swap(0, Ordering::Relaxed), none.0.swap(0, Ordering::Relaxed));
+        let mut writer = publication.open_track(opus());
+        assert_eq!(rung(), (1, 1), "a track");
+        writer.append(publication.epoch(), frame(0));
+        assert_eq!(rung(), (1, 0), "a frame of a codec that one of them cannot use");
+        drop(publication);
+        assert_eq!(rung(), (1, 1), "the publisher is gone");
+    }
 }

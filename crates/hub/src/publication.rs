@@ -258,7 +258,7 @@ impl TrackWriter {
         self.ring.append(frame, header, self.stream.holds(t, now));
         drop(control);
         self.stream.release(now);
-        self.stream.ring_doorbells();
+        self.stream.ring_for_frame(&self.config);
         Written::Stored
     }
 

@@ -50,7 +50,7 @@ pub struct Stream {
     cutter: Mutex<Cutter>,
     events: Arc<Ring>,
     gate: RwLock<Option<ReleaseGate>>,
-    doorbells: RwLock<Vec<(u64, Arc<dyn Doorbell>)>>,
+    doorbells: RwLock<Vec<Subscriber>>,
     next_doorbell: AtomicU64,
     keyframe_wanted: AtomicBool,
     viewers: [AtomicUsize; Viewer::ALL.len()],
@@ -211,12 +211,21 @@ impl Stream {
     /// Rings `doorbell` at every new frame, event, track or change of state, until the subscription is dropped.
     /// `None` when the stream has 256 doorbells already.
     pub fn subscribe(self: &Arc<Self>, doorbell: Arc<dyn Doorbell>) -> Option<Subscription> {
+        self.subscribe_to(doorbell, |_| true)
+    }
+
+    /// The same, but of frames only at those of a codec that the reader `wants`: what it cannot use would wake it in vain.
+    pub fn subscribe_to(
+        self: &Arc<Self>,
+        doorbell: Arc<dyn Doorbell>,
+        wants: fn(&CodecConfig) -> bool,
+    ) -> Option<Subscription> {
         let mut doorbells = self.doorbells.write();
         if doorbells.len() >= DOORBELLS_MAX {
             return None;
         }
         let id = self.next_doorbell.fetch_add(1, Ordering::Relaxed);
-        doorbells.push((id, doorbell));
+        doorbells.push(Subscriber { id, doorbell, wants });
         Some(Subscription { stream: Arc::downgrade(self), id })
     }
 
@@ -335,10 +344,16 @@ impl Stream {
         Rendition { stream: self.clone(), ring, config: Arc::new(config), group: None }
     }
 
+    /// Something other than a frame changed.
     pub(crate) fn ring_doorbells(&self) {
-        for (_, doorbell) in self.doorbells.read().iter() {
-            doorbell.ring();
-        }
+        self.doorbells.read().iter().for_each(|subscriber| subscriber.doorbell.ring());
+    }
+
+    /// There is a frame of this codec.
+    pub(crate) fn ring_for_frame(&self, config: &CodecConfig) {
+        let doorbells = self.doorbells.read();
+        let wanting = doorbells.iter().filter(|subscriber| (subscriber.wants)(config));
+        wanting.for_each(|subscriber| subscriber.doorbell.ring());
     }
 
     pub(crate) fn begin_epoch(&self, epoch: Epoch) {
@@ -429,7 +444,7 @@ impl Rendition {
             config: self.config.clone(),
         });
         self.ring.append(frame, header, false);
-        self.stream.ring_doorbells();
+        self.stream.ring_for_frame(&self.config);
     }
 }
 
@@ -444,6 +459,13 @@ impl Drop for Rendition {
     }
 }
 
+/// A reader's doorbell, and which frames it rings for.
+struct Subscriber {
+    id: u64,
+    doorbell: Arc<dyn Doorbell>,
+    wants: fn(&CodecConfig) -> bool,
+}
+
 /// Keeps a doorbell on a stream; dropping it takes the doorbell off.
 pub struct Subscription {
     stream: Weak<Stream>,
@@ -453,7 +475,7 @@ pub struct Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         if let Some(stream) = self.stream.upgrade() {
-            stream.doorbells.write().retain(|(id, _)| *id != self.id);
+            stream.doorbells.write().retain(|subscriber| subscriber.id != self.id);
         }
     }
 }

@@ -1,15 +1,24 @@
 //! One latency for all who want to see the same frame at the same moment (timeline spec 12). Viewers report what they
 //! could do, the room says what all do.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 use unisono_base::Span;
 
 /// Reports remembered; beyond it new viewers do not count.
 const REPORTS_MAX: usize = 20_000;
-/// A common latency that differs less is not told anew.
-const STEP: Span = Span::from_millis(50);
-/// No viewer can be asked for more.
-const LATENCY_MAX: Span = Span::from_secs(10);
+/// What all are asked for lies above what the slowest can hold: none of them plays with an empty buffer.
+const HEADROOM: Span = Span::from_millis(20);
+/// Asked for more at once where somebody is so far from holding it: that one is out of step meanwhile.
+const RAISE_FROM: Span = Span::from_millis(30);
+/// Asked for less where all could for a while: a viewer with a shaky network would otherwise take all others along, up and down.
+const LOWER_FROM: Span = Span::from_millis(100);
+const LOWER_AFTER: Duration = Duration::from_secs(10);
+/// Nobody is asked for more: a browser's jitter buffer holds no more for a WebRTC viewer, and one whose network is worse than that is out of
+/// step alone instead of taking everybody along.
+const LATENCY_MAX: Span = Span::from_secs(4);
 
 /// How far behind a viewer's picture is, and could be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +35,8 @@ pub(crate) struct Lockstep {
     is_on: bool,
     reports: HashMap<u64, Latency>,
     told: Option<Span>,
+    /// Less would do since then; and the most that was needed meanwhile.
+    lower: Option<(Instant, Span)>,
 }
 
 impl Lockstep {
@@ -47,16 +58,32 @@ impl Lockstep {
     }
 
     /// The common latency where it must be told: `Some(None)` ends it.
-    pub(crate) fn turn(&mut self) -> Option<Option<Span>> {
-        let target = if self.is_on { self.common() } else { None };
-        let is_news = match (self.told, target) {
-            (Some(told), Some(target)) => (told - target).abs() >= STEP,
-            (told, target) => told != target,
+    pub(crate) fn turn(&mut self, now: Instant) -> Option<Option<Span>> {
+        let needed = if self.is_on { self.common() } else { None };
+        let target = match (self.told, needed) {
+            (Some(told), Some(needed)) => Some(self.follow(now, told, needed)),
+            (None, needed) => needed,
+            (Some(_), None) => None,
         };
-        is_news.then(|| {
+        (self.told != target).then(|| {
             self.told = target;
+            self.lower = None;
             target
         })
+    }
+
+    /// Up at once, down late.
+    fn follow(&mut self, now: Instant, told: Span, needed: Span) -> Span {
+        if needed - told >= RAISE_FROM {
+            return needed;
+        }
+        if told - needed < LOWER_FROM {
+            self.lower = None;
+            return told;
+        }
+        let (since, most) = self.lower.map_or((now, needed), |(since, most)| (since, most.max(needed)));
+        self.lower = Some((since, most));
+        if now.saturating_duration_since(since) < LOWER_AFTER { told } else { most }
     }
 
     /// What was told last.
@@ -64,7 +91,7 @@ impl Lockstep {
         self.told
     }
 
-    /// The latency that 99 of 100 viewers can hold.
+    /// The latency that 99 of 100 viewers can hold, and a little more.
     fn common(&self) -> Option<Span> {
         let mut earliest: Vec<_> =
             self.reports.values().map(|report| report.earliest.clamp(Span::ZERO, LATENCY_MAX)).collect();
@@ -72,7 +99,7 @@ impl Lockstep {
             return None;
         }
         earliest.sort_unstable();
-        Some(earliest[(earliest.len() * 99).div_ceil(100) - 1])
+        Some((earliest[(earliest.len() * 99).div_ceil(100) - 1] + HEADROOM).min(LATENCY_MAX))
     }
 }
 
@@ -84,22 +111,63 @@ mod tests {
         Span::from_millis(ms)
     }
 
+    fn report(earliest: i64) -> Latency {
+        Latency { actual: ms(0), earliest: ms(earliest) }
+    }
+
     #[test]
     fn all_hold_what_the_slowest_but_one_in_a_hundred_can() {
+        let now = Instant::now();
         let mut lockstep = Lockstep::default();
         for session in 0..200 {
-            lockstep.report(session, Latency { actual: ms(0), earliest: ms(session as i64) });
+            lockstep.report(session, report(session as i64));
         }
-        assert_eq!(lockstep.turn(), None, "off by default");
+        assert_eq!(lockstep.turn(now), None, "off by default");
         lockstep.set(true);
-        assert_eq!(lockstep.turn(), Some(Some(ms(197))));
-        assert_eq!(lockstep.turn(), None, "told already");
-        lockstep.report(500, Latency { actual: ms(0), earliest: ms(230) });
-        assert_eq!(lockstep.turn(), None, "a small change is not worth a jump");
-        (600..620).for_each(|s| lockstep.report(s, Latency { actual: ms(0), earliest: ms(90_000) }));
-        assert_eq!(lockstep.turn(), Some(Some(LATENCY_MAX)), "whatever a client claims");
-        (600..620).for_each(|s| lockstep.forget(s));
+        assert_eq!(lockstep.turn(now), Some(Some(ms(197) + HEADROOM)));
+        assert_eq!(lockstep.turn(now), None, "told already");
+        (600..620).for_each(|s| lockstep.report(s, report(90_000)));
+        assert_eq!(lockstep.turn(now), Some(Some(LATENCY_MAX)), "whatever a client claims");
         lockstep.set(false);
-        assert_eq!(lockstep.turn(), Some(None));
+        assert_eq!(lockstep.turn(now), Some(None));
+    }
+
+    #[test]
+    fn it_rises_at_once_and_falls_when_less_has_done_for_a_while() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut lockstep = Lockstep::default();
+        lockstep.set(true);
+        lockstep.report(1, report(280));
+        assert_eq!(lockstep.turn(start), Some(Some(ms(300))));
+        lockstep.report(1, report(305));
+        assert_eq!(lockstep.turn(at(1)), None, "a small change is not worth a jump");
+        lockstep.report(1, report(310));
+        assert_eq!(lockstep.turn(at(2)), Some(Some(ms(330))));
+        lockstep.report(1, report(120));
+        assert_eq!(lockstep.turn(at(3)), None);
+        lockstep.report(1, report(250));
+        assert_eq!(lockstep.turn(at(11)), None, "not for long enough");
+        lockstep.report(1, report(150));
+        assert_eq!(lockstep.turn(at(12)), None, "it was needed in between");
+        lockstep.report(1, report(170));
+        assert_eq!(lockstep.turn(at(15)), None);
+        lockstep.report(1, report(150));
+        assert_eq!(lockstep.turn(at(22)), Some(Some(ms(190))), "the most that was needed meanwhile");
+    }
+
+    #[test]
+    fn who_has_gone_does_not_count() {
+        let now = Instant::now();
+        let mut lockstep = Lockstep::default();
+        lockstep.set(true);
+        lockstep.report(1, report(300));
+        lockstep.report(2, report(2_000));
+        assert_eq!(lockstep.turn(now), Some(Some(ms(2_020))));
+        lockstep.forget(2);
+        assert_eq!(lockstep.turn(now), None);
+        assert_eq!(lockstep.turn(now + LOWER_AFTER), Some(Some(ms(320))));
+        lockstep.forget(1);
+        assert_eq!(lockstep.turn(now), Some(None));
     }
 }

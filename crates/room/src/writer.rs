@@ -15,7 +15,10 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
 use tokio_util::task::TaskTracker;
 use unisono_base::{MediaTime, NodeClock, RoomId, Span};
 use unisono_hub::Hub;
@@ -79,6 +82,8 @@ pub(crate) struct Writer {
     /// As told last.
     viewers: usize,
     status_at: Instant,
+    /// A checkpoint on its way into the log.
+    checkpointing: Option<JoinHandle<()>>,
 }
 
 /// What the log says, staged entries included.
@@ -110,6 +115,7 @@ impl Writer {
             lockstep: Lockstep::default(),
             viewers: 0,
             status_at: Instant::now() + STATUS_EVERY,
+            checkpointing: None,
         }
     }
 
@@ -126,7 +132,14 @@ impl Writer {
             }
             self.turn(std::mem::take(&mut group)).await;
         }
-        self.checkpoint(Instant::now(), true).await;
+        if let Some(checkpointing) = self.checkpointing.take() {
+            // It reports its own trouble.
+            let _ = checkpointing.await;
+        }
+        self.checkpoint(Instant::now(), true);
+        if let Some(checkpointing) = self.checkpointing.take() {
+            let _ = checkpointing.await;
+        }
     }
 
     /// When something happens by itself next.
@@ -172,7 +185,7 @@ impl Writer {
         self.tell_counts(now);
         self.outlet.turn(now, |t, at| self.world.holds(&self.room, t, at));
         self.status(now);
-        self.checkpoint(now, false).await;
+        self.checkpoint(now, false);
     }
 
     async fn resume(&mut self) -> Result<(), LogError> {
@@ -288,8 +301,9 @@ impl Writer {
                 return;
             }
         }
+        let events = by_seq(&entries);
         for Pending { ack, reply } in pending {
-            let event = ack.seq.and_then(|seq| event_of(&entries, seq));
+            let event = ack.seq.and_then(|seq| event_of(&events, seq));
             let _ = reply.send(Ok((ack, event)));
         }
         self.tell(&entries);
@@ -387,26 +401,32 @@ impl Writer {
             let message = json!({"type": "presence", "members": members, "viewers": viewers}).to_string();
             self.outlet.notice(Notice { kind: "presence", message: message.into() });
         }
-        if let Some(target) = self.lockstep.turn() {
+        if let Some(target) = self.lockstep.turn(now) {
             let message = json!({"type": "lockstep", "target": target}).to_string();
             self.outlet.notice(Notice { kind: "lockstep", message: message.into() });
         }
     }
 
     /// Signs the head of the chain now and then, so that a log cut off or written anew is found out (fairness spec 12).
-    /// The status's ticks make it a second at most.
-    async fn checkpoint(&mut self, now: Instant, is_last: bool) {
+    /// The status's ticks make it a second at most. Nobody waits for it: in a busy room it goes into the log together with the
+    /// next group, where a commit of its own would cost each group a second fsync. One at a time; the next covers what it left out.
+    fn checkpoint(&mut self, now: Instant, is_last: bool) {
         let (Some(state), Some(signer)) = (&mut self.state, &self.world.signer) else { return };
         let now = self.world.clock.at(now);
         let (n, _) = state.chain.head();
-        if n == state.signed_n || !(is_last || state.chain.is_checkpoint_due(now)) {
+        let is_due = is_last || state.chain.is_checkpoint_due(now);
+        if n == state.signed_n || !is_due || self.checkpointing.as_ref().is_some_and(|one| !one.is_finished())
+        {
             return;
         }
         let checkpoint = state.chain.checkpoint(signer, now);
         state.signed_n = n;
-        if let Err(error) = self.world.log.checkpoint(&self.room, checkpoint).await {
-            tracing::warn!(room = %self.room, %error, "a checkpoint was not written; the next one covers it");
-        }
+        let (log, room) = (self.world.log.clone(), self.room.clone());
+        self.checkpointing = Some(tokio::spawn(async move {
+            if let Err(error) = log.checkpoint(&room, checkpoint).await {
+                tracing::warn!(%room, %error, "a checkpoint was not written; the next one covers it");
+            }
+        }));
     }
 
     fn moment(&self) -> Result<Moment, LogError> {
@@ -472,11 +492,18 @@ fn repeated(sealed: Sealed) -> Option<(Ack, Option<Arc<Event>>)> {
     Some((ack, event))
 }
 
-fn event_of(entries: &[Entry], seq: u64) -> Option<Arc<Event>> {
-    entries.iter().find_map(|entry| match &entry.body {
-        Body::Event(event) if event.seq == seq => Some(event.clone()),
-        Body::Event(_) | Body::Hidden(_) => None,
-    })
+/// The events among `entries`, which come by rising `seq`.
+fn by_seq(entries: &[Entry]) -> Vec<&Arc<Event>> {
+    let events = entries.iter().filter_map(|entry| match &entry.body {
+        Body::Event(event) => Some(event),
+        Body::Hidden(_) => None,
+    });
+    events.collect()
+}
+
+fn event_of(events: &[&Arc<Event>], seq: u64) -> Option<Arc<Event>> {
+    let at = events.binary_search_by_key(&seq, |event| event.seq).ok()?;
+    events.get(at).map(|event| Arc::clone(event))
 }
 
 fn mine(own: &Own) -> Notice {

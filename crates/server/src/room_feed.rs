@@ -196,7 +196,11 @@ impl Clock {
 
 impl Entrance {
     fn url(&self) -> String {
-        let Self { server, room, .. } = self;
+        format!("ws://{}{}", self.server, self.path())
+    }
+
+    /// Path and query of its feed.
+    pub(crate) fn path(&self) -> String {
         let mut query = Vec::new();
         if let Some((secret, name)) = &self.guest {
             query.push(format!("guest={secret}&name={name}"));
@@ -204,6 +208,6 @@ impl Entrance {
         if let Some(seq) = self.from_seq {
             query.push(format!("from_seq={seq}"));
         }
-        format!("ws://{server}/api/v1/rooms/{room}/events?{}", query.join("&"))
+        format!("/api/v1/rooms/{}/events?{}", self.room, query.join("&"))
     }
 }

@@ -149,11 +149,15 @@ pub(crate) fn ack_message(ack: &Ack) -> String {
 
 /// `{"type": kind, …fields of value}`.
 pub(crate) fn tagged(kind: &str, value: &impl Serialize) -> String {
-    let mut value = serde_json::to_value(value).unwrap_or_default();
-    if let Some(fields) = value.as_object_mut() {
-        fields.insert("type".to_owned(), kind.into());
+    #[derive(Serialize)]
+    struct Tagged<'a, T> {
+        #[serde(rename = "type")]
+        kind: &'a str,
+        #[serde(flatten)]
+        value: &'a T,
     }
-    value.to_string()
+    // Only maps with keys that are no text fail, which none of ours has.
+    serde_json::to_string(&Tagged { kind, value }).unwrap_or_default()
 }
 
 /// Said where a message is longer than it may be.

@@ -8,7 +8,7 @@ use crate::{
 use std::{collections::HashMap, sync::Arc, time::Instant};
 use unisono_base::MediaTime;
 use unisono_hub::{Cursor, Read, Ring, Stream, Subscription};
-use unisono_media::Kind;
+use unisono_media::{CodecConfig, Kind};
 
 /// Arrival times waiting to be measured in one turn; more are not measured.
 const ARRIVALS_MAX: usize = 256;
@@ -50,7 +50,11 @@ impl Audiences {
             audience.viewers.push(id);
             return true;
         }
-        let Some(subscription) = stream.subscribe(bells.bell(Target::Audience(key))) else { return false };
+        // AAC goes nowhere from here; the Opus made of it rings by itself.
+        let wants = |config: &CodecConfig| !matches!(config, CodecConfig::Aac(_));
+        let Some(subscription) = stream.subscribe_to(bells.bell(Target::Audience(key)), wants) else {
+            return false;
+        };
         let audience =
             Audience { stream: stream.clone(), viewers: vec![id], probe: None, _subscription: subscription };
         self.all.insert(key, audience);

@@ -1,16 +1,16 @@
 //! AAC to Opus while some viewer needs it: one thread per stream, alive as long as its leases.
 
 use crate::Metrics;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Weak,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, Ordering},
     },
-    thread::JoinHandle,
+    thread::{self, JoinHandle, Thread},
 };
-use unisono_audio::AacToOpus;
+use unisono_audio::{AacToOpus, Effort};
 use unisono_base::{Doorbell, Span, StreamId};
 use unisono_hub::{Cursor, Read, Rendition, Ring, Stream};
 use unisono_media::{AacConfig, CodecConfig, Frame, Kind};
@@ -18,9 +18,14 @@ use unisono_media::{AacConfig, CodecConfig, Frame, Kind};
 /// Length of the packets that [`AacToOpus`] makes.
 const PACKET: Span = Span::from_millis(20);
 
+/// Transcoders for each of the machine's processors that make the best sound; where more run, all are thrifty.
+const BEST_PER_CORE: i64 = 4;
+
 /// The running transcoders of this gateway.
 pub(crate) struct Transcoders {
     jobs_max: usize,
+    /// More than these, and all are thrifty.
+    best_max: i64,
     metrics: Arc<Metrics>,
     jobs: Mutex<HashMap<StreamId, Weak<Job>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -51,37 +56,45 @@ impl Drop for Job {
     }
 }
 
-/// Wakes the thread: a doorbell for a thread that may sleep.
+/// Wakes the thread: a doorbell for a thread that may sleep. The publisher's task rings it at every frame, so ringing takes no lock:
+/// a lock would be held by a thread that waits for its turn on a busy machine, and the publisher would wait with it.
 #[derive(Default)]
 struct Signal {
     stop: AtomicBool,
-    rung: Mutex<bool>,
-    wake: Condvar,
+    rung: AtomicBool,
+    sleeper: OnceLock<Thread>,
 }
 
 impl Signal {
+    /// Names the calling thread as the one to wake.
+    fn sleeps_here(&self) {
+        // Set once, by the only thread that waits.
+        let _ = self.sleeper.set(thread::current());
+    }
+
     fn wait(&self) {
-        let mut rung = self.rung.lock();
-        while !*rung {
-            self.wake.wait(&mut rung);
+        while !self.rung.swap(false, Ordering::AcqRel) {
+            thread::park();
         }
-        *rung = false;
     }
 }
 
 impl Doorbell for Signal {
     fn ring(&self) {
-        let mut rung = self.rung.lock();
-        if !*rung {
-            *rung = true;
-            self.wake.notify_one();
+        if !self.rung.swap(true, Ordering::AcqRel)
+            && let Some(sleeper) = self.sleeper.get()
+        {
+            sleeper.unpark();
         }
     }
 }
 
 impl Transcoders {
     pub(crate) fn new(jobs_max: usize, metrics: Arc<Metrics>) -> Self {
-        Self { jobs_max, metrics, jobs: Mutex::default(), threads: Mutex::default() }
+        let cores =
+            thread::available_parallelism().map_or(1, |cores| i64::try_from(cores.get()).unwrap_or(1));
+        let best_max = cores.saturating_mul(BEST_PER_CORE);
+        Self { jobs_max, best_max, metrics, jobs: Mutex::default(), threads: Mutex::default() }
     }
 
     /// Joins the running transcoder of the stream's AAC, or starts it. `None`, logged, when the source is not AAC,
@@ -118,14 +131,16 @@ impl Transcoders {
         let chain = AacToOpus::new(config)?;
         let rendition = stream.add_rendition(CodecConfig::Opus(chain.config()));
         let signal = Arc::new(Signal::default());
-        let subscription = stream.subscribe(signal.clone()).ok_or(StartError::Readers)?;
+        let subscription =
+            stream.subscribe_to(signal.clone(), |config| matches!(config, CodecConfig::Aac(_)));
+        let subscription = subscription.ok_or(StartError::Readers)?;
         let job = Arc::new(Job { aac: aac.clone(), opus: rendition.ring().clone(), signal: signal.clone() });
         let cursor = aac.tail();
-        let metrics = self.metrics.clone();
-        let thread = std::thread::Builder::new().name("aac-to-opus".into()).spawn(move || {
+        let (metrics, best_max) = (self.metrics.clone(), self.best_max);
+        let thread = thread::Builder::new().name("aac-to-opus".into()).spawn(move || {
             let _subscription = subscription;
             metrics.transcoders.inc();
-            run(chain, &aac, cursor, rendition, &signal, &metrics);
+            run((chain, best_max), (&aac, cursor), rendition, &signal, &metrics);
             metrics.transcoders.dec();
         })?;
         let mut threads = self.threads.lock();
@@ -154,17 +169,22 @@ enum StartError {
 }
 
 fn run(
-    mut chain: AacToOpus,
-    aac: &Ring,
-    mut cursor: Cursor,
+    (mut chain, best_max): (AacToOpus, i64),
+    (aac, mut cursor): (&Ring, Cursor),
     mut rendition: Rendition,
     signal: &Signal,
     metrics: &Metrics,
 ) {
-    let mut damaged = 0;
+    let (mut damaged, mut effort) = (0, Effort::default());
+    signal.sleeps_here();
     while !signal.stop.load(Ordering::Acquire) {
         match aac.read(&mut cursor) {
             Read::Frame { frame, group, .. } => {
+                let affordable = effort_among(metrics.transcoders.get(), best_max);
+                if affordable != effort {
+                    effort = affordable;
+                    chain.set_effort(effort);
+                }
                 for (t, packet) in chain.push(frame.t, &frame.payload) {
                     let mut opus = Frame::new(t, frame.arrived, packet);
                     opus.duration = PACKET;
@@ -180,5 +200,44 @@ fn run(
             Read::Pending => signal.wait(),
             Read::Ended(_) => break,
         }
+    }
+}
+
+/// What each of `running` transcoders may cost.
+fn effort_among(running: i64, best_max: i64) -> Effort {
+    if running > best_max { Effort::Thrifty } else { Effort::Best }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_transcoders_are_thrifty() {
+        assert_eq!([1, 8, 9, 50].map(|running| effort_among(running, 8)), {
+            use Effort::{Best, Thrifty};
+            [Best, Best, Thrifty, Thrifty]
+        });
+    }
+
+    /// Every ring before or during a wait ends it, none is lost: 20,000 rounds of ring and answer by two threads.
+    #[test]
+    fn a_ring_is_never_lost() {
+        const ROUNDS: u32 = 20_000;
+        let (signal, back) = (Arc::new(Signal::default()), Arc::new(Signal::default()));
+        let (near, far) = (signal.clone(), back.clone());
+        let thread = thread::spawn(move || {
+            near.sleeps_here();
+            for _ in 0..ROUNDS {
+                near.wait();
+                far.ring();
+            }
+        });
+        back.sleeps_here();
+        for _ in 0..ROUNDS {
+            signal.ring();
+            back.wait();
+        }
+        thread.join().expect("no panic");
     }
 }

@@ -102,6 +102,8 @@ async fn send(peer: &mut Peer, video: Line, audio: Line, job: &Job) -> anyhow::R
             packet += 1;
         }
         peer.send_written(now)?;
+        // A publisher that is late has nothing to wait for until it has caught up; the others of its thread have their time, too.
+        tokio::task::yield_now().await;
     }
     Ok(())
 }

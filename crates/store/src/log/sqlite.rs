@@ -2,6 +2,7 @@
 //! readers have connections of their own and never wait for it.
 
 mod read;
+mod rows;
 mod schema;
 mod wal;
 mod write;

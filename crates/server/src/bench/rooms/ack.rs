@@ -1,30 +1,38 @@
 //! From a command sent to its acknowledgement, which comes after the log's fsync; and how many of them a room takes.
 
-use super::{Bench, mark};
+use super::{
+    Bench, mark,
+    threads::{on_thread, shares},
+};
 use crate::{
     bench::{histogram::Histogram, server_usage},
     process::{self, Usage},
-    room_feed::{RoomFeed, Said},
+    room_feed::{Answer, Entrance, RoomFeed, Said},
 };
-use anyhow::bail;
+use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
 use tokio::{
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval, timeout_at},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout_at},
 };
 use unisono_timeline::Uuid;
 
 /// Senders of the latency figure, each with a command every [`EVERY`].
 const SENDERS: u32 = 10;
 const EVERY: Duration = Duration::from_millis(100);
-/// Senders of the rate figure, and commands each has under way: the server reads no more of one client than 32.
-const PUSHERS: u32 = 64;
+/// Senders of the rate figure, and commands each has under way: the server reads no more of one client than 32. Each is a reader
+/// of all the events as well, so that more of them measure the fan-out instead.
+const PUSHERS: usize = 16;
 const UNDER_WAY: usize = 32;
+/// How a batch of events begins.
+const EVENTS: &str = r#"{"type":"events""#;
 /// What is not measured at the beginning.
 const WARM_UP: Duration = Duration::from_secs(2);
+/// How long the senders may take to get in.
+const ENTER: Duration = Duration::from_secs(1);
 
-/// What all senders count together.
+/// What the senders of a thread count together.
 struct Tally {
     from: Instant,
     until: Instant,
@@ -38,7 +46,7 @@ type Shared = Rc<RefCell<Tally>>;
 
 /// p50 and p99 at an everyday load: ten senders, ten commands a second each.
 pub(super) async fn latency(bench: &Bench<'_>) -> anyhow::Result<Value> {
-    let tally = tally(bench);
+    let tally = Rc::new(RefCell::new(Tally::new(Instant::now() + WARM_UP, bench.length())));
     let mut senders = JoinSet::new();
     for _ in 0..SENDERS {
         let feed = RoomFeed::open(&bench.host("ack")).await?;
@@ -54,29 +62,41 @@ pub(super) async fn latency(bench: &Bench<'_>) -> anyhow::Result<Value> {
 
 /// Commands a second through one room, with as many under way as the server takes.
 pub(super) async fn rate(bench: &Bench<'_>) -> anyhow::Result<Value> {
-    let mut feeds = Vec::new();
-    for _ in 0..PUSHERS {
-        feeds.push(RoomFeed::open(&bench.host("rate")).await?);
+    let from = Instant::now() + ENTER + WARM_UP;
+    let length = bench.length();
+    let mut running = Vec::new();
+    for share in shares(vec![bench.host("rate"); PUSHERS]) {
+        running.push(on_thread("senders", move || pushers(share, Tally::new(from, length)))?);
     }
-    let tally = tally(bench);
-    let pid = bench.args.pid;
-    // On a thread of its own: this one is so busy that it would look at the end of the warm-up too late.
-    let begun = tokio::task::spawn_blocking(move || {
-        std::thread::sleep(WARM_UP);
-        pid.and_then(process::usage)
-    });
+    sleep(from - Instant::now()).await;
+    let own = || process::usage(std::process::id());
+    let (begun, own_begun) = (server_usage(bench.args.pid)?, own());
+    sleep(length).await;
+    let (ended, own_ended) = (server_usage(bench.args.pid)?, own());
+    let mut all = Tally::new(from, length);
+    for (thread, told) in running {
+        all.add(told.await.context("the senders' thread ended")??);
+        let _ = thread.join();
+    }
+    Ok(json!({
+        "name": "commands through one room", "senders": PUSHERS, "under_way": UNDER_WAY,
+        "commands_per_second": all.answered / bench.args.seconds, "goal": 10_000,
+        "ack_ms": all.latency.report(), "server_cores": cores(begun, ended, length),
+        "client_cores": cores(own_begun, own_ended, length), "refused": all.refused,
+    }))
+}
+
+/// One thread's senders.
+async fn pushers(entrances: Vec<Entrance>, tally: Tally) -> anyhow::Result<Tally> {
+    let tally = Rc::new(RefCell::new(tally));
     let mut senders = JoinSet::new();
-    for feed in feeds {
+    for entrance in entrances {
+        let feed = RoomFeed::open(&entrance).await?;
         senders.spawn_local(push(feed, tally.clone()));
     }
     finish(senders).await?;
-    let cores = cores(begun.await?, server_usage(bench.args.pid)?, bench.length());
-    let tally = tally.borrow();
-    Ok(json!({
-        "name": "commands through one room", "senders": PUSHERS, "under_way": UNDER_WAY,
-        "commands_per_second": tally.answered / bench.args.seconds, "goal": 10_000,
-        "ack_ms": tally.latency.report(), "server_cores": cores, "refused": tally.refused,
-    }))
+    let empty = Tally::new(Instant::now(), Duration::ZERO);
+    Ok(tally.replace(empty))
 }
 
 /// Cores in use between two looks; `null` where the process is not known.
@@ -86,16 +106,19 @@ pub(super) fn cores(from: Option<Usage>, to: Option<Usage>, length: Duration) ->
     Some((cores * 100.0).round() / 100.0)
 }
 
-fn tally(bench: &Bench<'_>) -> Shared {
-    let from = Instant::now() + WARM_UP;
-    let until = from + bench.length();
-    Rc::new(RefCell::new(Tally {
-        from,
-        until,
-        latency: Histogram::new(),
-        answered: 0,
-        refused: HashMap::new(),
-    }))
+impl Tally {
+    fn new(from: Instant, length: Duration) -> Self {
+        let until = from + length;
+        Self { from, until, latency: Histogram::new(), answered: 0, refused: HashMap::new() }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.latency.merge(&other.latency);
+        self.answered += other.answered;
+        for (status, count) in other.refused {
+            *self.refused.entry(status).or_default() += count;
+        }
+    }
 }
 
 async fn finish(mut senders: JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
@@ -114,7 +137,9 @@ async fn send_steadily(mut feed: RoomFeed, tally: Shared) -> anyhow::Result<()> 
     while Instant::now() < until {
         tokio::select! {
             _ = ticks.tick() => send(&mut feed, &mut sent).await?,
-            said = feed.next() => hear(&tally, &mut sent, said?),
+            said = feed.next() => if let Said::Ack(answer) = said? {
+                hear(&tally, &mut sent, answer);
+            },
         }
     }
     Ok(())
@@ -128,8 +153,12 @@ async fn push(mut feed: RoomFeed, tally: Shared) -> anyhow::Result<()> {
         while sent.len() < UNDER_WAY {
             send(&mut feed, &mut sent).await?;
         }
-        let Ok(said) = timeout_at(until, feed.next()).await else { break };
-        hear(&tally, &mut sent, said?);
+        let Ok(text) = timeout_at(until, feed.next_text()).await else { break };
+        // The events of all senders come, too; to read them would be most of the work.
+        let Some(text) = text?.filter(|text| !text.starts_with(EVENTS)) else { continue };
+        if let Said::Ack(answer) = serde_json::from_str(&text)? {
+            hear(&tally, &mut sent, answer);
+        }
         if tally.borrow().refused.values().sum::<u64>() > 100_000 {
             bail!("the room refuses: {:?}", tally.borrow().refused);
         }
@@ -143,8 +172,7 @@ async fn send(feed: &mut RoomFeed, sent: &mut HashMap<Uuid, Instant>) -> anyhow:
     feed.command(&command).await
 }
 
-fn hear(tally: &Shared, sent: &mut HashMap<Uuid, Instant>, said: Said) {
-    let Said::Ack(answer) = said else { return };
+fn hear(tally: &Shared, sent: &mut HashMap<Uuid, Instant>, answer: Answer) {
     let Some(at) = sent.remove(&answer.cmd_id) else { return };
     let mut tally = tally.borrow_mut();
     let now = Instant::now();

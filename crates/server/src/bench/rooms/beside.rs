@@ -36,7 +36,7 @@ pub(super) async fn whep(bench: &Bench<'_>) -> anyhow::Result<Value> {
     sleep(SETTLE).await;
     crowd.begin();
     let flooded = audience.steady(bench.length()).await;
-    crowd.end();
+    let counts = crowd.end();
     drop(sender);
     audience.is_over.set(true);
     Ok(json!({
@@ -44,6 +44,6 @@ pub(super) async fn whep(bench: &Bench<'_>) -> anyhow::Result<Value> {
         "readers": crowd.len(), "events_per_second": EVENTS,
         "frame_latency_ms": { "quiet": quiet.latency.report(), "flooded": flooded.latency.report() },
         "frames": { "quiet": quiet.frames, "flooded": flooded.frames }, "lost": { "quiet": quiet.lost, "flooded": flooded.lost },
-        "delivery_ms": crowd.counts.latency.borrow().as_ref().map(|latency| latency.report()),
+        "delivery_ms": counts.latency.report(), "broken_off": crowd.lost(),
     }))
 }

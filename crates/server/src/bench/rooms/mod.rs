@@ -1,12 +1,14 @@
 //! `unisono bench rooms`: what a room does in figures, by real WebSocket clients of the public feed.
 //!
-//! All clients live on one thread of this process, so the time they take is part of what is measured: a delivery counts when
+//! The clients live on a few threads of this process, so the time they take is part of what is measured: a delivery counts when
 //! its client has read it.
 
 mod ack;
 mod beside;
 mod crowd;
 mod fan_out;
+mod reader;
+mod threads;
 
 use super::{cpus, load_average, plain_http};
 use crate::{
@@ -97,10 +99,12 @@ fn unix_micros() -> u64 {
 }
 
 /// When the events of a message were sent, without reading the rest of it.
-fn sent_times(text: &str) -> impl Iterator<Item = u64> {
-    text.split("\"sent\":").skip(1).filter_map(|rest| {
-        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        rest[..end].parse().ok()
+fn sent_times(message: &[u8]) -> impl Iterator<Item = u64> {
+    const MARK: &[u8] = b"\"sent\":";
+    let starts = message.windows(MARK.len()).enumerate().filter(|(_, bytes)| *bytes == MARK);
+    starts.map(|(at, _)| {
+        let digits = message[at + MARK.len()..].iter().take_while(|byte| byte.is_ascii_digit());
+        digits.fold(0u64, |number, digit| number.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
     })
 }
 
@@ -110,8 +114,8 @@ mod tests {
 
     #[test]
     fn the_times_of_a_batch_are_found() {
-        let text = r#"{"type":"events","events":[{"data":{"sent":12}},{"data":{"sent":345}}]}"#;
+        let text = br#"{"type":"events","events":[{"data":{"sent":12}},{"data":{"sent":345}}]}"#;
         assert_eq!(sent_times(text).collect::<Vec<_>>(), [12, 345]);
-        assert_eq!(sent_times(r#"{"type":"presence"}"#).count(), 0);
+        assert_eq!(sent_times(br#"{"type":"presence"}"#).count(), 0);
     }
 }

@@ -3,10 +3,11 @@
 use super::{
     LogError,
     read::{self, ROOM, RoomRow, room_row, sealed, signed},
+    rows,
     writer::Order,
 };
 use crate::log::{Erase, Retention, check_follows};
-use sqlx::{Connection as _, Row as _, SqliteConnection, SqliteTransaction, sqlite::SqliteArguments};
+use sqlx::{Connection as _, Row as _, SqliteConnection, SqliteTransaction};
 use std::collections::{HashMap, HashSet};
 use unisono_base::RoomId;
 use unisono_timeline::audit::{Checkpoint, Sealed, room_key};
@@ -15,10 +16,6 @@ use unisono_timeline::audit::{Checkpoint, Sealed, room_key};
 const HEADS_MAX: usize = 65_536;
 /// Entries that retention takes away in one transaction.
 const RETAIN_STEP: u64 = 2_000;
-
-const INSERT: &str = "INSERT INTO entries
-    (room, n, seq, cmd_id, t, hash, clear, data, data_salt, person, person_name, person_salt)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 /// Where each room's log ends.
 pub(super) type Heads = HashMap<RoomId, Head>;
@@ -83,15 +80,13 @@ async fn append(
         Some(head) => head,
         None => new_room(transaction, room).await?,
     };
-    if let Some(cmd_id) = repeated(transaction, head.id, entries).await? {
+    if let Some(cmd_id) = rows::repeated(transaction, head.id, entries).await? {
         let reason = format!("command {cmd_id} stands in the log already");
         return Ok(Err(LogError::Unfit { room: room.to_string(), reason }));
     }
-    for sealed in entries {
-        sqlx::query_with(INSERT, arguments(head.id, sealed)?).execute(&mut **transaction).await?;
-        head.last_n = sealed.entry.n;
-        head.last_seq = sealed.seq().unwrap_or(head.last_seq);
-    }
+    rows::insert(transaction, head.id, entries).await?;
+    head.last_n = entries.last().map_or(head.last_n, |sealed| sealed.entry.n);
+    head.last_seq = entries.iter().rev().find_map(Sealed::seq).unwrap_or(head.last_seq);
     heads.insert(room.clone(), head);
     Ok(Ok(head.last_n))
 }
@@ -116,49 +111,6 @@ async fn new_room(transaction: &mut SqliteTransaction<'_>, room: &RoomId) -> Res
     );
     let made = query.bind(room_key(room)).execute(&mut **transaction).await?;
     Ok(Head { id: made.last_insert_rowid(), last_n: 0, last_seq: 0 })
-}
-
-/// A command of `entries` that stands in the log, or twice among them: it is carried out once (fairness spec 10).
-async fn repeated(
-    transaction: &mut SqliteTransaction<'_>,
-    room: i64,
-    entries: &[Sealed],
-) -> Result<Option<unisono_timeline::Uuid>, sqlx::Error> {
-    let mut seen = HashSet::with_capacity(entries.len());
-    for cmd_id in entries.iter().filter_map(Sealed::cause) {
-        if !seen.insert(cmd_id) {
-            return Ok(Some(cmd_id));
-        }
-        let query = sqlx::query("SELECT 1 FROM entries WHERE room = ? AND cmd_id = ?");
-        let query = query.bind(room).bind(cmd_id.as_bytes().to_vec());
-        if query.fetch_optional(&mut **transaction).await?.is_some() {
-            return Ok(Some(cmd_id));
-        }
-    }
-    Ok(None)
-}
-
-fn arguments(room: i64, sealed: &Sealed) -> Result<SqliteArguments, sqlx::Error> {
-    use sqlx::Arguments as _;
-    let Sealed { entry, seal } = sealed;
-    let person = sealed.person();
-    let mut arguments = SqliteArguments::default();
-    let mut add = || {
-        arguments.add(room)?;
-        arguments.add(signed(entry.n))?;
-        arguments.add(sealed.seq().map(signed))?;
-        arguments.add(sealed.cause().map(|cmd_id| cmd_id.as_bytes().to_vec()))?;
-        arguments.add(entry.t.as_micros())?;
-        arguments.add(seal.hash.as_bytes().to_vec())?;
-        arguments.add(seal.clear.to_vec())?;
-        arguments.add(seal.data.as_ref().map(|data| data.to_vec()))?;
-        arguments.add(seal.payload.map(|salt| salt.as_bytes().to_vec()))?;
-        arguments.add(person.map(|person| person.id.to_string()))?;
-        arguments.add(person.and_then(|person| person.name.as_ref()).map(|name| name.to_string()))?;
-        arguments.add(seal.person.map(|salt| salt.as_bytes().to_vec()))
-    };
-    add().map_err(sqlx::Error::Encode)?;
-    Ok(arguments)
 }
 
 async fn keep_checkpoint(

@@ -72,7 +72,7 @@ export class HlsPlayer extends Player {
       videoCodec: this.kinds()?.video === false ? null : (level?.videoCodec ?? null),
       audioCodec: level?.audioCodec ?? null,
       bitsPerSecond: rate && (rate.by * 8000) / rate.ms,
-      bufferMs: this.#aheadMs(),
+      bufferMs: this.aheadMs(),
       jitterMs: null,
       loss: null,
       roundTripMs: null,
@@ -128,7 +128,7 @@ export class HlsPlayer extends Player {
   }
 
   /** How much is loaded beyond the picture on screen. */
-  #aheadMs(): number | null {
+  aheadMs(): number | null {
     const { buffered, currentTime } = this.video;
     return buffered.length ? Math.max(buffered.end(buffered.length - 1) - currentTime, 0) * 1000 : null;
   }

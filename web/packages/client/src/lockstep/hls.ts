@@ -1,7 +1,8 @@
-/** Moves an LL-HLS player. Thin: the decisions are in `playback-rate.ts`. */
+/** Moves an LL-HLS player. Thin: the decisions are in `playback-rate.ts` and `margin.ts`. */
 
 import type { HlsPlayer } from '../hls/watch';
 import type { Actuator } from './actuator';
+import { Margin } from './margin';
 import { PlaybackPace } from './playback-rate';
 
 /** How far behind the newest picture an HLS viewer may be asked to stay. */
@@ -9,8 +10,13 @@ const HLS_BEHIND_MAX_MS = 30_000;
 
 export function hlsActuator(player: HlsPlayer): Actuator {
   const pace = new PlaybackPace();
+  const margin = new Margin();
   return {
     protocol: 'hls',
+    look(nowMs, actualMs) {
+      const aheadMs = player.aheadMs();
+      if (aheadMs !== null) margin.observe(nowMs, actualMs, aheadMs);
+    },
     step(nowMs, actualMs, wantedMs) {
       player.isPaced = true;
       const next = pace.step(nowMs, actualMs, wantedMs);
@@ -18,9 +24,9 @@ export function hlsActuator(player: HlsPlayer): Actuator {
       else player.moveBy(next.seekMs);
       return 'seekMs' in next;
     },
-    range(actualMs) {
-      const slackMs = player.slackMs() ?? 0;
-      const earliestMs = Math.max(actualMs - slackMs, 0);
+    range(_nowMs, actualMs) {
+      const recommendedMs = actualMs - (player.slackMs() ?? 0);
+      const earliestMs = Math.max(recommendedMs, margin.earliestMs ?? 0, 0);
       return Promise.resolve({ earliestMs, latestMs: earliestMs + HLS_BEHIND_MAX_MS });
     },
     release() {

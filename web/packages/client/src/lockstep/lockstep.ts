@@ -112,6 +112,7 @@ export class Lockstep {
     const actualUs = this.actualUs;
     const actuator = this.#actuator;
     if (!actuator || actualUs === null || document.hidden) return;
+    actuator.look?.(performance.now(), actualUs / 1000);
     if (this.#targetUs !== null && actuator.step(performance.now(), actualUs / 1000, this.#targetUs / 1000)) this.#recent = [];
     this.#looks += 1;
     if (this.#looks % REPORT_EVERY === 0) void this.#report(actuator, actualUs);
@@ -129,7 +130,9 @@ export class Lockstep {
   }
 
   async #report({ protocol, range }: Actuator, actualUs: number): Promise<void> {
-    const { earliestMs, latestMs } = await range(actualUs / 1000);
+    const possible = await range(performance.now(), actualUs / 1000);
+    if (!possible) return;
+    const { earliestMs, latestMs } = possible;
     const micros = (ms: number) => Math.max(Math.round(ms * 1000), 0);
     const [actual, earliest, latest] = [micros(actualUs / 1000), micros(earliestMs), micros(latestMs)];
     this.#options.send({ type: 'latency', actual, earliest, latest, protocol });

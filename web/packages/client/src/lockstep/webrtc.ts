@@ -5,43 +5,55 @@ import type { Actuator } from './actuator';
 import { JitterBufferPace, TARGET_MAX_MS } from './jitter-buffer';
 
 export function webRtcActuator(player: WebRtcPlayer): Actuator {
-  let pace: JitterBufferPace | null = null;
-  const meter = new SlackMeter();
+  let pace = new JitterBufferPace();
+  let isOurs = false;
+  const meter = new AimMeter();
   return {
     protocol: 'webrtc',
     step(nowMs, actualMs, wantedMs) {
-      pace ??= new JitterBufferPace();
       const target = pace.step(nowMs, actualMs, wantedMs);
-      if (target !== null) player.holdBackMs = target;
-      return target !== null;
+      if (target === null) return false;
+      player.holdBackMs = target;
+      isOurs = true;
+      return true;
     },
-    async range(actualMs) {
+    async range(nowMs, actualMs) {
       const stats = await player.peerConnection?.getStats().catch(() => null);
-      const slackMs = stats ? meter.read(stats) : null;
-      const earliestMs = Math.max(actualMs - (slackMs ?? pace?.targetMs ?? 0), 0);
+      const aim = stats && meter.read(nowMs, stats);
+      if (aim) pace.observe(aim.sinceMs, aim.aimMs);
+      // On its way it would tell what it asked for, not what it could do.
+      if (!pace.isSettled(nowMs)) return null;
+      const earliestMs = Math.max(actualMs - pace.slackMs, 0);
       return { earliestMs, latestMs: earliestMs + TARGET_MAX_MS };
     },
     release() {
-      if (pace) player.holdBackMs = null;
-      pace = null;
+      if (isOurs) player.holdBackMs = null;
+      isOurs = false;
+      pace = new JitterBufferPace();
     },
   };
 }
 
-/** How much the jitter buffer holds beyond what the network asks of it, by its own totals. */
-class SlackMeter {
-  #last = { delay: 0, least: 0, emitted: 0 };
+interface Aim {
+  readonly sinceMs: number;
+  readonly aimMs: number;
+}
 
-  /** Milliseconds since the last look; `null` where the browser does not tell. */
-  read(stats: RTCStatsReport): number | null {
+/** What the browser's jitter buffer for pictures aimed at, by its own totals. */
+class AimMeter {
+  #last = { atMs: -Infinity, aim: 0, emitted: 0 };
+
+  /** On average since the last look; `null` where the browser does not tell, or showed nothing. */
+  read(atMs: number, stats: RTCStatsReport): Aim | null {
     for (const report of (stats as unknown as ReadonlyMap<string, Record<string, unknown>>).values()) {
       if (report.type !== 'inbound-rtp' || report.kind !== 'video') continue;
-      const { jitterBufferDelay: delay, jitterBufferMinimumDelay: least, jitterBufferEmittedCount: emitted } = report;
-      if (typeof delay !== 'number' || typeof least !== 'number' || typeof emitted !== 'number') return null;
+      const { jitterBufferTargetDelay: aim, jitterBufferEmittedCount: emitted } = report;
+      if (typeof aim !== 'number' || typeof emitted !== 'number') return null;
       const last = this.#last;
-      this.#last = { delay, least, emitted };
+      this.#last = { atMs, aim, emitted };
       const count = emitted - last.emitted;
-      return count > 0 ? (Math.max(delay - last.delay - (least - last.least), 0) * 1000) / count : null;
+      // A lower total is another session's.
+      return count > 0 && aim >= last.aim ? { sinceMs: last.atMs, aimMs: ((aim - last.aim) * 1000) / count } : null;
     }
     return null;
   }

@@ -10,7 +10,7 @@ const STEREO_BPS: i32 = 96_000;
 const MONO_BPS: i32 = 64_000;
 
 /// What libopus calls complexity 9, its default, and 5: the same bitrate at 117 and 71 us a packet. The dearer one spends its time on
-/// tonality and on stereo, for 0.7 dB less noise (docs/decisions/0007).
+/// tonality and on stereo, for 0.7 dB less noise (docs/decisions/0012).
 const BEST: i32 = 9;
 const THRIFTY: i32 = 5;
 

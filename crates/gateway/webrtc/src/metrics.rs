@@ -68,6 +68,8 @@ pub struct Metrics {
     pub(crate) inbound: Flow,
     pub(crate) outbound: Flow,
     pub(crate) nacks_in: Counter,
+    /// Packets sent to viewers again.
+    pub(crate) resent: Counter,
     pub(crate) nacks_out: Counter,
     pub(crate) plis_in: Counter,
     pub(crate) plis_out: Counter,
@@ -123,6 +125,7 @@ impl Metrics {
             inbound: flow(Direction::inbound),
             outbound: flow(Direction::outbound),
             nacks_in: count(&nacks, Direction::inbound),
+            resent: Counter::default(),
             nacks_out: count(&nacks, Direction::outbound),
             plis_in: count(&plis, Direction::inbound),
             plis_out: count(&plis, Direction::outbound),
@@ -145,6 +148,7 @@ impl Metrics {
         registry.register("packets", "UDP datagrams", packets);
         registry.register("frames", "Access units taken in, and sent (once per viewer)", frames);
         registry.register("nacks", "Packets asked for again: by viewers (in), of publishers (out)", nacks);
+        registry.register("resent", "Packets sent to viewers again after a NACK", metrics.resent.clone());
         registry.register("plis", "Keyframes asked for: by viewers (in), of publishers (out)", plis);
         registry.register("lost", "Publishers' packets given up", metrics.lost.clone());
         registry.register("frame_latency_seconds", "Frame arrival to sent", metrics.frame_latency.clone());

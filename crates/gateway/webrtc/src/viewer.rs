@@ -246,6 +246,7 @@ impl Report {
         let (metrics, then) = (&self.metrics, self.done);
         metrics.outbound.frames.inc_by(now.frames - then.frames);
         metrics.nacks_in.inc_by(now.nacks - then.nacks);
+        metrics.resent.inc_by(now.resent - then.resent);
         metrics.plis_in.inc_by(now.plis - then.plis);
         self.done = now;
     }

@@ -1,10 +1,10 @@
-//! A WHEP viewer: frames with their T in, RTP out, and the mapping between the two on the data channel.
+//! A WHEP viewer on str0m: the oracle. What [`crate::Engine`] does is held against it.
 
 mod line;
 
 use crate::{
-    CloseReason, HostCandidate, Identity, Mapping, OfferError, PatchError, PatchOutcome, Path, Session,
-    Transmit, offer, patch,
+    CloseReason, EgressEvent, EgressStats, HostCandidate, Identity, Mapping, OfferError, PatchError,
+    PatchOutcome, Path, Session, Transmit, ViewerSession, Wanted, offer, patch,
     rtc::{Driver, Role},
 };
 use bytes::Bytes;
@@ -29,46 +29,6 @@ const SENT_MAX: usize = 256;
 const EVENTS_MAX: usize = 64;
 /// Bytes that may wait in the data channel.
 const CHANNEL_BYTES_MAX: usize = 256 * 1024;
-
-/// What the stream can give this viewer.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Wanted<'a> {
-    /// The stream's video; `None` when it has none.
-    pub video: Option<&'a CodecConfig>,
-    /// The stream has sound, as Opus or about to be turned into it.
-    pub audio: bool,
-}
-
-/// What a viewer's session reports.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum EgressEvent {
-    /// ICE and DTLS are up: frames can be sent from now on.
-    Connected,
-    /// The data channel is open: [`Egress::send_message`] works from now on.
-    Ready,
-    /// The viewer asks for a keyframe (PLI or FIR); see [`Egress::acknowledged`] for what to do (decisions 15).
-    KeyframeRequest,
-    /// A message from the viewer on the data channel, at most 16 KiB.
-    Message(Bytes),
-    /// Over; nothing follows.
-    Closed(CloseReason),
-}
-
-/// Totals since the session began. Those the viewer reports are at most a second old.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EgressStats {
-    /// Frames sent, sound and picture.
-    pub frames: u64,
-    /// RTP packets sent, resent ones left out.
-    pub packets: u64,
-    /// Bytes of RTP payload of them.
-    pub bytes: u64,
-    /// NACK messages received.
-    pub nacks: u64,
-    /// Keyframe requests received.
-    pub plis: u64,
-}
 
 /// A viewer's session.
 pub struct Egress {
@@ -100,7 +60,7 @@ impl Egress {
         let video = wanted.video.and_then(|config| Line::video(&mut driver, &sections, config));
         let has_video_section = sections.iter().any(|section| section.kind == MediaKind::Video);
         if let Some(config) = wanted.video.filter(|_| has_video_section && video.is_none()) {
-            return Err(no_common_codec(config, offer));
+            return Err(offer::no_common_codec(config, offer));
         }
         let audio = wanted.audio.then(|| Line::audio(&mut driver, &sections)).flatten();
         if video.is_none() && audio.is_none() {
@@ -376,17 +336,6 @@ fn video_format(config: &CodecConfig) -> Option<VideoFormat> {
     }
 }
 
-/// Never sound alone where there is a picture that the viewer asked for.
-pub(crate) fn no_common_codec(config: &CodecConfig, offered: &str) -> OfferError {
-    let mode = if matches!(config, CodecConfig::H264(_)) { " with packetization-mode=1" } else { "" };
-    OfferError::NoCommonCodec(format!(
-        "the video is {} ({}){mode}, the offer lists {}; watch by LL-HLS, or publish in a codec this viewer has",
-        config.name(),
-        config.rfc6381(),
-        offer::encodings(offered, &["video"]),
-    ))
-}
-
 /// T as abs-capture-time; goes out where the viewer negotiated it.
 fn capture_time(t: MediaTime) -> ExtensionValues {
     let capture_time = UNIX_EPOCH + Duration::from_micros(t.as_micros().max(0) as u64);
@@ -403,4 +352,74 @@ fn instant_of((instant, clock): (Instant, MediaTime), t: MediaTime) -> Instant {
     // Never ahead of the instant itself: a sender report cannot speak of the future. T runs ahead of the clock by less
     // than a frame, if at all.
     if distance >= 0 { instant } else { instant.checked_sub(by).unwrap_or(instant) }
+}
+
+impl ViewerSession for Egress {
+    fn accept_viewer(
+        identity: &Identity,
+        offer: &str,
+        candidates: &[HostCandidate],
+        wanted: Wanted<'_>,
+        now: Instant,
+    ) -> Result<(Self, String), OfferError> {
+        Self::accept(identity, offer, candidates, wanted, now)
+    }
+
+    fn poll_event(&mut self) -> Option<EgressEvent> {
+        self.poll_event()
+    }
+
+    fn takes(&self, kind: Kind) -> bool {
+        self.takes(kind)
+    }
+
+    fn send_video(
+        &mut self,
+        now: Instant,
+        clock: MediaTime,
+        epoch: Epoch,
+        frame: &Frame,
+        packets: &Packets,
+    ) -> bool {
+        self.send_video(now, clock, epoch, frame, packets)
+    }
+
+    fn send_audio(
+        &mut self,
+        now: Instant,
+        clock: MediaTime,
+        epoch: Epoch,
+        frame: &Frame,
+        packets: &Packets,
+    ) -> bool {
+        self.send_audio(now, clock, epoch, frame, packets)
+    }
+
+    fn send_message(&mut self, now: Instant, text: &str) -> bool {
+        self.send_message(now, text)
+    }
+
+    fn mapping(&self, kind: Kind) -> Option<Mapping> {
+        self.mapping(kind)
+    }
+
+    fn acknowledged(&self) -> Option<MediaTime> {
+        self.acknowledged()
+    }
+
+    fn rtt(&self) -> Option<Span> {
+        self.rtt()
+    }
+
+    fn loss(&self) -> Option<f32> {
+        self.loss()
+    }
+
+    fn stats(&self) -> EgressStats {
+        self.stats()
+    }
+
+    fn handle_patch(&mut self, now: Instant, fragment: &str) -> Result<PatchOutcome, PatchError> {
+        self.handle_patch(now, fragment)
+    }
 }

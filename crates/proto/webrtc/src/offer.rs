@@ -233,6 +233,18 @@ fn ambiguous(payload_type: &str, how: &str) -> OfferError {
     OfferError::Malformed(format!("payload type {payload_type} is used {how} (RFC 8843 section 9.1)"))
 }
 
+/// Never sound alone where there is a picture that the viewer asked for.
+pub(crate) fn no_common_codec(config: &unisono_media::CodecConfig, offered: &str) -> OfferError {
+    let mode =
+        if matches!(config, unisono_media::CodecConfig::H264(_)) { " with packetization-mode=1" } else { "" };
+    OfferError::NoCommonCodec(format!(
+        "the video is {} ({}){mode}, the offer lists {}; watch by LL-HLS, or publish in a codec this viewer has",
+        config.name(),
+        config.rfc6381(),
+        encodings(offered, &["video"]),
+    ))
+}
+
 /// A parser's complaint without what only its author can use (it prints memory addresses, on a line of their own).
 pub(crate) fn malformed(error: &impl std::fmt::Display) -> OfferError {
     let words = error.to_string();

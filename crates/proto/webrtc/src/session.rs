@@ -49,7 +49,7 @@ impl CloseReason {
     }
 }
 
-/// The driving contract of [`crate::Ingress`] and [`crate::Egress`]; see the crate.
+/// The driving contract of [`crate::Ingress`] and [`crate::Engine`]; see the crate.
 pub trait Session {
     /// ICE user fragment of ours: a binding request whose USERNAME starts with it belongs to this session. Changes
     /// with an ICE restart.

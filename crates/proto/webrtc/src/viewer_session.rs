@@ -1,15 +1,13 @@
 //! What a viewer's session does, on whatever it is built: the same tests run against both egresses.
 
-use crate::{
-    Egress, EgressEvent, EgressStats, HostCandidate, Identity, Mapping, OfferError, PatchError, PatchOutcome,
-    Session, Wanted,
-};
+use crate::{CloseReason, HostCandidate, Identity, Mapping, OfferError, PatchError, PatchOutcome, Session};
+use bytes::Bytes;
 use std::time::Instant;
 use unisono_base::{Epoch, MediaTime, Span};
-use unisono_media::{Frame, Kind, Packets};
+use unisono_media::{CodecConfig, Frame, Kind, Packets};
 
 /// A viewer's session that sends its media through [`Session::poll_transmit`]. The methods mean what they mean on
-/// [`Egress`].
+/// the oracle.
 pub trait ViewerSession: Session + Sized {
     /// Answers a viewer's offer.
     fn accept_viewer(
@@ -68,72 +66,44 @@ pub trait ViewerSession: Session + Sized {
     fn handle_patch(&mut self, now: Instant, fragment: &str) -> Result<PatchOutcome, PatchError>;
 }
 
-impl ViewerSession for Egress {
-    fn accept_viewer(
-        identity: &Identity,
-        offer: &str,
-        candidates: &[HostCandidate],
-        wanted: Wanted<'_>,
-        now: Instant,
-    ) -> Result<(Self, String), OfferError> {
-        Self::accept(identity, offer, candidates, wanted, now)
-    }
+/// What the stream can give this viewer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted<'a> {
+    /// The stream's video; `None` when it has none.
+    pub video: Option<&'a CodecConfig>,
+    /// The stream has sound, as Opus or about to be turned into it.
+    pub audio: bool,
+}
 
-    fn poll_event(&mut self) -> Option<EgressEvent> {
-        self.poll_event()
-    }
+/// What a viewer's session reports.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum EgressEvent {
+    /// ICE and DTLS are up: frames can be sent from now on.
+    Connected,
+    /// The data channel is open: [`ViewerSession::send_message`] works from now on.
+    Ready,
+    /// The viewer asks for a keyframe (PLI or FIR); see [`ViewerSession::acknowledged`] for what to do (decisions 15).
+    KeyframeRequest,
+    /// A message from the viewer on the data channel, at most 16 KiB.
+    Message(Bytes),
+    /// Over; nothing follows.
+    Closed(CloseReason),
+}
 
-    fn takes(&self, kind: Kind) -> bool {
-        self.takes(kind)
-    }
-
-    fn send_video(
-        &mut self,
-        now: Instant,
-        clock: MediaTime,
-        epoch: Epoch,
-        frame: &Frame,
-        packets: &Packets,
-    ) -> bool {
-        self.send_video(now, clock, epoch, frame, packets)
-    }
-
-    fn send_audio(
-        &mut self,
-        now: Instant,
-        clock: MediaTime,
-        epoch: Epoch,
-        frame: &Frame,
-        packets: &Packets,
-    ) -> bool {
-        self.send_audio(now, clock, epoch, frame, packets)
-    }
-
-    fn send_message(&mut self, now: Instant, text: &str) -> bool {
-        self.send_message(now, text)
-    }
-
-    fn mapping(&self, kind: Kind) -> Option<Mapping> {
-        self.mapping(kind)
-    }
-
-    fn acknowledged(&self) -> Option<MediaTime> {
-        self.acknowledged()
-    }
-
-    fn rtt(&self) -> Option<Span> {
-        self.rtt()
-    }
-
-    fn loss(&self) -> Option<f32> {
-        self.loss()
-    }
-
-    fn stats(&self) -> EgressStats {
-        self.stats()
-    }
-
-    fn handle_patch(&mut self, now: Instant, fragment: &str) -> Result<PatchOutcome, PatchError> {
-        self.handle_patch(now, fragment)
-    }
+/// Totals since the session began. Those the viewer reports are at most a second old.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EgressStats {
+    /// Frames sent, sound and picture.
+    pub frames: u64,
+    /// RTP packets sent, resent ones left out.
+    pub packets: u64,
+    /// Bytes of RTP payload of them.
+    pub bytes: u64,
+    /// Packets sent again after a NACK; the oracle does not count them.
+    pub resent: u64,
+    /// NACK messages received.
+    pub nacks: u64,
+    /// Keyframe requests received.
+    pub plis: u64,
 }

@@ -10,7 +10,7 @@ use super::{
     },
     sender::{Config, ResendStream, Sender},
 };
-use crate::{OfferError, egress::no_common_codec};
+use crate::{OfferError, offer::no_common_codec};
 use unisono_media::{CodecConfig, Kind};
 
 const MID: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";

@@ -335,6 +335,7 @@ impl Engine {
             stats.frames += of.frames;
             stats.packets += of.packets;
             stats.bytes += of.bytes;
+            stats.resent += of.resent;
         }
         stats
     }

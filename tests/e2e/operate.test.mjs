@@ -19,7 +19,9 @@ async function ask(server, method, path, body) {
   const init = body === undefined ? {} : { headers: json, body: JSON.stringify(body) };
   const answer = await fetch(`${server.url}${path}`, { method, ...init });
   const text = await answer.text();
-  return { status: answer.status, body: text.startsWith('{') ? JSON.parse(text) : text };
+  // A log is lines of JSON, and is left as text.
+  const isJson = /[/+]json\b/.test(answer.headers.get('content-type') ?? '');
+  return { status: answer.status, body: isJson ? JSON.parse(text) : text };
 }
 
 async function sessions(server, query = '') {

@@ -102,6 +102,11 @@ def webrtc():
     for name, body in [("report", blocks), ("nack", lost), ("loss", loss), ("feedback", arrived), ("clock", clock)]:
         seed("egress_rtcp", name, body)
     seed("egress_rtcp", "compound", blocks + lost + arrived + clock)
+    # In DTLS with a right checksum, and as SRTCP.
+    data = bytes.fromhex("138813880000000000000000" "00030023" "000003e8" "00000000" "00000032" "030000000000000000070000") + b"unisono\0"
+    forward = bytes.fromhex("138813880000000000000000" "c0000010" "000003f0" "00000001" "00000000")
+    seed("engine_insider", "sctp", b"".join(framed(0x11, packet) for packet in [data, forward]))
+    seed("engine_insider", "rtcp", b"".join(framed(0x12, packet) for packet in [blocks, lost, loss, arrived, clock]))
     fragments = [b"\x7c\x85" + bytes(20), b"\x7c\x05" + bytes(20), b"\x7c\x45" + bytes(20)]
     stap = b"\x78" + b"".join(struct.pack(">H", len(unit)) + unit for unit in [SPS, PPS])
     seed("rtp_h264", "keyframe", b"".join(bytes([len(p)]) + p for p in [stap, *fragments]) + b"\0")
@@ -165,8 +170,38 @@ def rooms():
         seed("room_messages", name, "\n".join(lines))
 
 
+def relay():
+    def number(value):
+        out = b""
+        while value >= 0x80:
+            out, value = out + bytes([value & 0x7F | 0x80]), value >> 7
+        return out + bytes([value])
+
+    def signed(value):
+        return number(value << 1 if value >= 0 else (-value << 1) - 1)
+
+    def sized(content):
+        return number(len(content)) + content
+
+    t, epoch = 1_760_000_000_000_000, 1_760_000_000
+    avc = number(1) + sized(SPS) + number(1) + sized(PPS)
+    head = sized(number(1) + number(1) + number(epoch) + number(epoch << 20) + number(epoch) + number(0) + number(0) + avc)
+    key = number(5) + number(0) + signed(t) + signed(0) + signed(30_000) + signed(33_333) + number(2) + signed(0) + b"\0\0\0\x02\x65\x88"
+    other = number(6) + number(0) + signed(33_333) + signed(0) + signed(30_000) + signed(33_333) + number(0) + signed(0) + b"\0\0\0\x02\x41\x9a"
+    seed("relay", "group", b"\0" + head + sized(key) + sized(other))
+    name = number(1) + sized(b"default") + sized(b"live/alice") + number(1) + number(7)
+    place = number(1) + number(epoch) + number(epoch << 20) + number(3)
+    asked = [number(1) + number(7) + number(1) + bytes(32), number(2) + name + place + number(0) + number(0), number(5) + number(9), number(4) + number(1), number(3) + number(1)]
+    seed("relay", "asked", b"\1" + b"".join(map(sized, asked)))
+    track = number(1) + number(1) + avc + number(0) + number(0)
+    cut = number(epoch) + number(epoch) + signed(t) + number(1) + number(0)
+    told = [number(2) + number(9) + signed(t), number(4) + number(1) + number(epoch) + number(1) + number(0), number(5) + number(1) + track + number(0), number(6) + number(1) + number(1) + cut + signed(4_000_000), number(3) + number(1) + number(0) + sized(b"nobody"), number(9) + number(1)]
+    seed("relay", "told", b"\1" + b"".join(map(sized, told)))
+
+
 rtmp()
 webrtc()
 codecs()
 http()
 rooms()
+relay()

@@ -160,7 +160,8 @@ const STATES = {
       return (await page.locator('.message').count()) > 0;
     });
     await server.post('live/demo', { type: 'ask', lane: 'question', data: { name: 'Cy', text: 'Will there be a second half?' } });
-    await server.post('live/demo', { type: 'poll', lane: 'poll', data: { question: 'Who wins?', options: [{ label: 'Reds', votes: 31 }, { label: 'Blues', votes: 12 }] } });
+    const poll = await command(server, 'live/demo', { type: 'poll', do: 'open', data: { question: 'Who wins?', choices: ['Reds', 'Blues'] }, dur: 60e6 });
+    page.once('close', () => command(server, 'live/demo', { type: 'poll', do: 'cancel', subject: poll.id }).catch(() => {}));
     await server.post('live/demo', { type: 'goal', lane: 'alert', data: { text: 'Goal! 2 : 1' } });
     await pause(800);
   }],

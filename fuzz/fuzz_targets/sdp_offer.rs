@@ -6,7 +6,7 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use std::{net::SocketAddr, sync::OnceLock, time::Instant};
 use unisono_media::{Av1Config, AvcConfig, CodecConfig, Vp8Config};
-use unisono_proto_webrtc::{Egress, Identity, Ingress, OfferError, Wanted};
+use unisono_proto_webrtc::{Egress, HostCandidate, Identity, Ingress, OfferError, ViewerSession, Wanted};
 
 const AV1_SEQUENCE: &[u8] = &[0x00, 0x00, 0x00, 0x0c, 0xc4, 0xff, 0x67, 0x36, 0xbe, 0x40, 0x10];
 const SPS: &[u8] = &[
@@ -37,7 +37,8 @@ fuzz_target!(|data: &[u8]| {
             _ => CodecConfig::H264(avc),
         };
         let wanted = Wanted { video: Some(&config), audio: true };
-        Egress::accept(identity(), offer, &candidates, wanted, now)
+        let candidates = candidates.map(HostCandidate::from);
+        Egress::accept_viewer(identity(), offer, &candidates, wanted, now)
             .map(|(mut session, _)| drop(session.handle_patch(now, fragment)))
     };
     // A panic of the stack would be contained: libFuzzer aborts in its hook before that.

@@ -23,7 +23,8 @@ test('lines of other benches and what is no JSON are passed over', () => {
 
 test('the program fails on a bad line and on none at all', () => {
   const gate = (input) => spawnSync(process.execPath, [new URL('gate.mjs', import.meta.url).pathname], { input }).status;
-  assert.equal(gate('{"bench":"engine","allocations_per_packet":0,"ratio_to_sendto":0.5}\n'), 0);
-  assert.equal(gate('{"bench":"engine","allocations_per_packet":1,"ratio_to_sendto":0.5}\n'), 1);
+  const line = { bench: 'engine', allocations_per_packet: 0, hot_bytes: 1_000, ratio_to_sendto: 0.5, ratio_to_str0m: 0.5 };
+  assert.equal(gate(`${JSON.stringify(line)}\n`), 0);
+  assert.equal(gate(`${JSON.stringify({ ...line, allocations_per_packet: 1 })}\n`), 1);
   assert.equal(gate('nothing\n'), 1);
 });

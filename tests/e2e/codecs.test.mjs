@@ -46,7 +46,8 @@ describe('codecs by Enhanced RTMP', () => {
     const { frames: shown, stalls } = await seen(page);
     const read = shown.filter(({ counter }) => counter !== null);
     assert.ok(read.length > shown.length / 2, `${mode}: the counter is read`);
-    const back = read.filter((frame, i) => i > 0 && (frame.counter <= read[i - 1].counter || frame.t <= read[i - 1].t));
+    // A canvas on a busy machine reads the next picture early, and then the same one again.
+    const back = read.flatMap((frame, i) => (i > 0 && (frame.counter < read[i - 1].counter || frame.t <= read[i - 1].t) ? [[read[i - 1], frame]] : []));
     assert.deepEqual(back, [], `${mode}: pictures and T go up`);
     assert.ok((await hears(page)) > 0.02, `${mode}: sound`);
     assert.deepEqual(await page.evaluate(() => [window.unisono.player.video.videoWidth, window.unisono.player.video.videoHeight]), SIZE);

@@ -117,7 +117,7 @@ describe('every door and every bad token', () => {
       await check('signed by nobody', `${good(action).slice(0, -8)}AAAAAAAA`, 401, /not signed by a key/);
       const jti = randomUUID();
       await run(process.env.UNISONO_BIN, ['token', 'revoke', jti, '--data-dir', server.dataDir]);
-      await until(`${name}: the revocation by id arrives`, async () => /revoked/.test((await ask(good(action, { jti }))).words), 10);
+      await until(`${name}: the revocation by id arrives`, async () => /revoked/.test((await ask(good(action, { jti }))).words));
     }
   });
 
@@ -150,19 +150,29 @@ describe('every door and every bad token', () => {
     const once = good('host', { uses: 1 });
     const post = call('POST', '/api/v1/rooms/live:x/events', json, EVENT);
     assert.equal((await post(once)).status, 201);
-    // The server writes it down within two seconds; what it has written, another process reads.
-    await pause(4_000);
-    const config = join(folder, 'unisono.toml');
-    const restarted = await Server.start({ args: ['--config', config], dataDir: await copyOf(server.dataDir) });
-    try {
-      await until('the key set is there', async () => {
-        const response = await fetch(`${restarted.url}/api/v1/rooms/live:x/events`, { method: 'POST', headers: { ...json, authorization: `Bearer ${once}` }, body: EVENT });
-        return /used 1 times/.test((await response.json()).detail ?? '');
-      });
-    } finally {
-      await restarted.stop();
-      await rm(restarted.dataDir, { recursive: true, force: true });
-    }
+    // The server writes it down within a few seconds; what it has written, another process reads. A copy of a store at work may be torn: then another one.
+    let torn = null;
+    const isWritten = async () => {
+      let [dataDir, restarted] = [null, null];
+      try {
+        dataDir = await copyOf(server.dataDir);
+        restarted = await Server.start({ args: ['--config', join(folder, 'unisono.toml')], dataDir });
+        return await until('the key set is there', async () => {
+          const response = await fetch(`${restarted.url}/api/v1/rooms/live:x/events`, { method: 'POST', headers: { ...json, authorization: `Bearer ${once}` }, body: EVENT });
+          if (/used 1 times/.test((await response.json()).detail ?? '')) return 'used';
+          return response.ok && 'not yet';
+        });
+      } catch (error) {
+        torn = error;
+        return null;
+      } finally {
+        await restarted?.stop();
+        if (dataDir) await rm(dataDir, { recursive: true, force: true });
+      }
+    };
+    await until('the use is written down', async () => (await isWritten()) === 'used', 180).catch((error) => {
+      throw new Error(`${error.message}; ${torn}`);
+    });
   });
 
   it('so many at once as the token says, and a place comes back', async () => {
@@ -206,17 +216,17 @@ describe('every door and every bad token', () => {
     assert.ok(issuer.fetched - before <= 3, `${issuer.fetched - before} fetches`);
   });
 
-  describe('in the middle of playback', () => {
+  describe('in the middle of playback', { concurrency: 2 }, () => {
     let browser;
     before(async () => (browser = await Browser.launch()));
     after(() => browser?.close());
     for (const mode of ['webrtc', 'hls']) {
       it(`${mode}: a token that expires ends it, in words`, async () => {
-        const page = await watch(browser, server, 'live/x', mode, `#token=${good('view', { exp: Math.floor(Date.now() / 1000) + 25 })}`);
+        const page = await watch(browser, server, 'live/x', mode, `#token=${good('view', { exp: Math.floor(Date.now() / 1000) + 60 })}`);
         await frames(page, 30);
         const says = () => page.evaluate(() => /revoked|expired/i.test(document.querySelector('unisono-player').shadowRoot?.textContent + document.body.innerText));
         assert.equal(await says(), false);
-        await until('the player says that it has expired', says, 60);
+        await until('the player says that it has expired', says, 150);
         const count = () => page.evaluate(() => window.seen.frames.length);
         await until('no frame comes any more', async () => {
           const before = await count();

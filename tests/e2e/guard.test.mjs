@@ -136,13 +136,17 @@ describe('half-open handshakes', () => {
     const taken = answers.filter(({ status }) => status === 201);
     const refused = answers.filter(({ status }) => status !== 201);
     // 200 at a time, each for 10 s: on a slow machine the first have ended before the last are asked for.
-    const most = 250 + (200 * (performance.now() - beganAt)) / 10_000;
+    const seconds = (performance.now() - beganAt) / 1000;
+    const most = 250 + (200 * seconds) / 10;
     assert.ok(taken.length >= 100 && taken.length <= most, `${taken.length} sessions for one address, ${Math.round(most)} at most`);
     for (const { status, retryAfter, text } of refused) {
       assert.equal(status, 429, text);
       assert.ok(Number(retryAfter) >= 1 && JSON.parse(text).detail.length > 20, text);
     }
-    assert.ok(refused.some(({ text }) => /waiting to connect/.test(text)) && refused.some(({ text }) => /times a second/.test(text)), 'both limits are named');
+    // [limits] posts_burst, and twice posts_per_second: what is slower than that need not be refused.
+    const isFast = answers.length > 500 + 2 * 20 * seconds;
+    console.log(`# ${answers.length} offers in ${seconds.toFixed(1)} s, ${taken.length} taken`);
+    if (isFast) assert.ok(refused.some(({ text }) => /waiting to connect/.test(text)) && refused.some(({ text }) => /times a second/.test(text)), 'both limits are named');
 
     // 2. Checks with a good name and a wrong password; handshakes of nobody.
     const ufrag = /a=ice-ufrag:(\S+)/.exec(taken[0].text)[1];

@@ -64,7 +64,6 @@ describe('a full disk', { skip: process.getuid() !== 0 && 'needs root for a smal
     folder = await mkdtemp(join(tmpdir(), 'unisono-disk-'));
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', folder]);
     server = await Server.start({ dataDir: folder });
-    server.key = /pk_[0-9a-f]{8}_[0-9a-f]{32}/.exec(await until('keys', () => server.stdout))[0];
     encoder = ffmpegRtmp(server.rtmpUrl('live/x'));
     await server.live('live/x');
   });

@@ -34,7 +34,7 @@ describe('parameters change mid-stream', () => {
   /** Every page shows the new size and goes on, without a reload and without going back. */
   async function assertSurvived(pages, isNew) {
     for (const page of pages) {
-      await until('the new size is shown', async () => isNew(await width(page)), 90);
+      await until('the new size is shown', async () => isNew(await width(page)), 120);
       await frames(page, 60);
       assert.ok(await page.evaluate(() => window.sameDocument), 'no reload');
       const { frames: shown } = await seen(page);
@@ -44,7 +44,7 @@ describe('parameters change mid-stream', () => {
   }
 
   it('RTMP: a new sequence header in the same connection', async (test) => {
-    const file = join([await record('640x360', 14), await record('480x270', 30, 'main')]);
+    const file = join([await record('640x360', 30), await record('480x270', 30, 'main')]);
     const encoder = running([spawn('ffmpeg', ['-loglevel', 'error', '-re', '-f', 'flv', '-i', 'pipe:0', '-c', 'copy', '-f', 'flv', server.rtmpUrl('live/rtmp')], { stdio: ['pipe', 'ignore', 'pipe'] })]);
     encoder.child.stdin.on('error', () => {});
     encoder.child.stdin.end(file);
@@ -67,13 +67,14 @@ describe('parameters change mid-stream', () => {
     const publisher = await source.publish(server, 'live/whip');
     const pages = await open('live/whip');
     const before = await width(pages[0]);
-    await publisher.evaluate(async () => {
+    await publisher.evaluate(async (width) => {
       const sender = window.unisono.publisher.peerConnection.getSenders().find(({ track }) => track.kind === 'video');
       const parameters = sender.getParameters();
-      parameters.encodings[0].scaleResolutionDownBy = 2;
+      // Half of what is sent now: a busy machine's browser sends less than it draws, and may go down further by itself.
+      parameters.encodings[0].scaleResolutionDownBy = (2 * sender.track.getSettings().width) / width;
       await sender.setParameters(parameters);
-    });
-    await assertSurvived(pages, (now) => now === before / 2);
+    }, before);
+    await assertSurvived(pages, (now) => now > 0 && now <= before / 2);
     for (const page of [...pages, publisher]) await page.close();
   });
 

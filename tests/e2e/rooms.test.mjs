@@ -101,10 +101,15 @@ describe('a room in the pages', () => {
   });
 
   it('an auction: bids of both, a soft close, and the hammer with the same price and buyer', async () => {
-    await open(boss, 'Auction', { title: 'Signed ball', start: '10', step: '1', currency: 'EUR', seconds: '14' });
+    await open(boss, 'Auction', { title: 'Signed ball', start: '10', step: '1', currency: 'EUR', seconds: '30' });
     const lots = [ann, bob].map((page) => page.locator('[data-window]', { hasText: 'Signed ball' }));
     await lots[0].getByRole('button', { name: /^Bid €10/ }).click();
     await lots[0].getByText('You lead').waitFor();
+    // Near enough to the end to move it.
+    await until('the end is near for Bob', async () => {
+      const left = /(\d+):(\d\d) left/.exec(await lots[1].innerText());
+      return left && Number(left[1]) * 60 + Number(left[2]) < 8;
+    });
     await lots[1].getByRole('button', { name: /^Bid €11/ }).click();
     await lots[0].getByText('You were outbid').waitFor();
     for (const page of [ann, bob]) {

@@ -28,8 +28,9 @@ export class Browser {
     return browser;
   }
 
-  async open(url) {
-    const page = await this.context.newPage();
+  /** `inWindow`: in a window of its own. Of the pages in one window only the newest is drawn; the others are told of a picture once a second. */
+  async open(url, { inWindow = false } = {}) {
+    const page = inWindow ? await this.#window() : await this.context.newPage();
     page.words = [];
     page.on('console', (message) => page.words.push(`${message.type()}: ${message.text()}`));
     page.on('pageerror', (error) => page.words.push(`error: ${error}`));
@@ -37,9 +38,16 @@ export class Browser {
     return page;
   }
 
+  async #window() {
+    const cdp = await this.context.newCDPSession(this.context.pages()[0]);
+    const [page] = await Promise.all([this.context.waitForEvent('page'), cdp.send('Target.createTarget', { url: 'about:blank', newWindow: true })]);
+    await cdp.detach();
+    return page;
+  }
+
   /** Publishes the page's own test pattern (clock counter, beep) by WHIP; returns its page. */
   async publish(server, stream) {
-    const page = await this.open(`${server.url}/${stream}/publish?source=pattern&height=360&start#key=${server.key}`);
+    const page = await this.open(`${server.publishUrl ?? server.url}/${stream}/publish?source=pattern&height=360&start#key=${server.key}`);
     await server.live(stream);
     return page;
   }

@@ -52,6 +52,7 @@ export class Net {
   constructor() {
     this.name = `${process.env[INSIDE]}-${(Net.#count += 1)}`;
     this.links = 0;
+    this.wrappers = {};
     run('ip', 'netns', 'add', this.name);
     this.ip('link', 'set', 'lo', 'up');
   }
@@ -132,9 +133,14 @@ export class Net {
   }
 
   /** A program that runs `command` over there, for whoever wants a path. */
-  async wrapper(command) {
+  wrapper(command) {
+    // Once for each command: a script that is written while somebody starts it is "busy" (ETXTBSY).
+    return (this.wrappers[command] ??= this.#script(command, Object.keys(this.wrappers).length));
+  }
+
+  async #script(command, number) {
     this.folder ??= await mkdtemp(join(tmpdir(), 'unisono-netns-'));
-    const path = join(this.folder, 'run');
+    const path = join(this.folder, `run-${number}`);
     await writeFile(path, `#!/bin/sh\nexec ip netns exec ${this.name} ${command} "$@"\n`);
     await chmod(path, 0o755);
     return path;

@@ -5,16 +5,17 @@ import { until } from './until.mjs';
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
-/** Waits until the player is in `phase`; returns what is written over the picture and what a screen reader was told. */
+/** Waits until the player is in `phase`; returns what is written over the picture and what a screen reader was told, at the look that found it there. */
 export async function phase(page, wanted, seconds = 60) {
-  await until(`the player is ${wanted}`, () => page.evaluate((phase) => document.querySelector('unisono-player')?.dataset.phase === phase, wanted), seconds).catch(async (error) => {
+  const look = (phase) => {
+    const player = document.querySelector('unisono-player');
+    if (player?.dataset.phase !== phase) return null;
+    const state = player.shadowRoot.querySelector('.state');
+    return { seen: getComputedStyle(state).visibility === 'visible' ? state.innerText : '', said: player.shadowRoot.querySelector('.said').textContent };
+  };
+  return until(`the player is ${wanted}`, () => page.evaluate(look, wanted), seconds).catch(async (error) => {
     const is = await page.evaluate(() => document.querySelector('unisono-player')?.dataset.phase);
     throw new Error(`${error.message}; it is ${is}\n${page.words?.slice(-8).join('\n')}`);
-  });
-  return page.evaluate(() => {
-    const root = document.querySelector('unisono-player').shadowRoot;
-    const state = root.querySelector('.state');
-    return { seen: getComputedStyle(state).visibility === 'visible' ? state.innerText : '', said: root.querySelector('.said').textContent };
   });
 }
 

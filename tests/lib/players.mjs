@@ -70,9 +70,8 @@ export async function ffmpegHls(url, seconds, size = [640, 360]) {
 export async function probe(url) {
   const child = spawn('ffprobe', ['-v', 'error', '-of', 'json', '-show_streams', url], { stdio: ['ignore', 'pipe', 'pipe'] });
   const [words, errors] = [collect(child.stdout), collect(child.stderr)];
-  await once(child, 'close');
-  const complaints = (await errors).toString();
-  if (complaints) throw new Error(`ffprobe: ${complaints}`);
+  const [code] = await once(child, 'close');
+  if (code !== 0) throw new Error(`ffprobe ended with ${code}: ${(await errors).toString().slice(-2000)}`);
   const seen = {};
   for (const stream of JSON.parse((await words).toString()).streams) {
     const { codec_type: kind, codec_name: name, width, height, sample_rate: rate } = stream;

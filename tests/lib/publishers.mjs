@@ -28,21 +28,40 @@ const ZEROLATENCY = ['-c:v', 'libx264', '-preset', 'ultrafast', '-tune', 'zerola
 const OBS_LIKE = ['-c:v', 'libx264', '-preset', 'veryfast', '-bf', '2', '-g', '250', '-keyint_min', '250', '-sc_threshold', '0', '-b:v', '1500k'];
 
 /** ffmpeg by RTMP: H.264 and AAC. `encoder`: 'zerolatency' or 'obs'; `counter`: 'frame' or 'clock'. */
-export function ffmpegRtmp(url, { encoder = 'zerolatency', counter = 'frame', size = '640x360', gop } = {}) {
-  const source = spawn(binary, ['testsource', '--raw', '--counter-mode', counter, '--size', size, '--fps', '30'], { stdio: ['ignore', 'pipe', 'ignore'] });
+export function ffmpegRtmp(url, { encoder = 'zerolatency', counter = 'frame', size = '640x360', fps = 30, gop, audio: hasSound = true } = {}) {
+  const source = spawn(binary, ['testsource', '--raw', '--counter-mode', counter, '--size', size, '--fps', String(fps)], { stdio: ['ignore', 'pipe', 'ignore'] });
   const video = encoder === 'obs' ? OBS_LIKE : ZEROLATENCY;
   const keyframes = gop === undefined ? [] : ['-g', String(gop), '-keyint_min', String(gop)];
   // Without these ffmpeg reads half a second of pictures before it starts, and stays that much behind.
   const atOnce = ['-probesize', '32', '-analyzeduration', '0', '-fflags', 'nobuffer'];
-  const raw = [...atOnce, '-f', 'rawvideo', '-pix_fmt', 'yuv420p', '-s', size, '-r', '30', '-thread_queue_size', '64', '-i', 'pipe:0'];
+  const raw = [...atOnce, '-f', 'rawvideo', '-pix_fmt', 'yuv420p', '-s', size, '-r', String(fps), '-thread_queue_size', '64', '-i', 'pipe:0'];
   // ffmpeg probes the first picture away, so that the second one has time 0.
-  const sound = ['-re', '-f', 'lavfi', '-thread_queue_size', '64', '-i', beep(1 / 30)];
+  const sound = ['-re', '-f', 'lavfi', '-thread_queue_size', '64', '-i', beep(1 / fps)];
   const audio = ['-c:a', 'aac', '-b:a', '96k', '-ar', '48000'];
-  const ffmpeg = spawn('ffmpeg', ['-hide_banner', '-loglevel', 'warning', ...raw, ...sound, '-map', '0:v', '-map', '1:a', ...video, ...keyframes, '-pix_fmt', 'yuv420p', ...audio, '-flush_packets', '1', '-f', 'flv', url], {
+  const [in1, out1] = hasSound ? [[...sound], ['-map', '0:v', '-map', '1:a', ...audio]] : [[], []];
+  const ffmpeg = spawn('ffmpeg', ['-hide_banner', '-loglevel', 'warning', ...raw, ...in1, ...video, ...keyframes, '-pix_fmt', 'yuv420p', ...out1, '-flush_packets', '1', '-f', 'flv', url], {
     stdio: ['pipe', 'ignore', 'pipe'],
   });
   source.stdout.pipe(ffmpeg.stdin).on('error', () => source.kill());
   return running([source, ffmpeg]);
+}
+
+/** FFmpeg 8 by WHIP: H.264 and Opus, the burnt-in counter. `counter`: 'frame' or 'clock'. */
+export function ffmpegWhip(server, stream, { counter = 'frame', size = '640x360', fps = 30 } = {}) {
+  const source = spawn(binary, ['testsource', '--raw', '--counter-mode', counter, '--size', size, '--fps', String(fps)], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const raw = ['-probesize', '32', '-analyzeduration', '0', '-fflags', 'nobuffer', '-f', 'rawvideo', '-pix_fmt', 'yuv420p', '-s', size, '-r', String(fps), '-thread_queue_size', '64', '-i', 'pipe:0'];
+  const sound = ['-re', '-f', 'lavfi', '-thread_queue_size', '64', '-i', beep(1 / fps), '-c:a', 'libopus', '-ar', '48000', '-b:a', '64k'];
+  const whip = ['-f', 'whip', '-authorization', server.key, `${server.publishUrl ?? server.url}/${stream}/whip`];
+  const args = ['-hide_banner', '-loglevel', 'warning', ...raw, ...sound, '-map', '0:v', '-map', '1:a', ...ZEROLATENCY, '-profile:v', 'baseline', '-pix_fmt', 'yuv420p', ...whip];
+  const ffmpeg = spawn(process.env.UNISONO_FFMPEG8 ?? 'ffmpeg', args, { stdio: ['pipe', 'ignore', 'pipe'] });
+  source.stdout.pipe(ffmpeg.stdin).on('error', () => source.kill());
+  return running([source, ffmpeg]);
+}
+
+/** ffmpeg by RTMP, a file as it is, over and over, at its own pace. */
+export function ffmpegCopy(file, url) {
+  const args = ['-nostdin', '-hide_banner', '-loglevel', 'warning', '-re', '-stream_loop', '-1', '-i', file, '-c', 'copy', '-flush_packets', '1', '-f', 'flv', url];
+  return running([spawn('ffmpeg', args, { stdio: ['ignore', 'ignore', 'pipe'] })]);
 }
 
 /**

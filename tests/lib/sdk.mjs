@@ -27,9 +27,9 @@ export class SdkPage {
     return page;
   }
 
-  /** Opens it in `browser` and waits for the SDK. */
-  async open(browser) {
-    const page = await browser.open(this.url);
+  /** Opens it in `browser` and waits for the SDK. `options`: as those of [`Browser.open`]. */
+  async open(browser, options) {
+    const page = await browser.open(this.url, options);
     await page.waitForFunction(() => window.sdk);
     return page;
   }

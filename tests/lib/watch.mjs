@@ -54,6 +54,15 @@ export const forget = (page) => page.evaluate(() => Object.assign(window.seen, {
 /** What was seen. */
 export const seen = (page) => page.evaluate(() => window.seen);
 
+/**
+ * The frames that were seen, by their counter. The compositor may show the next picture before the canvas reads it, on a busy machine for some
+ * pictures in a row: only where both neighbours say the same does a counter belong to its T.
+ */
+export function byCounter(frames) {
+  const isSteady = ({ counter }, i) => counter !== null && frames[i - 1]?.counter === counter - 1 && frames[i + 1]?.counter === counter + 1;
+  return new Map(frames.filter(isSteady).map((frame) => [frame.counter, frame]));
+}
+
 /** Waits until `count` more frames were displayed. */
 export async function frames(page, count) {
   const from = await page.evaluate(() => window.seen.frames.length);

@@ -103,8 +103,8 @@ ${notes.map((words, i) => `${i + 1}. ${words.replaceAll('|', '\\|')}`).join('\n'
 * **Firefox**, as Debian builds it, has no H.264 in WebRTC; LL-HLS works in it with every codec but VP8, H.265 included. VP8, VP9 and
   AV1 play by WebRTC too.
 * **FFmpeg 8.0** by WHIP sends ICE checks without PRIORITY, answers none and loses the first ClientHello; Unisono lives with all three ([whip-whep](protocols/whip-whep.md)).
-* **GStreamer 1.22 HLS** (\`uridecodebin3\`) tells a new frame rate for every part whose pictures are not evenly spaced, as a browser's are, and \`decodebin3\` then
-  throws pictures away until the next keyframe: a third to a half of VP8, VP9 and AV1 by WHIP is missing. H.264 has a parser that steadies the rate; RTMP sources are even.
+* **GStreamer 1.22 HLS** (\`uridecodebin3\`) guesses a frame rate from each \`moof\` and throws pictures away until the next keyframe when it is another one. Pictures of a browser
+  are not evenly spaced: of VP8, VP9 and AV1 by WHIP a third to a half was missing, until each of their pictures got a \`moof\` of its own. H.264 has a parser that steadies the rate.
 * **hls.js** that joins a stream of ffmpeg in its first half minute stood still once for 2.7 to 3.3 s, twice also alone; not with older streams, nor those of browsers and
   GStreamer, nor in two tries alone with the machine less busy. The cause is not known yet. Where the last column names a new epoch, the source's lateness (\`ffmpeg -re\` by half a second) made one.
 * **Chromium's sound against picture** is its own estimate (\`estimatedPlayoutTimestamp\`); it wanders by more than 100 ms while the machine has more work than cores.

@@ -5,11 +5,13 @@
 // They exist for their attribute.
 #![expect(dead_code, reason = "each function stands for one documented operation")]
 
+mod recordings;
 mod rooms;
 
 use crate::{
-    KeyList, KeyRequest, MadeKey, MadeToken, Problem, ReloadView, RevokeRequest, ServerView, SessionList,
-    SessionView, StopRequest, StreamDetail, StreamList, TokenRequest,
+    DrainRequest, DrainView, EndpointList, KeyList, KeyRequest, MadeKey, MadeToken, MoveRequest, Problem,
+    ReloadView, RevokeRequest, ServerView, SessionList, SessionView, StopRequest, StreamDetail, StreamList,
+    TokenRequest,
 };
 use axum::http::StatusCode;
 use serde_json::Value;
@@ -55,10 +57,12 @@ fn describe_responses(description: &mut Value) {
     security(("admin_key" = [])),
     modifiers(&Security),
     paths(
-        server, version, streams, stream, stop, sessions, session, kick, keys, make_key, limit_key, revoke_key,
-        make_token, revoke_token, reload, description, rooms::room, rooms::post_event, rooms::feed, rooms::command,
+        server, version, streams, stream, stop, sessions, session, kick, move_session, keys, make_key, limit_key, revoke_key,
+        make_token, revoke_token, reload, endpoints, drain, start_drain, end_drain, description, rooms::room, rooms::post_event, rooms::feed, rooms::command,
         rooms::snapshot, rooms::inbox, rooms::moderate, rooms::discipline, rooms::windows, rooms::gate, rooms::set_gate, rooms::lift_gate, rooms::lockstep, rooms::log,
-        rooms::checkpoints, rooms::fairness, rooms::erase, rooms::types, rooms::put_type, rooms::delete_type
+        rooms::checkpoints, rooms::fairness, rooms::erase, rooms::types, rooms::put_type, rooms::delete_type,
+        recordings::list, recordings::one, recordings::remove, recordings::index, recordings::video, recordings::audio,
+        recordings::mp4, recordings::file, recordings::wish, recordings::start, recordings::stop, recordings::evidence
     )
 )]
 struct Described;
@@ -125,6 +129,13 @@ fn session() {}
     responses((status = 204), (status = 401, body = Problem), (status = 404, body = Problem)))]
 fn kick() {}
 
+#[utoipa::path(put, path = "/api/v1/sessions/{id}/worker", tag = "sessions",
+    summary = "Moves a WebRTC viewer to another worker thread, unnoticed",
+    params(("id" = String, Path)), request_body = MoveRequest,
+    responses((status = 202), (status = 400, body = Problem), (status = 401, body = Problem),
+        (status = 404, body = Problem)))]
+fn move_session() {}
+
 #[utoipa::path(get, path = "/api/v1/keys", tag = "keys", summary = "All keys, without their secrets",
     responses((status = 200, body = KeyList), (status = 401, body = Problem)))]
 fn keys() {}
@@ -159,6 +170,27 @@ fn revoke_token() {}
     summary = "Reads the configuration again; a broken one is refused and nothing changes",
     responses((status = 200, body = ReloadView), (status = 401, body = Problem), (status = 422, body = Problem)))]
 fn reload() {}
+
+#[utoipa::path(get, path = "/api/v1/endpoints", tag = "server",
+    summary = "Nodes with the same streams, in an order that a client may follow", security(()),
+    params(("stream" = Option<String>, Query, description = "Only those that can have this stream, app/name")),
+    responses((status = 200, body = EndpointList), (status = 400, body = Problem)))]
+fn endpoints() {}
+
+#[utoipa::path(get, path = "/api/v1/drain", tag = "server", summary = "Who is still here",
+    responses((status = 200, body = DrainView), (status = 401, body = Problem)))]
+fn drain() {}
+
+#[utoipa::path(post, path = "/api/v1/drain", tag = "server",
+    summary = "Sends viewers to other nodes and takes no new ones, before a stop",
+    request_body(content = Option<DrainRequest>, description = "May be left out"),
+    responses((status = 200, body = DrainView), (status = 400, body = Problem), (status = 401, body = Problem)))]
+fn start_drain() {}
+
+#[utoipa::path(delete, path = "/api/v1/drain", tag = "server",
+    summary = "Takes it back; who has moved does not come back by himself",
+    responses((status = 200, body = DrainView), (status = 401, body = Problem)))]
+fn end_drain() {}
 
 #[utoipa::path(get, path = "/api/openapi.json", tag = "server", summary = "This description", security(()),
     responses((status = 200, content_type = "application/json", body = String)))]

@@ -44,6 +44,42 @@ pub struct SessionView {
     /// Round trip, in milliseconds, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rtt_ms: Option<f64>,
+    /// Its path as the server estimates it; WebRTC viewers only, from their first transport-wide feedback on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathView>,
+    /// The worker thread that serves it; WebRTC viewers only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker: Option<WorkerView>,
+}
+
+/// Where a session is served.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WorkerView {
+    /// Which worker thread, from 0.
+    pub worker: usize,
+    /// How many there are.
+    pub of: usize,
+}
+
+/// `PUT /api/v1/sessions/{id}/worker`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MoveRequest {
+    /// The worker thread that is to serve it.
+    pub worker: usize,
+}
+
+/// What is known of a viewer's path; at most a second old.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PathView {
+    /// What it carries without a queue building up, bits per second.
+    pub bits_per_second: u64,
+    /// The queue on it, in milliseconds.
+    pub queue_ms: f64,
+    /// How fast that grows: milliseconds per second, negative while it empties.
+    pub delay_gradient: f32,
+    /// Only keyframes are sent, since it cannot take all pictures.
+    pub overloaded: bool,
 }
 
 /// See [`SessionView::role`].

@@ -7,6 +7,7 @@ mod access;
 mod jwks;
 mod key;
 mod keyring;
+mod relay;
 mod signature;
 mod token;
 mod uses;
@@ -15,6 +16,7 @@ pub use access::{Access, Gate, Issuer, Pass, RevokedFull, ViewPolicy};
 pub use jwks::{JWKS_BYTES_MAX, JwksError, parse_jwks};
 pub use key::{KeyError, NewKey, PresentedKey, Role, StoredKey, random_hex};
 pub use keyring::{Denied, Keyring, KeyringError};
+pub use relay::{RELAY_PROOF_BYTES, RelaySecretError, RelaySecrets, RelaySide};
 pub use signature::{Secret, SecretError, SignatureError, signatures, verify_signature};
 pub use token::{
     Action, Claims, Grant, Pattern, PatternError, TokenError, VerifyKey, VerifyKeyError, is_token, sign,

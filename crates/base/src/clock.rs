@@ -63,6 +63,11 @@ impl NodeClock {
         self.0.read().unwrap_or_else(PoisonError::into_inner).at(now)
     }
 
+    /// Starts anew: at `now` it reads `realtime`. Only before anything was stamped, since this is a step.
+    pub fn begin_at(&self, now: Instant, realtime: MediaTime) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = TimelineClock::new(now, realtime);
+    }
+
     /// See [`TimelineClock::discipline`]; one owner calls it.
     pub fn discipline(&self, now: Instant, realtime: MediaTime) -> Span {
         self.0.write().unwrap_or_else(PoisonError::into_inner).discipline(now, realtime)

@@ -134,13 +134,28 @@ impl Cutter {
         let segment = last.map_or(u64::from(epoch.0), |last| last.segment + 1);
         let discontinuities =
             last.map_or(0, |last| last.discontinuities + u32::from(reconfigured || last.epoch != epoch));
+        self.push(Cut { epoch, segment, t, independent, discontinuities });
+    }
+
+    /// Borders and target decided at another node. One whose number is known already is passed over.
+    pub(crate) fn take_over(&mut self, cuts: impl IntoIterator<Item = Cut>, target: Option<Span>) {
+        for cut in cuts {
+            if self.cuts.list.back().is_none_or(|last| cut.segment > last.segment) {
+                self.epoch = Some(cut.epoch);
+                self.push(cut);
+            }
+        }
+        self.cuts.target = target;
+    }
+
+    fn push(&mut self, cut: Cut) {
         if self.cuts.list.len() == CUTS_MAX {
             self.cuts.list.pop_front();
         }
-        self.cuts.list.push_back(Cut { epoch, segment, t, independent, discontinuities });
+        self.cuts.list.push_back(cut);
     }
 
-    fn move_horizon(&mut self, t: MediaTime) {
+    pub(crate) fn move_horizon(&mut self, t: MediaTime) {
         self.cuts.horizon = self.cuts.horizon.max(Some(t));
     }
 }

@@ -38,12 +38,14 @@ impl Default for Limits {
 
 /// See the crate.
 pub struct Hub {
-    limits: Limits,
-    streams: RwLock<HashMap<StreamId, Arc<Stream>>>,
+    pub(crate) limits: Limits,
+    pub(crate) streams: RwLock<HashMap<StreamId, Arc<Stream>>>,
     sessions: Arc<Sessions>,
     quotas: Quotas,
     /// Names kept closed, and until when in Unix seconds.
     blocked: Mutex<HashMap<StreamId, u32>>,
+    /// Why nobody may begin to publish.
+    closed: RwLock<Option<Arc<str>>>,
     watcher: WatcherSlot,
     refusals: Refusals,
 }
@@ -60,6 +62,7 @@ impl Hub {
             sessions: Arc::default(),
             quotas: Quotas::default(),
             blocked: Mutex::default(),
+            closed: RwLock::default(),
             watcher: WatcherSlot::default(),
             refusals: Refusals::default(),
         })
@@ -121,12 +124,13 @@ impl Hub {
         doorbell: Arc<dyn Doorbell>,
     ) -> Result<Publication, PublishError> {
         self.check_block(id, unix_seconds)?;
+        if let Some(words) = &*self.closed.read() {
+            return Err(PublishError::Closed(words.clone()));
+        }
         let mut streams = self.streams.write();
         self.quotas.admit_stream(&key, id, streams.values())?;
         let Some(stream) = streams.get(id) else {
-            if streams.len() >= self.limits.streams_max {
-                return Err(PublishError::TooManyStreams { max: self.limits.streams_max });
-            }
+            self.admit_one_more(streams.len())?;
             let epoch = Epoch::next(None, unix_seconds);
             let control = Control {
                 state: State::Live { epoch, source: source.clone() },
@@ -165,6 +169,11 @@ impl Hub {
         Ok(Publication::new(stream, generation, epoch))
     }
 
+    pub(crate) fn admit_one_more(&self, streams: usize) -> Result<(), PublishError> {
+        let max = self.limits.streams_max;
+        if streams < max { Ok(()) } else { Err(PublishError::TooManyStreams { max }) }
+    }
+
     /// Every publisher and viewer of the node.
     pub fn sessions(&self) -> &Arc<Sessions> {
         &self.sessions
@@ -191,6 +200,11 @@ impl Hub {
             let watching: usize = of_key.iter().map(|stream| counts.of(stream.id(), role)).sum();
             self.quotas.admit_viewer(&key, max, watching)
         })
+    }
+
+    /// Refuses whoever begins to publish, in these words, until it is taken back with `None`. Who publishes goes on.
+    pub fn close_to_publishers(&self, words: Option<Arc<str>>) {
+        *self.closed.write() = words;
     }
 
     /// Refuses publishers of this name until then, in seconds of the node's clock.

@@ -11,7 +11,7 @@ const CLOCK_PPM_MAX: i64 = 500;
 /// How a publisher arrives, for page, API, logs and decisions such as asking for keyframes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// `rtmp`, `whip`, `demo`.
+    /// `rtmp`, `whip`, `demo`; `relay` where the publisher is at another node.
     pub protocol: &'static str,
     /// It answers keyframe requests.
     pub accepts_pli: bool,
@@ -46,6 +46,9 @@ pub enum PublishError {
         /// From now.
         seconds: u32,
     },
+    /// The node takes no publishers at the moment; where else to go.
+    #[error("{0}")]
+    Closed(Arc<str>),
 }
 
 /// The right to write into a stream. Dropping it says that the publisher is lost.

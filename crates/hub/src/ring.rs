@@ -6,9 +6,10 @@ mod tests;
 
 pub use health::TrackHealth;
 
+use bytes::Bytes;
 use parking_lot::RwLock;
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -51,6 +52,11 @@ impl Cursor {
     /// True at the very first frame the ring ever had: nothing came before it.
     pub fn is_origin(self) -> bool {
         self.next == 0
+    }
+
+    /// Number in its ring of the frame that it will give next, if nothing is skipped.
+    pub fn next(self) -> u64 {
+        self.next
     }
 
     /// Number in its ring of the frame that [`Ring::read`] gave last with this cursor; see [`Ring::frame`]. `None` at the origin.
@@ -131,6 +137,9 @@ struct Inner {
     /// Absolute index of the first frame that a [`ReleaseGate`] holds back; readers see nothing from there on.
     hidden_from: Option<u64>,
     ended: Option<EndReason>,
+    /// Absolute indices of frames whose payload is not what it was; some may be gone already.
+    rewritten: BTreeSet<u64>,
+    rewrites: u64,
 }
 
 #[derive(Debug)]
@@ -286,6 +295,61 @@ impl Ring {
         let first_held = from.max(inner.first) + free;
         inner.hidden_from = (first_held < inner.end()).then_some(first_held);
         free > 0
+    }
+
+    /// Puts other payloads in the place of those for which `change` gives one. Who has read a frame before keeps what it read.
+    pub(crate) fn rewrite(&self, change: impl Fn(&Bytes) -> Option<Bytes>) {
+        let mut inner = self.inner.write();
+        let inner = &mut *inner;
+        for (number, frame) in (inner.first..).zip(&mut inner.frames) {
+            let Some(payload) = change(&frame.payload) else { continue };
+            if payload == frame.payload {
+                continue;
+            }
+            inner.bytes = inner.bytes - frame.payload.len() + payload.len();
+            *frame = Arc::new(frame.with_payload(payload));
+            inner.rewritten.insert(number);
+            inner.rewrites += 1;
+        }
+        inner.rewritten = inner.rewritten.split_off(&inner.first);
+    }
+
+    /// The frames here whose payload is not what it was, with the number behind each, where there are more changes than the
+    /// `seen` ones; and how many there have been.
+    pub fn rewritten(&self, seen: u64) -> (u64, Vec<(u64, Arc<Frame>)>) {
+        let inner = self.inner.read();
+        if inner.rewrites == seen {
+            return (seen, Vec::new());
+        }
+        let frame = |number: u64| {
+            let place = usize::try_from(number.checked_sub(inner.first)?).ok()?;
+            Some((number + 1, inner.frames.get(place)?.clone()))
+        };
+        (inner.rewrites, inner.rewritten.iter().filter_map(|number| frame(*number)).collect())
+    }
+
+    /// Frames are missing between what is here and what comes next: takes out what is here, and leaves out a number, so
+    /// that every reader, also one at the tail, is told.
+    pub(crate) fn begin_behind_a_gap(&self) {
+        let mut inner = self.inner.write();
+        inner.first = inner.end() + 1;
+        inner.frames.clear();
+        inner.groups.clear();
+        (inner.bytes, inner.hidden_from) = (0, None);
+    }
+
+    /// A cursor at the frame of this number, as long as the ring keeps it or it is the next one.
+    pub fn at(&self, number: u64) -> Option<Cursor> {
+        let inner = self.inner.read();
+        (number >= inner.first && number <= inner.shown_end()).then_some(Cursor { next: number })
+    }
+
+    /// A cursor behind the frame of this epoch, group and index, as long as the ring keeps it.
+    pub fn behind(&self, epoch: Epoch, group: u64, index: u32) -> Option<Cursor> {
+        let inner = self.inner.read();
+        let found = inner.groups.iter().find(|g| g.header.epoch == epoch && g.header.group == group)?;
+        let next = found.start + u64::from(index) + 1;
+        (next > inner.first && next <= inner.shown_end()).then_some(Cursor { next })
     }
 
     /// Nothing more will come. What is hidden still is never shown.

@@ -1,7 +1,7 @@
 //! Everybody who publishes or watches, by whatever door: for the API to list and to send away.
 
 use crate::OverQuota;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
@@ -9,7 +9,7 @@ use std::{
     str::FromStr,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -66,6 +66,19 @@ pub struct Entrance {
     pub since: Instant,
 }
 
+/// A viewer's path as its sender estimates it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PathFigures {
+    /// What it carries without a queue building up, bits per second.
+    pub bits_per_second: u64,
+    /// The queue on it.
+    pub queue: Duration,
+    /// How fast that grows: milliseconds per second, negative while it empties.
+    pub delay_gradient: f32,
+    /// Pictures are left out since it cannot take all of them.
+    pub is_overloaded: bool,
+}
+
 /// One publisher or viewer. Its door writes the figures; anybody may ask it to end.
 pub struct Session {
     key: SessionKey,
@@ -76,7 +89,14 @@ pub struct Session {
     loss: AtomicU64,
     /// Microseconds; 0 is unknown.
     rtt: AtomicU64,
+    path: Mutex<Option<PathFigures>>,
+    /// Where it is, of how many; and where somebody wants it.
+    worker: Mutex<Option<(usize, usize)>>,
+    wish: Mutex<Option<usize>>,
     stop: OnceLock<String>,
+    notice: Mutex<Option<Arc<str>>>,
+    /// There is one, so that nobody takes the lock in vain on the way of each frame.
+    has_notice: AtomicBool,
     bell: OnceLock<Arc<dyn Doorbell>>,
 }
 
@@ -129,6 +149,41 @@ impl Session {
         self.rtt.store(rtt.as_micros().max(1) as u64, Ordering::Relaxed);
     }
 
+    /// What the sender's estimator found out about the path, where the viewer's feedback allows it.
+    pub fn path(&self) -> Option<PathFigures> {
+        *self.path.lock()
+    }
+
+    /// Notes it; once a second at most.
+    pub fn set_path(&self, path: PathFigures) {
+        *self.path.lock() = Some(path);
+    }
+
+    /// The worker thread that serves it, and how many there are; `None` where sessions have no place of their own.
+    pub fn worker(&self) -> Option<(usize, usize)> {
+        *self.worker.lock()
+    }
+
+    /// Its door has put it there.
+    pub fn set_worker(&self, worker: usize, of: usize) {
+        *self.worker.lock() = Some((worker, of));
+    }
+
+    /// Asks its door to serve it from another worker. False where there is no such worker, or nothing to move.
+    pub fn move_to(&self, worker: usize) -> bool {
+        if self.worker().is_none_or(|(_, of)| worker >= of) {
+            return false;
+        }
+        *self.wish.lock() = Some(worker);
+        self.ring();
+        true
+    }
+
+    /// Where somebody wants it; once.
+    pub fn take_wish(&self) -> Option<usize> {
+        self.wish.lock().take()
+    }
+
     /// The bell that makes its door look at [`Self::stop_words`]. Once.
     pub fn set_bell(&self, bell: Arc<dyn Doorbell>) {
         let _ = self.bell.set(bell);
@@ -147,6 +202,30 @@ impl Session {
     /// Why it shall end, once somebody asked for it.
     pub fn stop_words(&self) -> Option<&str> {
         self.stop.get().map(String::as_str)
+    }
+
+    /// Says something to it: one JSON object, in the manner of its door. A newer one takes the place of one not yet sent.
+    pub fn tell(&self, message: Arc<str>) {
+        *self.notice.lock() = Some(message);
+        self.has_notice.store(true, Ordering::Release);
+        self.ring();
+    }
+
+    /// What is to be said, if `say` can say it now; otherwise it waits. Once.
+    pub fn say_notice(&self, say: impl FnOnce(&str) -> bool) {
+        if !self.has_notice.load(Ordering::Acquire) {
+            return;
+        }
+        let mut notice = self.notice.lock();
+        if notice.as_deref().is_some_and(say) {
+            *notice = None;
+            self.has_notice.store(false, Ordering::Release);
+        }
+    }
+
+    /// Takes what is to be said.
+    pub fn take_notice(&self) -> Option<Arc<str>> {
+        self.has_notice.swap(false, Ordering::AcqRel).then(|| self.notice.lock().take()).flatten()
     }
 
     fn ring(&self) {
@@ -236,7 +315,12 @@ impl Sessions {
             packets: AtomicU64::new(0),
             loss: AtomicU64::new(0),
             rtt: AtomicU64::new(0),
+            path: Mutex::default(),
+            worker: Mutex::default(),
+            wish: Mutex::default(),
             stop: OnceLock::new(),
+            notice: Mutex::default(),
+            has_notice: AtomicBool::new(false),
             bell: OnceLock::new(),
         });
         open.all.insert(key, session.clone());

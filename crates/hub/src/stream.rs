@@ -7,6 +7,7 @@ use crate::{
     quota::Meter,
     watcher::WatcherSlot,
 };
+use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use std::{
     sync::{
@@ -154,6 +155,13 @@ impl Stream {
         &self.events
     }
 
+    /// Puts other events in the place of those for which `change` gives one, such as what was erased: whoever reads the data track from
+    /// here on, a packager that starts late included, gets what is left of them.
+    pub fn rewrite_events(&self, change: impl Fn(&Bytes) -> Option<Bytes>) {
+        self.events.rewrite(change);
+        self.ring_doorbells();
+    }
+
     /// Appends one event (UTF-8 JSON) to the data track. Called by the room's sequencer only.
     pub fn append_event(&self, frame: Frame) {
         let epoch = self.control.lock().last_epoch.unwrap_or_default();
@@ -206,6 +214,13 @@ impl Stream {
     /// The cut in force at the newest frame of the lead track.
     pub fn newest_cut(&self) -> Option<Cut> {
         self.cutter.lock().cuts().list.back().copied()
+    }
+
+    /// The newest cut, the target duration and the horizon, of one moment.
+    pub fn border(&self) -> (Option<Cut>, Option<Span>, Option<MediaTime>) {
+        let cutter = self.cutter.lock();
+        let cuts = cutter.cuts();
+        (cuts.list.back().copied(), cuts.target, cuts.horizon)
     }
 
     /// Rings `doorbell` at every new frame, event, track or change of state, until the subscription is dropped.
@@ -391,6 +406,21 @@ impl Stream {
 
     pub(crate) fn segment_at(&self, role: Role, t: MediaTime, key: bool, reconfigured: bool) -> u64 {
         self.cutter.lock().frame(role, t, key, reconfigured)
+    }
+
+    /// Borders decided at another node.
+    pub(crate) fn take_over_cuts(&self, cuts: impl IntoIterator<Item = Cut>, target: Option<Span>) {
+        self.cutter.lock().take_over(cuts, target);
+    }
+
+    /// No border will come below `t`, says the node that decides.
+    pub(crate) fn move_horizon(&self, t: MediaTime) {
+        self.cutter.lock().move_horizon(t);
+    }
+
+    /// Readers of every kind that have a doorbell here.
+    pub fn readers(&self) -> usize {
+        self.doorbells.read().len()
     }
 
     pub(crate) fn count(&self, bytes: usize) {

@@ -28,6 +28,13 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// The same frame with another payload, not packetized yet.
+    #[must_use]
+    pub fn with_payload(&self, payload: Bytes) -> Self {
+        let Self { t, dts, arrived, duration, key, droppable, layer, .. } = *self;
+        Self { t, dts, arrived, duration, key, droppable, layer, payload, packets: OnceLock::new() }
+    }
+
     /// A frame that is neither a keyframe nor droppable, on the base layer, with `dts == t`.
     pub fn new(t: MediaTime, arrived: MediaTime, payload: Bytes) -> Self {
         Self {

@@ -3,4 +3,5 @@
 
 pub mod flv;
 pub mod fmp4;
+pub mod mp4;
 pub mod rtp;

@@ -10,6 +10,11 @@ use std::{
 const TRAIN_MAX: usize = 16;
 /// Largest payload of one UDP send, below what IPv4 allows.
 const TRAIN_BYTES_MAX: usize = 60_000;
+/// Trains that wait for each other. Sealing for a few peers in a row and then sending to them in a row keeps the processor's
+/// caches on one of the two; many more would fill them, and keep the first peer waiting.
+const TRAINS_MAX: usize = 8;
+/// Room for as many of the usual length; beyond it they are sent earlier.
+const BUFFER_BYTES: usize = 160_000;
 
 /// What a [`TrainBatch`] has done since it was made; only grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,21 +34,24 @@ pub struct SendStats {
 /// Collects packets and sends those that can share a system call together.
 ///
 /// A packet joins the train while it goes to the same peer, from the same local address, and has the length of
-/// the first; one shorter packet may close it. Call [`Self::flush`] when there is nothing more to send now.
-/// Where the kernel has no segmentation offload every packet is sent by itself.
+/// the first; one shorter packet may close it. A few trains are sent one after the other; call [`Self::flush`] when there is
+/// nothing more to send now. Where the kernel has no segmentation offload every packet is sent by itself.
 #[derive(Debug)]
 pub struct TrainBatch {
     /// All of it is there from the start, so that a packet's place need not be cleared before it is written.
     buffer: Box<[u8]>,
     filled: usize,
-    head: Option<Head>,
+    /// In the order of their bytes; the last one may grow.
+    trains: Vec<Train>,
     stats: SendStats,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Head {
+struct Train {
     destination: SocketAddr,
     source: Option<IpAddr>,
+    /// Of all its packets.
+    bytes: usize,
     segment: usize,
     count: usize,
     /// A shorter packet came: the train ends with it.
@@ -53,18 +61,18 @@ struct Head {
 impl TrainBatch {
     /// An empty batch.
     pub fn new() -> Self {
-        let buffer = vec![0; TRAIN_BYTES_MAX].into_boxed_slice();
-        Self { buffer, filled: 0, head: None, stats: SendStats::default() }
+        let buffer = vec![0; BUFFER_BYTES].into_boxed_slice();
+        Self { buffer, filled: 0, trains: Vec::with_capacity(TRAINS_MAX), stats: SendStats::default() }
     }
 
-    /// Queues a packet behind the train, sending what stands before it if it does not fit in.
+    /// Queues a packet behind the others, sending what stands before it where there is no room.
     pub fn push(&mut self, socket: &Socket, destination: SocketAddr, source: Option<IpAddr>, packet: &[u8]) {
         if let Some(place) = self.place(socket, destination, source, packet.len()) {
             place.copy_from_slice(packet);
         }
     }
 
-    /// Room for a packet of `length` bytes behind the train, to be written in place; what it holds until then is left from
+    /// Room for a packet of `length` bytes behind the others, to be written in place; what it holds until then is left from
     /// earlier packets. `None`, and nothing queued, for a length of 0 or beyond what UDP carries.
     pub fn place(
         &mut self,
@@ -76,25 +84,28 @@ impl TrainBatch {
         if length == 0 || length > TRAIN_BYTES_MAX {
             return None;
         }
-        let fits = self.head.is_some_and(|head| {
-            !head.is_closed
-                && head.count < TRAIN_MAX.min(socket.segments_max())
-                && length <= head.segment
-                && (head.destination, head.source) == (destination, source)
-                && self.filled + length <= TRAIN_BYTES_MAX
-        });
-        if !fits {
+        if self.filled + length > self.buffer.len() {
             self.flush(socket);
         }
-        let head = self.head.get_or_insert(Head {
-            destination,
-            source,
-            segment: length,
-            count: 0,
-            is_closed: false,
+        let last = self.trains.last_mut().filter(|train| {
+            !train.is_closed
+                && train.count < TRAIN_MAX.min(socket.segments_max())
+                && length <= train.segment
+                && (train.destination, train.source) == (destination, source)
+                && train.bytes + length <= TRAIN_BYTES_MAX
         });
-        head.count += 1;
-        head.is_closed = length < head.segment;
+        if let Some(train) = last {
+            train.count += 1;
+            train.bytes += length;
+            train.is_closed = length < train.segment;
+        } else {
+            if self.trains.len() == TRAINS_MAX {
+                self.flush(socket);
+            }
+            let new =
+                Train { destination, source, bytes: length, segment: length, count: 1, is_closed: false };
+            self.trains.push(new);
+        }
         let start = self.filled;
         self.filled += length;
         Some(&mut self.buffer[start..self.filled])
@@ -102,25 +113,34 @@ impl TrainBatch {
 
     /// Sends what is queued.
     pub fn flush(&mut self, socket: &Socket) {
-        let Some(head) = self.head.take() else { return };
-        let bytes = &self.buffer[..std::mem::take(&mut self.filled)];
-        let segment = (head.count > 1).then_some(head.segment);
-        let result = socket.send(head.destination, head.source, bytes, segment);
-        let lost_offload = result.is_err() && head.count > 1 && socket.segments_max() == 1;
-        if lost_offload {
-            // The driver refused the train; from now on packets go one by one, beginning with these.
-            for packet in bytes.chunks(head.segment) {
-                let result = socket.send(head.destination, head.source, packet, None);
-                self.stats.count(&result, 1, packet.len());
-            }
-        } else {
-            self.stats.count(&result, head.count as u64, bytes.len());
+        let mut rest = &self.buffer[..std::mem::take(&mut self.filled)];
+        for train in self.trains.drain(..) {
+            let (bytes, behind) = rest.split_at(train.bytes);
+            rest = behind;
+            train.send(socket, bytes, &mut self.stats);
         }
     }
 
     /// Counts since the batch was made.
     pub fn stats(&self) -> SendStats {
         self.stats
+    }
+}
+
+impl Train {
+    fn send(&self, socket: &Socket, bytes: &[u8], stats: &mut SendStats) {
+        let segment = (self.count > 1).then_some(self.segment);
+        let result = socket.send(self.destination, self.source, bytes, segment);
+        let lost_offload = result.is_err() && self.count > 1 && socket.segments_max() == 1;
+        if lost_offload {
+            // The driver refused the train; from now on packets go one by one, beginning with these.
+            for packet in bytes.chunks(self.segment) {
+                let result = socket.send(self.destination, self.source, packet, None);
+                stats.count(&result, 1, packet.len());
+            }
+        } else {
+            stats.count(&result, self.count as u64, bytes.len());
+        }
     }
 }
 

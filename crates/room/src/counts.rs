@@ -29,8 +29,8 @@ struct Counting {
 }
 
 impl Counts {
-    /// One more. False where the room counts too many types already.
-    pub(crate) fn add(&mut self, ty: &str, key: &str, every: Duration, now: Instant) -> bool {
+    /// `count` more. False where the room counts too many types already.
+    pub(crate) fn add(&mut self, ty: &str, (key, count): (&str, u64), every: Duration, now: Instant) -> bool {
         if self.types.len() >= TYPES_MAX && !self.types.contains_key(ty) {
             return false;
         }
@@ -46,7 +46,8 @@ impl Counts {
         }
         let key: String = key.chars().take(KEY_LEN_MAX).collect();
         let fits = counting.counts.len() < KEYS_MAX || counting.counts.contains_key(&key);
-        *counting.counts.entry(if fits { key } else { "other".to_owned() }).or_default() += 1;
+        let counted = counting.counts.entry(if fits { key } else { "other".to_owned() }).or_default();
+        *counted = counted.saturating_add(count);
         true
     }
 
@@ -57,17 +58,25 @@ impl Counts {
 
     /// What is to be told now. `at`: T of the newest frame, to which it belongs.
     pub(crate) fn take(&mut self, now: Instant, at: MediaTime) -> Vec<Notice> {
-        let mut notices = Vec::new();
+        let told = self.take_due(now).into_iter().map(|(ty, counts)| {
+            let message = json!({"type": "counts", "name": ty, "counts": counts, "at": at}).to_string();
+            Notice { kind: "counts", message: message.into() }
+        });
+        told.collect()
+    }
+
+    /// The same as numbers: by type, then by key.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Vec<(String, BTreeMap<String, u64>)> {
+        let mut due = Vec::new();
         for (ty, counting) in &mut self.types {
             if counting.due > now || counting.counts.is_empty() {
                 continue;
             }
             let counts = std::mem::take(&mut counting.counts);
             counting.due = now + counting.every;
-            let message = json!({"type": "counts", "name": ty, "counts": counts, "at": at}).to_string();
-            notices.push(Notice { kind: "counts", message: message.into() });
+            due.push((ty.clone(), counts));
         }
-        notices
+        due
     }
 }
 
@@ -87,7 +96,7 @@ mod tests {
         let (start, mut counts) = (Instant::now(), Counts::default());
         assert_eq!(counts.due(), None);
         for i in 0..1_000 {
-            assert!(counts.add("reaction", if i % 4 == 0 { "clap" } else { "heart" }, EVERY, start));
+            assert!(counts.add("reaction", (if i % 4 == 0 { "clap" } else { "heart" }, 1), EVERY, start));
         }
         assert!(told(&mut counts, start).is_empty(), "not yet");
         let due = counts.due().expect("something");
@@ -95,7 +104,7 @@ mod tests {
             json!({"type": "counts", "name": "reaction", "counts": {"clap": 250, "heart": 750}, "at": 7});
         assert_eq!(told(&mut counts, due), [expected]);
         assert_eq!(counts.due(), None);
-        counts.add("reaction", "heart", EVERY, due);
+        counts.add("reaction", ("heart", 1), EVERY, due);
         assert!(told(&mut counts, due + EVERY / 2).is_empty() && counts.due() == Some(due + EVERY));
     }
 
@@ -103,8 +112,8 @@ mod tests {
     fn what_senders_invent_does_not_grow_without_bound() {
         let (now, mut counts) = (Instant::now(), Counts::default());
         for i in 0..10_000 {
-            counts.add("reaction", &format!("{i}"), EVERY, now);
-            counts.add(&format!("t{i}"), "x", EVERY, now);
+            counts.add("reaction", (&format!("{i}"), 1), EVERY, now);
+            counts.add(&format!("t{i}"), ("x", 1), EVERY, now);
         }
         assert_eq!(counts.types.len(), TYPES_MAX);
         assert!(counts.types["reaction"].counts.len() <= KEYS_MAX + 1);

@@ -1,8 +1,10 @@
 //! An erasure, with everything it concerns: what waited in a queue stands in the log twice once it was shown.
 
+use bytes::Bytes;
+use serde_json::Value;
 use unisono_base::RoomId;
 use unisono_store::{Erase, LogError, RoomLog};
-use unisono_timeline::{Body, Rule, Uuid, audit::Sealed};
+use unisono_timeline::{Body, Event, Rule, Uuid, audit::Sealed};
 
 /// Entries read from the log at once.
 const PAGE: usize = 1_024;
@@ -70,6 +72,24 @@ impl Erasure {
             erased += log.erase(room, Erase::Payload { n: *n }).await?;
         }
         Ok(erased)
+    }
+
+    /// What is left of an event, where it is concerned.
+    pub(crate) fn left_of(&self, event: &Event) -> Option<Event> {
+        let data = Value::Null;
+        match &self.what {
+            Erase::Payload { .. } if self.event == Some(event.id) => Some(Event { data, ..event.clone() }),
+            Erase::Person { id } if event.actor.as_ref().is_some_and(|actor| actor.id == *id) => {
+                Some(Event { data, actor: None, ..event.clone() })
+            }
+            Erase::Payload { .. } | Erase::Person { .. } => None,
+        }
+    }
+
+    /// The same for an event in the stream's data track.
+    pub(crate) fn left_of_json(&self, json: &Bytes) -> Option<Bytes> {
+        let event = serde_json::from_slice(json).ok()?;
+        serde_json::to_vec(&self.left_of(&event)?).map(Bytes::from).ok()
     }
 
     pub(crate) fn what(&self) -> &Erase {

@@ -43,6 +43,10 @@ pub enum RoomError {
     /// There is no such type.
     #[error("there is no type {0:?} of your own")]
     NoSuchType(String),
+    /// The node that has the room is away, or does not take this now. Whether a command was carried out says its
+    /// repetition.
+    #[error("{0}")]
+    Away(String),
     /// The room was closed meanwhile, or the server goes down. Try again in a second.
     #[error("the room is being closed; try again in a second")]
     Closing,

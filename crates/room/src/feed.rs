@@ -1,23 +1,22 @@
 //! One reader of a room.
 
 use crate::{
-    Batch, Notice, Standing,
+    Batch, Notice, RoomError, Standing,
     room::{Room, Subscribed},
     told::Told,
 };
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
-use unisono_store::RoomLog;
-use unisono_timeline::{Body, Person};
+use unisono_timeline::Person;
 
-/// Events read from the log at once.
-const PAGE: usize = 256;
 /// A reader farther behind gets the room as it stands and only the newest events.
 const BEHIND_MAX: u64 = 2_048;
 /// How many those are.
 const TAIL: u64 = 128;
 /// Events that a newcomer may ask for.
 const TAIL_MAX: u32 = 512;
+/// While the node that has the room is away, its events are asked for again this often.
+const AGAIN_AFTER: Duration = Duration::from_millis(250);
 
 /// Where a feed begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +55,6 @@ pub enum FeedItem {
 /// shared by all readers, and who falls out of it reads from the log.
 pub struct Feed {
     room: Arc<Room>,
-    log: Arc<dyn RoomLog>,
     live: Receiver<Arc<Told>>,
     person: Option<Person>,
     /// `seq` of the next event to yield.
@@ -69,18 +67,12 @@ pub struct Feed {
 
 impl Feed {
     /// `person`: who is present by it.
-    pub(crate) fn new(
-        room: Arc<Room>,
-        log: Arc<dyn RoomLog>,
-        begin: Subscribed,
-        start: Start,
-        person: Option<Person>,
-    ) -> Self {
-        let Subscribed { live, last_seq, standing, mine, lockstep } = begin;
+    pub(crate) fn new(room: Arc<Room>, begin: Subscribed, start: Start, person: Option<Person>) -> Self {
+        let Subscribed { live, last_seq, standing, mine, lockstep, .. } = begin;
         let mut ahead = VecDeque::new();
         let next = match start {
             // A number from before a restart may lie beyond the end: such a reader goes on from now.
-            Start::From(seq) => seq.clamp(1, last_seq + 1),
+            Start::From(seq) => seq.clamp(1, last_seq.saturating_add(1)),
             Start::Standing { tail } => {
                 let next = (standing.seq + 1).saturating_sub(u64::from(tail.min(TAIL_MAX))).max(1);
                 ahead.push_back(FeedItem::Snapshot(standing));
@@ -88,7 +80,7 @@ impl Feed {
             }
         };
         ahead.extend([mine, lockstep].into_iter().flatten().map(FeedItem::Notice));
-        Self { room, log, live, person, next, last_at_start: last_seq, is_behind: next <= last_seq, ahead }
+        Self { room, live, person, next, last_at_start: last_seq, is_behind: next <= last_seq, ahead }
     }
 
     /// The room's last `seq` when the feed began.
@@ -114,6 +106,7 @@ impl Feed {
             }
             match self.live.recv().await {
                 Ok(told) => match &*told {
+                    Told::Over => return None,
                     Told::Notice(notice) => return Some(FeedItem::Notice(notice.clone())),
                     Told::Events(batch) if batch.first() > self.next => self.is_behind = true,
                     Told::Events(batch) => {
@@ -133,48 +126,59 @@ impl Feed {
 
     /// Takes the next page; `None`: the log failed.
     async fn read_log(&mut self) -> Option<()> {
-        // Before reading: what is told from here on comes live, what was told before is in the log.
+        // Before reading: what is told from here on comes live, what was told before is in the log; but that the room goes on
+        // elsewhere is told once, and not by the log.
         let live = self.live.resubscribe();
+        if self.is_over() {
+            return None;
+        }
         let told = self.room.shared.told();
         if told + 1 > self.next + BEHIND_MAX {
-            let begin = self.room.subscribe(None).await?;
+            let begin = match self.room.subscribe(None).await {
+                Ok(begin) => begin,
+                Err(error) => return self.wait(&error).await,
+            };
             self.next = (begin.standing.seq + 1).saturating_sub(TAIL).max(self.next);
             self.live = begin.live;
             self.ahead.push_back(FeedItem::Snapshot(begin.standing));
             return Some(());
         }
-        let page = match self.log.read_events(self.room.id(), self.next, PAGE).await {
-            Ok(page) => page,
-            Err(error) => {
-                tracing::warn!(room = %self.room.id(), %error, "a feed ends: the log cannot be read");
-                return None;
-            }
+        let batch = match self.room.page(self.next).await {
+            Ok(batch) => batch,
+            Err(error) => return self.wait(&error).await,
         };
-        let events: Vec<_> = page
-            .entries
-            .into_iter()
-            .filter_map(|sealed| match sealed.entry.body {
-                // What is durable and not told yet may be held by a release gate.
-                Body::Event(event) if event.seq <= told => Some(event),
-                Body::Event(_) | Body::Hidden(_) => None,
-            })
-            .collect();
-        let (Some(first), Some(last)) = (events.first(), events.last()) else {
+        let Some(batch) = batch else {
             self.next = self.next.max(told + 1);
             self.live = live;
             self.is_behind = false;
             return Some(());
         };
-        if first.seq > self.next {
-            self.ahead.push_back(FeedItem::Lagged { from_seq: first.seq, lost: first.seq - self.next });
+        if batch.first() > self.next {
+            let lost = batch.first() - self.next;
+            self.ahead.push_back(FeedItem::Lagged { from_seq: batch.first(), lost });
         }
-        self.next = last.seq + 1;
+        self.next = batch.last() + 1;
         self.is_behind = self.next <= told;
         if !self.is_behind {
             self.live = live;
         }
-        self.ahead.push_back(FeedItem::Events(Batch::new(&events).ok()?));
+        self.ahead.push_back(FeedItem::Events(batch));
         Some(())
+    }
+
+    /// The node that has the room may come back; a log that failed ends the feed.
+    async fn wait(&self, error: &RoomError) -> Option<()> {
+        if self.room.is_mirror() && !matches!(error, RoomError::Closing) && !self.is_over() {
+            tokio::time::sleep(AGAIN_AFTER).await;
+            return Some(());
+        }
+        tracing::warn!(room = %self.room.id(), %error, "a feed ends: the log cannot be read");
+        None
+    }
+
+    /// The room goes on elsewhere, whatever else was told.
+    fn is_over(&self) -> bool {
+        self.room.is_ended()
     }
 }
 

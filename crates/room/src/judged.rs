@@ -45,6 +45,7 @@ pub(crate) struct Message {
     pub(crate) judge: Arc<dyn Judge>,
     pub(crate) command: Command,
     pub(crate) sender: Box<Sender>,
+    pub(crate) is_again: bool,
     pub(crate) reply: oneshot::Sender<Answer>,
 }
 
@@ -88,7 +89,7 @@ async fn ask(room: RoomId, message: Message) -> (Message, Verdict) {
 }
 
 async fn pass_on(message: Message, verdict: Verdict, work: &mpsc::Sender<Work>) {
-    let Message { mut command, sender, reply, .. } = message;
+    let Message { mut command, sender, is_again, reply, .. } = message;
     match verdict {
         Verdict::Allow => {}
         Verdict::Mask(data) => command.data = data,
@@ -98,5 +99,5 @@ async fn pass_on(message: Message, verdict: Verdict, work: &mpsc::Sender<Work>) 
         }
     }
     // Without a writer the reply is dropped, which says that the room is closing.
-    let _ = work.send(Work::Command { command, sender, reply }).await;
+    let _ = work.send(Work::Command { command, sender, is_again, reply }).await;
 }

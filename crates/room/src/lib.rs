@@ -4,7 +4,8 @@
 //! into the stream's data track (and so to data channels and `emsg`) and to every [`Feed`]. A feed begins with the room
 //! as it stands, or at any `seq`, and never loses its place: when it falls behind, it is told and goes on from the log.
 //!
-//! One task per open room owns the sequencer (`writer`); what it tells goes through `outlet`, in batches.
+//! One task per open room owns the sequencer (`writer`); what it tells goes through `outlet`, in batches. Where the sequencer
+//! is at another node, the task is a `mirror` of the room there.
 
 mod counts;
 mod erasure;
@@ -14,6 +15,7 @@ mod judged;
 mod keeper;
 mod lead;
 mod lockstep;
+mod mirror;
 mod outlet;
 mod people;
 mod rate;
@@ -28,9 +30,10 @@ pub use feed::{Feed, FeedItem, Start};
 pub use judged::{Judge, Verdict};
 pub use keeper::Keeper;
 pub use lockstep::Latency;
+pub use mirror::{Packet, Upstream, WAY_PLACES, Way};
 pub use people::{Discipline, Measure, MeasureError, SANCTION_MAX};
 pub use room::Standing;
-pub use rooms::{Counts, Look, Rooms, RoomsLimits, Submitted, View, Visitor, Waiting};
+pub use rooms::{Counts, KeepFor, Look, Rooms, RoomsLimits, Submitted, View, Visitor, Waiting};
 pub use told::{Batch, Notice};
 pub use unisono_store::Erase;
 pub use words::{BlockedWords, WORDS_MAX};

@@ -16,8 +16,8 @@ const RAISE_FROM: Span = Span::from_millis(30);
 /// Asked for less where all could for a while: a viewer with a shaky network would otherwise take all others along, up and down.
 const LOWER_FROM: Span = Span::from_millis(100);
 const LOWER_AFTER: Duration = Duration::from_secs(10);
-/// Nobody is asked for more: a browser's jitter buffer holds no more for a WebRTC viewer, and one whose network is worse than that is out of
-/// step alone instead of taking everybody along.
+/// Nobody is asked for more: a browser's jitter buffer holds no more for a WebRTC viewer. One whose network is worse than that, or whose
+/// player has just stood still for seconds, is out of step alone: it does not count, instead of taking everybody along to this limit.
 const LATENCY_MAX: Span = Span::from_secs(4);
 
 /// How far behind a viewer's picture is, and could be.
@@ -91,12 +91,15 @@ impl Lockstep {
         self.told
     }
 
-    /// The latency that 99 of 100 viewers can hold, and a little more.
+    /// The latency that 99 of 100 viewers can hold, of those that can hold one at all, and a little more.
     fn common(&self) -> Option<Span> {
-        let mut earliest: Vec<_> =
-            self.reports.values().map(|report| report.earliest.clamp(Span::ZERO, LATENCY_MAX)).collect();
-        if earliest.is_empty() {
+        if self.reports.is_empty() {
             return None;
+        }
+        let within = self.reports.values().map(|report| report.earliest.max(Span::ZERO));
+        let mut earliest: Vec<_> = within.filter(|earliest| *earliest <= LATENCY_MAX).collect();
+        if earliest.is_empty() {
+            return Some(self.told.unwrap_or(LATENCY_MAX));
         }
         earliest.sort_unstable();
         Some((earliest[(earliest.len() * 99).div_ceil(100) - 1] + HEADROOM).min(LATENCY_MAX))
@@ -127,6 +130,8 @@ mod tests {
         assert_eq!(lockstep.turn(now), Some(Some(ms(197) + HEADROOM)));
         assert_eq!(lockstep.turn(now), None, "told already");
         (600..620).for_each(|s| lockstep.report(s, report(90_000)));
+        assert_eq!(lockstep.turn(now), None, "who cannot keep up with any of it is out of step alone");
+        (600..620).for_each(|s| lockstep.report(s, report(3_990)));
         assert_eq!(lockstep.turn(now), Some(Some(LATENCY_MAX)), "whatever a client claims");
         lockstep.set(false);
         assert_eq!(lockstep.turn(now), Some(None));
@@ -154,6 +159,21 @@ mod tests {
         assert_eq!(lockstep.turn(at(15)), None);
         lockstep.report(1, report(150));
         assert_eq!(lockstep.turn(at(22)), Some(Some(ms(190))), "the most that was needed meanwhile");
+    }
+
+    #[test]
+    fn where_nobody_can_keep_up_the_target_stays() {
+        let now = Instant::now();
+        let mut lockstep = Lockstep::default();
+        lockstep.set(true);
+        lockstep.report(1, report(280));
+        lockstep.report(2, report(1_600));
+        assert_eq!(lockstep.turn(now), Some(Some(ms(1_620))));
+        [1, 2].into_iter().for_each(|session| lockstep.report(session, report(14_000)));
+        assert_eq!(lockstep.turn(now), None, "all stood still at once");
+        lockstep.report(1, report(280));
+        lockstep.report(2, report(1_600));
+        assert_eq!(lockstep.turn(now + 2 * LOWER_AFTER), None, "and they find it where it was");
     }
 
     #[test]

@@ -60,6 +60,15 @@ impl Outlet {
         self.waiting.push_back(event);
     }
 
+    /// Puts what is left of an event in its place while it waits to be told.
+    pub(crate) fn rewrite(&mut self, left_of: impl Fn(&Event) -> Option<Event>) {
+        for event in &mut self.waiting {
+            if let Some(left) = left_of(event) {
+                *event = Arc::new(left);
+            }
+        }
+    }
+
     /// Something changed that a snapshot shows.
     pub(crate) fn outdate_snapshot(&mut self) {
         self.is_outdated = true;
@@ -134,6 +143,7 @@ impl Outlet {
         (mine, lockstep): (Option<Notice>, Option<Notice>),
     ) -> Subscribed {
         let live = self.shared.feed.subscribe();
-        Subscribed { live, last_seq: self.shared.told(), standing, mine, lockstep }
+        let (last_seq, members) = (self.shared.told(), self.shared.members());
+        Subscribed { live, last_seq, standing, mine, lockstep, members }
     }
 }

@@ -1,7 +1,7 @@
 //! All rooms of a node, opened when somebody needs them and closed when nobody does.
 
 use crate::{
-    BlockedWords, Feed, Judge, Keeper, Latency, Measure, RoomError, Start,
+    BlockedWords, Feed, Judge, Keeper, Latency, Measure, RoomError, Start, Upstream,
     judged::{Message, WAITING_MAX},
     people::Discipline,
     room::{Room, Work},
@@ -9,21 +9,25 @@ use crate::{
 };
 use parking_lot::{Mutex, RwLock};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_util::task::TaskTracker;
 use unisono_base::{MediaTime, NodeClock, RoomId, Span};
 use unisono_hub::Hub;
 use unisono_store::RoomLog;
 use unisono_timeline::{
-    Ack, Body, Command, DecidedView, Event, EventType, Person, Role, Seen, Sender, Types, Verb, Witness,
+    Ack, Command, DecidedView, Event, EventType, Person, Role, Seen, Sender, Types, Verb, Witness,
     audit::Signer,
 };
 
+mod elsewhere;
 mod proof;
+mod retention;
+
+pub use retention::KeepFor;
 
 /// How long an unused room stays open.
 const IDLE: Duration = Duration::from_secs(60);
@@ -107,6 +111,11 @@ pub struct Rooms {
     open: Mutex<HashMap<RoomId, Arc<Room>>>,
     /// Held while a log is verified.
     reports: tokio::sync::Mutex<()>,
+    keep_for: watch::Sender<KeepFor>,
+    /// Where rooms are that are not here.
+    upstream: RwLock<Option<Arc<dyn Upstream>>>,
+    /// Rooms whose log is at this node, where there is an upstream.
+    kept: Mutex<HashSet<RoomId>>,
 }
 
 impl Rooms {
@@ -157,6 +166,9 @@ impl Rooms {
             disciplines: Mutex::default(),
             open: Mutex::default(),
             reports: tokio::sync::Mutex::default(),
+            keep_for: watch::Sender::default(),
+            upstream: RwLock::default(),
+            kept: Mutex::default(),
         }
     }
 
@@ -187,7 +199,7 @@ impl Rooms {
         let now = Instant::now();
         let room = self.room(room, now)?;
         self.may(&room, &command, visitor, now)?;
-        if let Some(ack) = self.counted(&room, &command, visitor)? {
+        if let Some(ack) = self.counted(&room, &command, visitor.role)? {
             return Ok(Submitted::Done(ack));
         }
         let sender = Box::new(Sender {
@@ -195,14 +207,25 @@ impl Rooms {
             role: visitor.role,
             witness: self.witness(&room, view, now),
         });
+        self.pass_on(&room, command, sender, false)
+    }
+
+    /// To the room's writer, by its judge where it has one; to its mirror as it is.
+    fn pass_on(
+        &self,
+        room: &Room,
+        command: Command,
+        sender: Box<Sender>,
+        is_again: bool,
+    ) -> Result<Submitted, RoomError> {
         let (reply, answer) = oneshot::channel();
-        match self.judge_of(&command, visitor) {
+        match self.judge_of(&command, sender.role).filter(|_| !room.is_mirror()) {
             Some(judge) => {
-                if !room.judge(Message { judge, command, sender, reply }) {
+                if !room.judge(Message { judge, command, sender, is_again, reply }) {
                     return Err(RoomError::Busy(WAITING_MAX));
                 }
             }
-            None => self.ask(&room, Work::Command { command, sender, reply })?,
+            None => self.ask(room, Work::Command { command, sender, is_again, reply })?,
         }
         Ok(Submitted::Waiting(Waiting(answer)))
     }
@@ -219,7 +242,7 @@ impl Rooms {
             return Err(RoomError::TooManyFeeds(self.world.limits.feeds_max));
         }
         let person = visitor.map(|visitor| visitor.person.id.clone());
-        let begin = room.subscribe(person).await.ok_or(RoomError::Closing)?;
+        let begin = room.subscribe(person).await?;
         if let Some(visitor) = visitor {
             if room.shared.is_banned(&visitor.person.id, self.now()) {
                 return Err(RoomError::Banned);
@@ -229,25 +252,25 @@ impl Rooms {
             }
         }
         let person = visitor.map(|visitor| visitor.person.clone());
-        Ok(Feed::new(room, self.world.log.clone(), begin, start, person))
+        Ok(Feed::new(room, begin, start, person))
     }
 
     /// The last `seq` told in a room, its number of feeds, and the room as it stands.
     pub async fn look(&self, room: RoomId) -> Result<Look, RoomError> {
         let room = self.room(&room, Instant::now())?;
-        let begin = room.subscribe(None).await.ok_or(RoomError::Closing)?;
+        let begin = room.look().await?;
         drop(begin.live);
         Ok(Look {
             seq: begin.last_seq,
             feeds: room.feeds(),
-            members: room.shared.members(),
+            members: begin.members,
             standing: begin.standing.message,
         })
     }
 
     /// The windows decided last, oldest first; what a release gate holds is not among them yet.
     pub async fn decided(&self, room: &RoomId) -> Result<Vec<DecidedView>, RoomError> {
-        self.room(room, Instant::now())?.decided().await.ok_or(RoomError::Closing)
+        self.room(room, Instant::now())?.decided().await
     }
 
     /// Mutes, bans, slows, from now on and after a restart.
@@ -315,6 +338,7 @@ impl Rooms {
         for room in self.open.lock().values() {
             // A room that is too busy to take them now gets them when it is opened anew.
             let _ = room.work.try_send(Work::Types(types.clone()));
+            room.shared.ruled.send_replace(());
         }
     }
 
@@ -328,8 +352,8 @@ impl Rooms {
         *self.judge.write() = judge;
     }
 
-    fn judge_of(&self, command: &Command, visitor: &Visitor) -> Option<Arc<dyn Judge>> {
-        let is_said = matches!(command.verb, Verb::Send | Verb::Amend) && visitor.role < Role::Moderator;
+    fn judge_of(&self, command: &Command, role: Role) -> Option<Arc<dyn Judge>> {
+        let is_said = matches!(command.verb, Verb::Send | Verb::Amend) && role < Role::Moderator;
         if is_said { self.judge.read().clone() } else { None }
     }
 
@@ -352,12 +376,9 @@ impl Rooms {
 
     /// The event of this `seq`, if it was told and is kept.
     pub async fn event(&self, room: &RoomId, seq: u64) -> Result<Option<Arc<Event>>, RoomError> {
-        let page = self.world.log.read_events(room, seq, 1).await?;
-        let found = page.entries.into_iter().find_map(|sealed| match sealed.entry.body {
-            Body::Event(event) if event.seq == seq => Some(event),
-            Body::Event(_) | Body::Hidden(_) => None,
-        });
-        Ok(found)
+        let page = self.room(room, Instant::now())?.page(seq).await?;
+        let mut events = page.iter().flat_map(|batch| batch.events());
+        Ok(events.find(|(event, _)| event.seq == seq).map(|(event, _)| event.clone()))
     }
 
     /// The node's timeline clock now, in microseconds.
@@ -395,23 +416,39 @@ impl Rooms {
         self.world.writers.wait().await;
     }
 
-    fn now(&self) -> MediaTime {
+    pub(crate) fn now(&self) -> MediaTime {
         self.world.clock.at(Instant::now())
     }
 
     /// The open room, opened if need be. Where the limit is reached, rooms nobody uses this moment make way.
     fn room(&self, id: &RoomId, now: Instant) -> Result<Arc<Room>, RoomError> {
+        self.room_by(id, Vec::new(), now)
+    }
+
+    /// The same for nodes that ask for it by this one.
+    fn room_by(&self, id: &RoomId, path: Vec<u64>, now: Instant) -> Result<Arc<Room>, RoomError> {
         let limits = self.world.limits;
+        let elsewhere = self.elsewhere(id);
         let mut open = self.open.lock();
         if let Some(room) = open.get(id) {
-            room.touch(now);
-            return Ok(room.clone());
+            if elsewhere.is_none_or(|is_elsewhere| is_elsewhere == room.is_mirror()) {
+                room.touch(now);
+                return Ok(room.clone());
+            }
+            tracing::info!(room = %id, is_elsewhere = !room.is_mirror(), "the room goes on at another node than before");
+            room.end();
+            open.remove(id);
         }
         if open.len() >= limits.rooms_max {
             open.retain(|_, room| Arc::strong_count(room) > 1 || room.shared.is_busy());
         }
         if open.len() >= limits.rooms_max {
             return Err(RoomError::TooManyRooms(limits.rooms_max));
+        }
+        if let Some(upstream) = self.mirrors(id, elsewhere) {
+            let room = Room::open_mirror(id.clone(), self.world.clone(), upstream, path, now);
+            open.insert(id.clone(), room.clone());
+            return Ok(room);
         }
         let discipline = self.disciplines.lock().get(id).cloned().unwrap_or_default();
         let room = Room::open(id.clone(), self.world.clone(), self.types(), discipline, now);
@@ -427,30 +464,45 @@ impl Rooms {
         if visitor.role >= Role::Moderator {
             return Ok(());
         }
+        self.may_ever(room, command, visitor, now)?;
+        let is_said = command.verb == Verb::Send;
+        let hasty = room.shared.hasty(&visitor.person.id, limits, is_said, now);
+        hasty.map_or(Ok(()), |words| Err(RoomError::Silenced(words)))
+    }
+
+    /// Whatever was said before: who is banned or muted says nothing, and nobody says what is not allowed.
+    fn may_ever(
+        &self,
+        room: &Room,
+        command: &Command,
+        visitor: &Visitor,
+        now: Instant,
+    ) -> Result<(), RoomError> {
+        if visitor.role >= Role::Moderator {
+            return Ok(());
+        }
         if self.blocked.read().are_in(&command.data) {
             return Err(RoomError::Silenced(
                 "your message has a word that is not allowed in this room".to_owned(),
             ));
         }
-        let is_said = command.verb == Verb::Send;
-        let when = (now, self.world.clock.at(now));
-        let silenced = room.shared.silenced(&visitor.person.id, limits, is_said, when);
+        let silenced = room.shared.silenced(&visitor.person.id, self.world.clock.at(now));
         silenced.map_or(Ok(()), |words| Err(RoomError::Silenced(words)))
     }
 
     /// A reaction is counted here and never reaches the sequencer.
-    fn counted(&self, room: &Room, command: &Command, visitor: &Visitor) -> Result<Option<Ack>, RoomError> {
-        let types = self.types.read().clone();
+    fn counted(&self, room: &Room, command: &Command, role: Role) -> Result<Option<Ack>, RoomError> {
+        let types = self.types_of(room);
         let Some(registered) = types.get(&command.ty) else { return Ok(None) };
         let Some(every) = registered.counted_every() else { return Ok(None) };
         let ty = registered.event_type();
-        if visitor.role < ty.send {
+        if role < ty.send {
             return Err(RoomError::Silenced(format!("{} needs the role {}", ty.name, ty.send)));
         }
         registered.check_data(&command.data).map_err(RoomError::Refused)?;
         let key = registered.key_of(&command.data).map_err(RoomError::Refused)?;
         let every = Duration::from_micros(every.as_micros().max(0).unsigned_abs());
-        self.ask(room, Work::React { ty: ty.name.clone(), key, every })?;
+        self.ask(room, Work::React { ty: ty.name.clone(), key, count: 1, every })?;
         Ok(Some(Ack::accepted(command.cmd_id)))
     }
 
@@ -480,7 +532,7 @@ pub struct Waiting(oneshot::Receiver<Answer>);
 impl Waiting {
     /// The answer, and the event that the command made.
     pub async fn come(self) -> Result<(Ack, Option<Arc<Event>>), RoomError> {
-        Ok(self.0.await.map_err(|_| RoomError::Closing)??)
+        self.0.await.map_err(|_| RoomError::Closing)?
     }
 }
 

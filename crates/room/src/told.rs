@@ -14,6 +14,8 @@ pub(crate) enum Told {
     Events(Batch),
     /// Something of the moment, with no place in the order.
     Notice(Notice),
+    /// The room is another one from here on: its order begins anew, or elsewhere. Every feed ends.
+    Over,
 }
 
 /// Consecutive events as one message `{"type":"events","events":[…]}`, UTF-8.
@@ -35,6 +37,24 @@ pub struct Notice {
 impl Batch {
     /// `events` by rising `seq`, without gaps.
     pub(crate) fn new(events: &[Arc<Event>]) -> Result<Self, serde_json::Error> {
+        Self::gather(events, |event, message| serde_json::to_writer(message, &**event))
+    }
+
+    /// The same of events that another node has encoded: each one's JSON stays as it is, byte for byte.
+    pub(crate) fn of_json(pieces: &[Bytes]) -> Result<Self, serde_json::Error> {
+        let parsed = pieces.iter().map(|json| serde_json::from_slice(json).map(Arc::new));
+        let events = parsed.collect::<Result<Vec<Arc<Event>>, _>>()?;
+        let mut pieces = pieces.iter();
+        Self::gather(&events, |_, message| {
+            message.extend_from_slice(pieces.next().map_or(&[][..], |json| json));
+            Ok(())
+        })
+    }
+
+    fn gather(
+        events: &[Arc<Event>],
+        mut write: impl FnMut(&Arc<Event>, &mut Vec<u8>) -> Result<(), serde_json::Error>,
+    ) -> Result<Self, serde_json::Error> {
         let mut message = BEFORE.to_vec();
         let mut places = Vec::with_capacity(events.len());
         for event in events {
@@ -42,7 +62,7 @@ impl Batch {
                 message.push(b',');
             }
             let start = message.len();
-            serde_json::to_writer(&mut message, &**event)?;
+            write(event, &mut message)?;
             places.push(start..message.len());
         }
         message.extend_from_slice(AFTER);
@@ -76,12 +96,8 @@ impl Batch {
         if self.first() >= seq {
             return Some(self.clone());
         }
-        let rest: Vec<_> = self
-            .events
-            .iter()
-            .filter(|(event, _)| event.seq >= seq)
-            .map(|(event, _)| event.clone())
-            .collect();
-        if rest.is_empty() { None } else { Self::new(&rest).ok() }
+        let rest: Vec<_> =
+            self.events.iter().filter(|(event, _)| event.seq >= seq).map(|(_, json)| json.clone()).collect();
+        if rest.is_empty() { None } else { Self::of_json(&rest).ok() }
     }
 }

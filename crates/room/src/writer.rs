@@ -1,10 +1,11 @@
 //! The one writer of a room: a task that owns its sequencer and its chain. Everything asked of the room meanwhile is
 //! handled as one group: one append to the log, then the answers, then the feeds.
 
+mod erase;
+
 use crate::{
-    Notice, RoomsLimits,
+    Notice, RoomError, RoomsLimits,
     counts::Counts,
-    erasure::Erasure,
     lead,
     lockstep::Lockstep,
     outlet::Outlet,
@@ -23,7 +24,7 @@ use tokio_util::task::TaskTracker;
 use unisono_base::{MediaTime, NodeClock, RoomId, Span};
 use unisono_hub::Hub;
 use unisono_media::Frame;
-use unisono_store::{Erase, LogError, RoomLog};
+use unisono_store::{LogError, RoomLog};
 use unisono_timeline::{
     Ack, Body, Command, Entry, Event, Moment, Own, Sender, Sequencer, Types,
     audit::{Base, Chain, Sealed, Signer},
@@ -41,7 +42,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 const OLD_COMMAND: Span = Span::from_secs(60);
 
 /// What became of a command.
-pub(crate) type Answer = Result<(Ack, Option<Arc<Event>>), LogError>;
+pub(crate) type Answer = Result<(Ack, Option<Arc<Event>>), RoomError>;
 
 /// What the writer needs of the node.
 #[derive(Clone)]
@@ -84,6 +85,10 @@ pub(crate) struct Writer {
     status_at: Instant,
     /// A checkpoint on its way into the log.
     checkpointing: Option<JoinHandle<()>>,
+    /// When the commands of this turn are carried out: one moment for all of them, as they become durable together.
+    moment: Option<Moment>,
+    /// Salts that could not be erased are tried again then.
+    salts_at: Option<Instant>,
 }
 
 /// What the log says, staged entries included.
@@ -116,6 +121,8 @@ impl Writer {
             viewers: 0,
             status_at: Instant::now() + STATUS_EVERY,
             checkpointing: None,
+            moment: None,
+            salts_at: None,
         }
     }
 
@@ -158,9 +165,11 @@ impl Writer {
     }
 
     async fn turn(&mut self, group: Vec<Work>) {
+        self.moment = None;
         let mut pending = Vec::new();
         let mut later = Vec::new();
         if let Err(error) = self.resume().await {
+            let error = error.into();
             group.into_iter().for_each(|work| work.fail(&error));
             return self.status(Instant::now());
         }
@@ -174,10 +183,13 @@ impl Writer {
         }
         self.by_rule();
         self.write(pending).await;
+        self.forget_salts().await;
         // Whoever comes in sees what was written before, and gets what comes after.
         for work in later {
             match work {
-                Work::Erase { erasure, reply } => drop(reply.send(self.erase(*erasure).await)),
+                Work::Erase { erasure, reply } => {
+                    drop(reply.send(self.erase(*erasure).await.map_err(Into::into)))
+                }
                 other => self.admit(other),
             }
         }
@@ -216,9 +228,11 @@ impl Writer {
 
     async fn take(&mut self, work: Work, pending: &mut Vec<Pending>, later: &mut Vec<Work>) {
         match work {
-            Work::Command { command, sender, reply } => self.command(command, &sender, reply, pending).await,
-            Work::React { ty, key, every } => {
-                self.counts.add(&ty, &key, every, Instant::now());
+            Work::Command { command, sender, reply, .. } => {
+                self.command(command, &sender, reply, pending).await;
+            }
+            Work::React { ty, key, count, every } => {
+                self.counts.add(&ty, (&key, count), every, Instant::now());
             }
             Work::Types(types) => {
                 self.types = types.clone();
@@ -231,9 +245,18 @@ impl Writer {
                 Some(latency) => self.lockstep.report(session, latency),
                 None => self.lockstep.forget(session),
             },
-            Work::Subscribe { .. } | Work::Decided { .. } | Work::Erase { .. } | Work::Undecided { .. } => {
-                later.push(work);
+            Work::Trimmed(base) => {
+                if let Some(state) = &mut self.state {
+                    state.sequencer.forget_until(&base);
+                    self.outlet.outdate_snapshot();
+                }
             }
+            Work::Subscribe { .. }
+            | Work::Page { .. }
+            | Work::Decided { .. }
+            | Work::Erase { .. }
+            | Work::Undecided { .. }
+            | Work::KeepFrom { .. } => later.push(work),
         }
     }
 
@@ -244,10 +267,11 @@ impl Writer {
         reply: oneshot::Sender<Answer>,
         pending: &mut Vec<Pending>,
     ) {
-        let moment = match self.moment() {
+        let moment = match self.moment.map_or_else(|| self.moment(), Ok) {
             Ok(moment) => moment,
-            Err(error) => return drop(reply.send(Err(error))),
+            Err(error) => return drop(reply.send(Err(error.into()))),
         };
+        self.moment = Some(moment);
         if is_old(&command, moment.now)
             && let Some(answer) = self.look_up(&command).await
         {
@@ -262,7 +286,7 @@ impl Writer {
     async fn look_up(&self, command: &Command) -> Option<Answer> {
         match self.world.log.find_command(&self.room, command.cmd_id).await {
             Ok(found) => found.and_then(repeated).map(Ok),
-            Err(error) => Some(Err(error)),
+            Err(error) => Some(Err(error.into())),
         }
     }
 
@@ -297,6 +321,7 @@ impl Writer {
                 tracing::error!(room = %self.room, %error, "events were not written");
                 self.state = None;
                 self.retry_at = Some(Instant::now() + RETRY_AFTER);
+                let error = RoomError::from(error);
                 pending.into_iter().for_each(|pending| drop(pending.reply.send(Err(error.clone()))));
                 return;
             }
@@ -335,11 +360,11 @@ impl Writer {
     fn admit(&mut self, work: Work) {
         let Some(state) = &self.state else {
             let reason = "it failed just now".to_owned();
-            return work.fail(&LogError::Backend { room: self.room.to_string(), reason });
+            return work.fail(&LogError::Backend { room: self.room.to_string(), reason }.into());
         };
         self.outlet.flush(Instant::now(), |t, at| self.world.holds(&self.room, t, at));
         match work {
-            Work::Subscribe { person, reply } => {
+            Work::Subscribe { person, reply, .. } => {
                 let standing = self.outlet.snapshot(|| state.sequencer.snapshot());
                 let target = self.lockstep.told();
                 let own = person.map(|person| state.sequencer.own(&person)).filter(|own| !own.is_empty());
@@ -353,30 +378,13 @@ impl Writer {
                 let _ = reply.send(Ok(windows.collect()));
             }
             Work::Undecided { reply } => drop(reply.send(Ok(state.sequencer.undecided()))),
-            other => other.fail(&LogError::Closed),
-        }
-    }
-
-    /// Log first, then memory: a crash in between forgets all the same. Nothing is under way meanwhile, so that nobody's
-    /// next entry is sealed with the salt of somebody erased.
-    async fn erase(&mut self, mut erasure: Erasure) -> Result<u64, LogError> {
-        let log = self.world.log.clone();
-        erasure.look(&*log, &self.room).await?;
-        let erased = erasure.erase(&*log, &self.room).await?;
-        let moment = self.moment()?;
-        let Some(state) = &mut self.state else { return Ok(erased) };
-        match erasure.what() {
-            Erase::Person { id } => {
-                let stand_in = state.chain.forget_person(id);
-                state.sequencer.forget_person(id, stand_in.as_ref(), moment);
+            Work::KeepFrom { reply } => {
+                // What opens from here on is needed, too.
+                let end = state.chain.head().0 + 1;
+                let _ = reply.send(Ok(state.sequencer.keep_from().map_or(end, |from| from.min(end))));
             }
-            Erase::Payload { .. } => {
-                erasure.event().into_iter().for_each(|id| state.sequencer.forget_payload(id, moment));
-            }
+            other => other.fail(&RoomError::Closing),
         }
-        self.outlet.outdate_snapshot();
-        self.write(Vec::new()).await;
-        Ok(erased)
     }
 
     fn tell_counts(&mut self, now: Instant) {
@@ -394,8 +402,9 @@ impl Writer {
         self.status_at = now + STATUS_EVERY;
         self.shared
             .set_busy(self.state.as_ref().is_some_and(|state| state.sequencer.poll_timeout().is_some()));
-        let (members, is_changed) = self.shared.presence();
-        let viewers = lead::viewers(&self.world.hub, &self.room);
+        let (crowd, is_changed) = self.shared.presence();
+        let members = crowd.members;
+        let viewers = lead::viewers(&self.world.hub, &self.room) + crowd.viewers;
         if is_changed || viewers != self.viewers {
             self.viewers = viewers;
             let message = json!({"type": "presence", "members": members, "viewers": viewers}).to_string();

@@ -48,10 +48,14 @@ fn command(verb: Verb, ty: &str, subject: Option<Uuid>, data: Value) -> Command 
     }
 }
 
-async fn ask(rooms: &Rooms, who: &str, command: Command) -> Ack {
+async fn carry_out(rooms: &Rooms, who: &str, command: Command) -> Ack {
     let role = if who == "host" { Role::Host } else { Role::Bidder };
     let visitor = Visitor { person: Person { id: who.into(), name: None }, role };
-    let (ack, _) = rooms.command(room(), command, &visitor, View::default()).await.expect("carried out");
+    rooms.command(room(), command, &visitor, View::default()).await.expect("answered").0
+}
+
+async fn ask(rooms: &Rooms, who: &str, command: Command) -> Ack {
+    let ack = carry_out(rooms, who, command).await;
     assert_eq!(ack.status, Status::Accepted, "{ack:?}");
     ack
 }
@@ -183,15 +187,20 @@ async fn whoever_is_erased_while_a_window_is_open_counts_alike_for_room_restarte
             rooms.close().await;
             rooms = open(&log).await;
         }
-        // Her last vote stays hers, whoever she was; whoever comes back is somebody new.
-        vote(&rooms, "ann", poll, 1).await;
-        vote(&rooms, "ann", poll, 1).await;
+        // Her last vote stays, whoever she was; coming back she is not let in again.
+        let enter = command(Verb::Enter, "poll", Some(poll), json!({"choice": 1}));
+        let again = carry_out(&rooms, "ann", enter).await;
+        assert_eq!(again.status, Status::Invalid, "restarted: {restarts}: {again:?}");
+        let running = export(&rooms).await;
+        assert_eq!(verify(&running).bad, None);
+        assert!(!running.contains("remembered"), "nobody can try who it was");
         ask(&rooms, "host", command(Verb::Close, "poll", Some(poll), json!(null))).await;
-        assert_eq!(decided(&log).await, Decision::Tally { counts: vec![1, 2] }, "restarted: {restarts}");
+        assert_eq!(decided(&log).await, Decision::Tally { counts: vec![1, 1] }, "restarted: {restarts}");
         let text = export(&rooms).await;
         let report = verify(&text);
-        assert_eq!((report.bad.as_ref(), report.erased_count), (None, 3), "restarted: {restarts}: {report}");
-        assert!(!text.contains("ann says so"));
+        // Three of hers, and the salt of what kept her out.
+        assert_eq!((report.bad.as_ref(), report.erased_count), (None, 4), "restarted: {restarts}: {report}");
+        assert!(!text.contains("ann says so") && text.contains("remembered"));
     }
 }
 

@@ -9,7 +9,13 @@
 //! POST   /api/v1/tokens/revoke    {"token": "…"}: whole, or its jti; whoever signed it
 //! ```
 
-use crate::{control, keys::Keys, observe::admit, reload::Reload};
+use crate::{
+    control,
+    drain::{self, Drain},
+    keys::Keys,
+    observe::admit,
+    reload::Reload,
+};
 use axum::{
     Json, Router,
     extract::{ConnectInfo, DefaultBodyLimit, Path, Request, State, rejection::JsonRejection},
@@ -40,6 +46,7 @@ pub(crate) struct Admin {
     pub(crate) clock: NodeClock,
     pub(crate) hub: Arc<Hub>,
     pub(crate) reload: Arc<Reload>,
+    pub(crate) drain: Arc<Drain>,
 }
 
 /// The routes. Nothing of them is for anybody but an admin key or this machine.
@@ -52,6 +59,7 @@ pub(crate) fn router(admin: Arc<Admin>) -> Router {
         .route("/api/v1/tokens", post(sign))
         .route("/api/v1/tokens/revoke", post(revoke_token))
         .merge(control::routes())
+        .merge(drain::routes())
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(middleware::from_fn_with_state(admin.clone(), guard))
         .with_state(admin)

@@ -64,6 +64,8 @@ pub(crate) async fn check(config: &Config) -> Vec<Finding> {
     findings.extend(media(config).await);
     findings.push(viewing(config));
     findings.push(in_rooms(config));
+    findings.extend(relay(config).await);
+    findings.push(recording(config).await);
     findings.extend(limits(config));
     findings.extend(clock::complaint().map(warning));
     findings
@@ -75,6 +77,29 @@ async fn store(config: &Config) -> Finding {
             let count = keys.access().keyring().list().len();
             keys.close().await;
             fine(format!("data directory {}: {count} keys", config.data_dir.display()))
+        }
+        Err(refused) => error(&refused),
+    }
+}
+
+/// Where recordings are kept takes what is written to it.
+async fn recording(config: &Config) -> Finding {
+    let checked = async {
+        let settings = config.recording.settings(&config.data_dir)?;
+        anyhow::Ok((settings.place.clone(), unisono_record::check(&settings).await))
+    };
+    match checked.await {
+        Ok((place, Ok(()))) => match place {
+            unisono_record::Place::Folder(path) => fine(format!("recordings in {}", path.display())),
+            unisono_record::Place::Bucket(bucket) => fine(format!("recordings in s3://{}", bucket.name)),
+        },
+        Ok((_, Err(refused))) => {
+            let words = format!("recordings cannot be kept: {refused} (recording.path, recording.url)");
+            if config.recording.streams.is_empty() {
+                warning(words)
+            } else {
+                Finding { level: Level::Error, words }
+            }
         }
         Err(refused) => error(&refused),
     }
@@ -100,6 +125,9 @@ fn ports(config: &Config) -> Vec<Finding> {
             findings
                 .push(port("WebRTC media (TCP)", "webrtc", address, |at| TcpListener::bind(at).map(drop)));
         }
+    }
+    if let Some(address) = config.relay.listen.address() {
+        findings.push(port("relay (UDP)", "relay", address, |at| UdpSocket::bind(at).map(drop)));
     }
     if findings.is_empty() {
         findings.push(warning("every door is closed: nobody can publish or watch"));
@@ -238,6 +266,39 @@ fn in_rooms(config: &Config) -> Finding {
     };
     let judged = if rules.webhook.is_some() { "; what members say is judged by rooms.webhook" } else { "" };
     fine(format!("rooms: {guests}; {} blocked words{judged}", rules.blocked_words.len()))
+}
+
+/// Whether `[relay]` can be used, and where its upstream is.
+async fn relay(config: &Config) -> Vec<Finding> {
+    if config.relay.is_off() {
+        return Vec::new();
+    }
+    let mut findings = match config.relay.secrets() {
+        Ok(_) => Vec::new(),
+        Err(refused) => vec![error(&refused)],
+    };
+    match config.relay.upstream() {
+        Ok(Some(upstream)) => findings.push(match tokio::net::lookup_host(&upstream).await {
+            Ok(addresses) => {
+                let list: Vec<_> = addresses.map(|address| address.to_string()).collect();
+                fine(format!("the relay's upstream is {upstream} ({})", list.join(", ")))
+            }
+            Err(refused) => warning(format!(
+                "the relay's upstream {upstream} has no address now ({refused}): what is published there cannot be watched \
+                 here until it has"
+            )),
+        }),
+        Ok(None) => {}
+        Err(refused) => findings.push(error(&refused)),
+    }
+    findings.push(match config.node.origin() {
+        Some(url) => fine(format!("viewers of other nodes are sent to {url} when theirs goes away")),
+        None => warning(
+            "node.url is not set: viewers of other nodes are not sent here when theirs goes away; set it to this node's \
+             address, https://host",
+        ),
+    });
+    findings
 }
 
 fn limits(config: &Config) -> Vec<Finding> {

@@ -40,6 +40,13 @@ pub(crate) enum Command {
     Check(Options),
     /// Ask the server of this configuration, on this machine, whether it is ready.
     Health(Options),
+    /// Send the viewers of the server of this configuration, on this machine, to other nodes, and wait until they are gone.
+    Drain {
+        #[command(flatten)]
+        args: DrainArgs,
+        #[command(flatten)]
+        options: Box<Options>,
+    },
     /// Print the configuration: its schema, the default file, what is in force here.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -120,6 +127,12 @@ pub(crate) struct Options {
     /// WebRTC media over UDP and TCP; address:port or off [default: 0.0.0.0:8189]
     #[arg(long, value_name = "ADDR")]
     webrtc: Option<Door>,
+    /// UDP port at which edges ask for this node's streams; address:port, usually 0.0.0.0:8190, or off [default: off]
+    #[arg(long, value_name = "ADDR")]
+    relay: Option<Door>,
+    /// The node that has what is not published here: relay://host:port [default: none]
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
     /// Addresses that WebRTC peers reach this server at: IPs or host names, with a port where NAT changes it
     /// [default: those of the interfaces]
     #[arg(long, value_name = "ADDR", value_delimiter = ',')]
@@ -154,6 +167,8 @@ impl Options {
             rtmp: self.rtmp,
             rtmps: self.rtmps,
             webrtc: self.webrtc,
+            relay: self.relay,
+            upstream: self.upstream.clone(),
             advertise: self.advertise.clone(),
             workers: self.workers,
             view: self.view,
@@ -161,6 +176,17 @@ impl Options {
             log_format: self.log_format,
         }
     }
+}
+
+/// How viewers are sent away.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct DrainArgs {
+    /// Seconds over which they move.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=3_600))]
+    pub(crate) within: u32,
+    /// Take it back: new viewers are welcome again.
+    #[arg(long)]
+    pub(crate) cancel: bool,
 }
 
 #[derive(Debug, Subcommand)]

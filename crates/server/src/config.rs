@@ -3,10 +3,16 @@
 //! A key that does not exist is refused, wherever it stands: a misspelt door would otherwise stay open.
 
 mod migrate;
+mod node;
+mod recording;
+mod relay;
 mod rooms;
 mod text;
 mod webhook;
 
+pub(crate) use node::{Node, is_address};
+pub(crate) use recording::Recording;
+pub(crate) use relay::Relay;
 pub(crate) use rooms::{Guests, RoomRules};
 pub(crate) use text::{default_toml, schema, shown};
 pub(crate) use webhook::{Hidden, Webhook, WhenUnanswered};
@@ -45,6 +51,9 @@ pub(crate) struct Config {
     pub(crate) rtmp: Rtmp,
     pub(crate) rtmps: Rtmps,
     pub(crate) webrtc: WebRtc,
+    pub(crate) node: Node,
+    pub(crate) relay: Relay,
+    pub(crate) recording: Recording,
     pub(crate) access: AccessRules,
     pub(crate) rooms: RoomRules,
     pub(crate) limits: Limits,
@@ -258,6 +267,9 @@ impl Default for Config {
             rtmp: Rtmp { listen: Door::any(1935), connections_max: 256, connections_per_address_max: 64 },
             rtmps: Rtmps::default(),
             webrtc: WebRtc { listen: Door::any(8189), tcp: true, advertise: Vec::new(), workers: 0 },
+            node: Node::default(),
+            relay: Relay::default(),
+            recording: Recording::default(),
             rooms: RoomRules::default(),
             access: AccessRules {
                 view: View::Open,
@@ -350,6 +362,8 @@ pub(crate) struct Overrides {
     pub(crate) rtmp: Option<Door>,
     pub(crate) rtmps: Option<Door>,
     pub(crate) webrtc: Option<Door>,
+    pub(crate) relay: Option<Door>,
+    pub(crate) upstream: Option<String>,
     pub(crate) advertise: Option<Vec<Address>>,
     pub(crate) workers: Option<usize>,
     pub(crate) view: Option<View>,
@@ -373,6 +387,8 @@ impl Overrides {
         set(self.rtmp, &mut config.rtmp.listen);
         set(self.rtmps, &mut config.rtmps.listen);
         set(self.webrtc, &mut config.webrtc.listen);
+        set(self.relay, &mut config.relay.listen);
+        config.relay.upstream = self.upstream.or(config.relay.upstream.take());
         set(self.advertise, &mut config.webrtc.advertise);
         set(self.workers, &mut config.webrtc.workers);
         set(self.view, &mut config.access.view);
@@ -426,6 +442,12 @@ pub(crate) fn read(file: Option<&Path>, flags: Overrides) -> anyhow::Result<(Con
     }
     if config.https.certificate.is_some() != config.https.key.is_some() {
         bail!("https.certificate and https.key belong together: name both files, or neither");
+    }
+    config.node.check()?;
+    config.recording.settings(&config.data_dir)?;
+    if !config.relay.is_off() {
+        config.relay.secrets()?;
+        config.relay.upstream()?;
     }
     Ok((config, warnings))
 }

@@ -5,6 +5,7 @@
 //! GET    /api/v1/sessions                    ?stream=live/x &protocol=whep &limit=100 &cursor=…
 //! GET    /api/v1/sessions/{id}
 //! DELETE /api/v1/sessions/{id}
+//! PUT    /api/v1/sessions/{id}/worker        {"worker": 1}
 //! ```
 
 use crate::admin::Admin;
@@ -13,16 +14,18 @@ use axum::{
     body::Bytes,
     extract::{
         Path, Query, State,
-        rejection::{BytesRejection, QueryRejection},
+        rejection::{BytesRejection, JsonRejection, QueryRejection},
     },
     http::StatusCode,
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use serde::Deserialize;
 use std::{sync::Arc, time::Instant};
-use unisono_api::{Problem, SessionList, SessionRole, SessionView, StopRequest};
+use unisono_api::{
+    MoveRequest, PathView, Problem, SessionList, SessionRole, SessionView, StopRequest, WorkerView,
+};
 use unisono_base::{Shown, StreamId, StreamName};
-use unisono_hub::{Role, Session, SessionKey};
+use unisono_hub::{Role, Session, SessionKey, State as StreamState};
 
 /// Sessions in a page, at most and by default.
 const LIMIT_MAX: usize = 1_000;
@@ -41,6 +44,7 @@ pub(crate) fn routes() -> Router<Arc<Admin>> {
         .route("/api/v1/streams/{app}/{name}/stop", post(stop))
         .route("/api/v1/sessions", get(list))
         .route("/api/v1/sessions/{id}", get(one).delete(send_away))
+        .route("/api/v1/sessions/{id}/worker", put(move_to))
 }
 
 type Shared = State<Arc<Admin>>;
@@ -55,6 +59,14 @@ async fn stop(
     let words = reason.as_deref().unwrap_or(STOPPED);
     let now = admin.clock.at(Instant::now()).unix_seconds();
     if block_seconds > 0 {
+        if admin.hub.stream(&id).is_some_and(
+            |stream| matches!(stream.state(), StreamState::Live { source, .. } if source.is_relayed()),
+        ) {
+            let words = format!(
+                "{id} is published at another node, which alone can keep its publisher away: stop it there"
+            );
+            return Err(Problem::new(StatusCode::CONFLICT, words));
+        }
         // Before the stop: an encoder that comes back at once finds the name closed.
         admin.hub.block(id.clone(), u32::try_from(now).unwrap_or(u32::MAX).saturating_add(block_seconds));
     }
@@ -127,6 +139,26 @@ async fn send_away(State(admin): Shared, Path(id): Path<String>) -> Result<Statu
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// The session goes on undisturbed; `GET` says when it has arrived.
+async fn move_to(
+    State(admin): Shared,
+    Path(id): Path<String>,
+    body: Result<Json<MoveRequest>, JsonRejection>,
+) -> Result<StatusCode, Problem> {
+    let Json(MoveRequest { worker }) = body.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let session = find(&admin, &id)?;
+    let Some((_, of)) = session.worker() else {
+        let words =
+            format!("only WebRTC viewers can be moved; this is a session by {}", session.entrance().protocol);
+        return Err(Problem::bad_request(words));
+    };
+    if !session.move_to(worker) {
+        return Err(Problem::bad_request(format!("there is no worker {worker}: they are 0 to {}", of - 1)));
+    }
+    tracing::info!(session = %session.key(), worker, "moved by the operator");
+    Ok(StatusCode::ACCEPTED)
+}
+
 fn find(admin: &Admin, id: &str) -> Result<Arc<Session>, Problem> {
     let key = id.parse::<SessionKey>().ok();
     let found = key.and_then(|key| admin.hub.sessions().get(key));
@@ -161,5 +193,12 @@ fn view(admin: &Admin, session: &Session) -> SessionView {
         bytes: session.figures().0,
         loss: session.loss(),
         rtt_ms: session.rtt().map(|rtt| rtt.as_secs_f64() * 1e3),
+        path: session.path().map(|path| PathView {
+            bits_per_second: path.bits_per_second,
+            queue_ms: path.queue.as_secs_f64() * 1e3,
+            delay_gradient: path.delay_gradient,
+            overloaded: path.is_overloaded,
+        }),
+        worker: session.worker().map(|(worker, of)| WorkerView { worker, of }),
     }
 }

@@ -64,7 +64,8 @@ impl Reach {
         }
         match parts.as_slice() {
             ["player.js" | "room.js" | "client.js"] | ["assets", ..] => Self::Load,
-            ["api", "v1", "server"]
+            ["healthz"]
+            | ["api", "v1", "server" | "endpoints"]
             | ["api", "v1", "streams", _, _]
             | ["api", "v1", "rooms", _]
             | ["api", "v1", "rooms", _, "events"] => Self::Read,
@@ -116,8 +117,15 @@ mod tests {
 
     #[tokio::test]
     async fn the_player_and_what_it_reads_are_for_everybody() {
-        for path in ["/player.js", "/room.js", "/assets/hls-1.js", "/api/v1/server", "/api/v1/streams/live/x"]
-        {
+        for path in [
+            "/player.js",
+            "/room.js",
+            "/assets/hls-1.js",
+            "/api/v1/server",
+            "/api/v1/endpoints",
+            "/healthz",
+            "/api/v1/streams/live/x",
+        ] {
             let response = ask(Method::GET, path, &[]).await;
             assert_eq!(origin(&response), Some("*"), "{path}");
             let is_loaded = path.ends_with(".js");

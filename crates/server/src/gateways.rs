@@ -49,12 +49,14 @@ impl Ground {
 }
 
 /// What the doors opened before the gateways mean for them.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Surroundings {
     /// What peers are told, names resolved.
     pub(crate) advertise: Vec<webrtc::Advertised>,
     /// The port that carries HTTPS and hands WebRTC media over.
     pub(crate) one_port: Option<SocketAddr>,
+    /// The node that has the rooms which are not here.
+    pub(crate) elsewhere: Option<Arc<dyn events::Elsewhere>>,
     /// For RTMPS.
     pub(crate) tls: Option<Arc<ServerConfig>>,
 }
@@ -77,12 +79,13 @@ impl Gateways {
         registry: &mut Registry,
     ) -> anyhow::Result<Self> {
         let [rtmp, rtmps] = rtmp_gateways(config, ground, around.tls.clone(), registry).await?;
+        let events = events_gateway(ground, around.elsewhere.clone(), registry);
         Ok(Self {
             rtmp,
             rtmps,
             webrtc: webrtc_gateway(config, ground, around, registry)?,
             hls: hls_gateway(ground, registry),
-            events: events_gateway(ground, registry),
+            events,
         })
     }
 }
@@ -154,13 +157,18 @@ fn hls_gateway(ground: &Ground, registry: &mut Registry) -> hls::Gateway {
     hls::Gateway::new(hls::Config::default(), hub, access, clock, metrics)
 }
 
-fn events_gateway(ground: &Ground, registry: &mut Registry) -> events::Gateway {
+fn events_gateway(
+    ground: &Ground,
+    elsewhere: Option<Arc<dyn events::Elsewhere>>,
+    registry: &mut Registry,
+) -> events::Gateway {
     events::Gateway::new(events::Context {
         rooms: ground.rooms.rooms.clone(),
         hub: ground.hub.clone(),
         access: ground.keys.access().clone(),
         rules: ground.room_rules.rules.clone(),
         metrics: events::Metrics::register(registry),
+        elsewhere,
         stop: ground.stop.clone(),
     })
 }

@@ -30,7 +30,7 @@ pub(crate) fn health(config: &Config) -> anyhow::Result<()> {
 }
 
 /// The address to reach a door of this machine at.
-fn local(mut door: SocketAddr) -> SocketAddr {
+pub(crate) fn local(mut door: SocketAddr) -> SocketAddr {
     if door.ip().is_unspecified() {
         door.set_ip(match door {
             SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),

@@ -12,7 +12,10 @@ mod control;
 mod credentials;
 mod demo;
 mod doors;
+mod drain;
+mod drain_here;
 mod embedding;
+mod endpoints;
 mod gateways;
 mod health;
 mod jwks;
@@ -23,6 +26,8 @@ mod node;
 mod observe;
 mod pages;
 mod process;
+mod recording;
+mod relay;
 mod reload;
 mod room_feed;
 mod rooms;
@@ -70,6 +75,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             serve(&config, options, Show::TestStream { open_browser: !no_open })
         }
         Command::Check(options) => check_here(&load(&options)?),
+        Command::Drain { args, options } => drain_here::drain(&load(&options)?, &args),
         Command::Health(options) => health::health(&load(&options)?),
         Command::Config(command) => config_text(command),
         Command::Keys(command) => credentials::keys(command),
@@ -105,13 +111,22 @@ fn serve(config: &Config, options: Options, show: Show) -> anyhow::Result<()> {
             Show::Nothing => None,
         };
         let keys = node.first_keys.as_ref();
-        let welcome = Welcome { doors: &node.doors, keys, is_demo: demo.is_some() };
+        let upstream = config.relay.upstream.as_deref();
+        let welcome = Welcome { doors: &node.doors, keys, is_demo: demo.is_some(), upstream };
         // A closed standard output (a service manager's) is no reason to stop.
         let _ = write!(io::stdout(), "{welcome}").and_then(|()| io::stdout().flush());
         if let (Show::TestStream { open_browser: true }, Some(url)) = (show, welcome.watch_url()) {
             demo::open_browser(&url);
         }
         stop.await;
+        if config.node.drain_s > 0 {
+            // A second signal ends it at once.
+            let again = stop_signal()?;
+            tokio::select! {
+                () = node.send_away(Duration::from_secs(config.node.drain_s.into())) => {}
+                () = again => {}
+            }
+        }
         drop(demo);
         node.drain().await;
         anyhow::Ok(())

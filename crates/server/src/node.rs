@@ -7,15 +7,19 @@ use crate::{
     clock::{self, realtime},
     config::{Config, Door},
     doors::{self, HttpDoor, HttpMetrics, SecureDoors},
+    drain::{self, Drain},
     embedding,
+    endpoints::{self, Endpoints},
     gateways::{Gateways, Ground, Surroundings},
     keys::{FirstKeys, Keys, REFRESH_EVERY},
     limits::Gate,
     logging,
     observe::{self, NodeMetrics, Observed},
     pages,
+    recording::Recording,
+    relay::{Realtime, Relay},
     reload::{Reached, Reload},
-    rooms::RoomsOnDisk,
+    rooms::{self, RoomsOnDisk},
     webhooks::Webhooks,
 };
 use axum::{
@@ -57,6 +61,8 @@ pub(crate) struct Doors {
     pub(crate) rtmp: Option<SocketAddr>,
     pub(crate) rtmps: Option<SocketAddr>,
     pub(crate) webrtc: Option<SocketAddr>,
+    /// Where edges ask for streams.
+    pub(crate) relay: Option<SocketAddr>,
     /// Addresses by which other machines reach this one.
     pub(crate) reachable: Vec<IpAddr>,
 }
@@ -71,6 +77,9 @@ pub(crate) struct Node {
     keys: Arc<Keys>,
     rooms: RoomsOnDisk,
     webhooks: Webhooks,
+    relay: Relay,
+    drain: Arc<Drain>,
+    recording: Recording,
     hls: hls::Gateway,
     webrtc: Option<webrtc::Gateway>,
     stop: CancellationToken,
@@ -104,17 +113,26 @@ impl Node {
         let http = http_door(config, admission.clone(), metrics.clone())?;
         let mut secure = SecureDoors::open(config, &admission, &metrics, &reachable)?;
         let told = unisono_webhook::Metrics::register(&mut registry);
+        // Before anything is stamped: the upstream's clock may set this one.
+        let mut relay = Relay::open(config, &hub, &clock, &mut registry).await?;
+        let endpoints = Endpoints::new(config, &relay, hub.clone());
+        let drain = Drain::new(hub.clone(), endpoints.clone(), &mut registry);
         let ground = Ground::new(config, clock.clone(), hub.clone(), keys.clone(), patience, &told).await?;
         let webhooks = Webhooks::start(config, keys.store(), keys.access(), &hub, clock.clone(), told)?;
         let one_port = secure.one_port.as_ref().map(|door| door.listener.local_addr()).transpose()?;
-        let around = Surroundings { advertise, one_port, tls: secure.rtmps.take() };
+        let around =
+            Surroundings { advertise, one_port, elsewhere: relay.elsewhere(), tls: secure.rtmps.take() };
         let gateways = Gateways::open(config, &ground, around, &mut registry).await?;
-        let doors = doors_of(http.as_ref(), &secure, &gateways, reachable)?;
+        let recording =
+            Recording::open(config, &ground, &gateways.hls, webhooks.gate(), &mut registry).await?;
+        let doors =
+            Doors { relay: relay.local_addr()?, ..doors_of(http.as_ref(), &secure, &gateways, reachable)? };
         // Last, so that a start that fails shows no keys that a later one would not repeat.
         let first_keys = keys.make_first().await?;
 
         let Ground { rooms, room_rules, stop, .. } = ground;
         let Gateways { rtmp, rtmps, webrtc, hls, events } = gateways;
+        relay.join_rooms(&rooms, events.router()).await?;
         let reached = Reached {
             keys: keys.clone(),
             http: admission,
@@ -131,6 +149,7 @@ impl Node {
             keys: keys.clone(),
             clock: clock.clone(),
             since: Instant::now(),
+            drain: drain.clone(),
         };
         let mut router = observe::router(Arc::new(observed))
             .merge(admin::router(Arc::new(Admin {
@@ -138,10 +157,13 @@ impl Node {
                 clock: clock.clone(),
                 hub: hub.clone(),
                 reload: reload.clone(),
+                drain: drain.clone(),
             })))
             .merge(pages::router())
+            .merge(endpoints::router(endpoints))
             .merge(events.router())
-            .merge(hls.router());
+            .merge(hls.router())
+            .merge(recording.router());
         if let Some(certificate) = &secure.certificate {
             router = router.merge(certificate.challenges().router());
         }
@@ -151,6 +173,7 @@ impl Node {
             secure.one_port.iter_mut().for_each(|door| door.ice = Some(webrtc.ice_tcp()));
         }
         let tasks = TaskTracker::new();
+        let router = drain::guard(drain.clone(), relay.guard(router, keys.access(), &clock));
         let router = guarded(gate.before(webhooks.guard(router)));
         for door in [http, secure.https, secure.one_port].into_iter().flatten() {
             let served = door.serve(router.clone(), stop.clone());
@@ -166,17 +189,44 @@ impl Node {
         for rtmp in [rtmp, rtmps].into_iter().flatten() {
             tasks.spawn(rtmp.run(stop.clone()));
         }
+        relay.serve(&tasks, stop.clone());
+        recording.run(&tasks);
         tasks.spawn(reload.follow(stop.clone()));
         tasks.spawn(follow_store(keys.clone(), clock.clone(), stop.clone()));
         for set in keys.key_sets() {
             tasks.spawn(set.follow(stop.clone()));
         }
-        tasks.spawn(tick(clock.clone(), hub.clone(), rooms.rooms.clone(), stop.clone()));
+        tasks.spawn(rooms::trim(rooms.rooms.clone(), stop.clone()));
+        tasks.spawn(tick(clock.clone(), relay.realtime(), hub.clone(), rooms.rooms.clone(), stop.clone()));
         tracing::info!(
             http = ?doors.http, https = ?doors.https, one_port = ?doors.one_port, rtmp = ?doors.rtmp, rtmps = ?doors.rtmps,
-            webrtc = ?doors.webrtc, "open"
+            webrtc = ?doors.webrtc, relay = ?doors.relay, "open"
         );
-        Ok(Self { hub, clock, doors, first_keys, keys, rooms, webhooks, hls, webrtc, stop, tasks })
+        Ok(Self {
+            hub,
+            clock,
+            doors,
+            first_keys,
+            keys,
+            rooms,
+            webhooks,
+            relay,
+            drain,
+            recording,
+            hls,
+            webrtc,
+            stop,
+            tasks,
+        })
+    }
+
+    /// Sends viewers to other nodes, and waits until they are gone; that time at most.
+    pub(crate) async fn send_away(&self, patience: Duration) {
+        // What is left behind it is for those who take a moment to be up elsewhere.
+        self.drain.begin(patience.mul_f64(0.7));
+        if tokio::time::timeout(patience, self.drain.emptied()).await.is_err() {
+            tracing::warn!(left = ?self.drain.view(), "some viewers did not move within {} s", patience.as_secs());
+        }
     }
 
     /// Closes the doors, ends every session with a word to its peer, and waits for them, 5 s at most.
@@ -188,7 +238,9 @@ impl Node {
             if let Some(webrtc) = &self.webrtc {
                 webrtc.shutdown().await;
             }
+            self.recording.close().await;
             self.hls.shutdown().await;
+            self.relay.close().await;
             self.tasks.wait().await;
             self.rooms.close().await;
             self.webhooks.close().await;
@@ -225,6 +277,7 @@ fn doors_of(
         rtmp: gateways.rtmp.as_ref().map(|rtmp| rtmp.local_addr()).transpose()?,
         rtmps: gateways.rtmps.as_ref().map(|rtmps| rtmps.local_addr()).transpose()?,
         webrtc: gateways.webrtc.as_ref().map(webrtc::Gateway::local_addr),
+        relay: None,
         reachable,
     })
 }
@@ -256,7 +309,13 @@ fn guarded(router: Router) -> Router {
 }
 
 /// Once a second: the timeline clock against the system's, streams whose publisher stays away, rooms nobody uses.
-async fn tick(clock: NodeClock, hub: Arc<Hub>, rooms: Arc<Rooms>, stop: CancellationToken) {
+async fn tick(
+    clock: NodeClock,
+    realtime: Realtime,
+    hub: Arc<Hub>,
+    rooms: Arc<Rooms>,
+    stop: CancellationToken,
+) {
     let mut ticks = tokio::time::interval(TICK);
     let mut has_warned = false;
     loop {
@@ -265,7 +324,7 @@ async fn tick(clock: NodeClock, hub: Arc<Hub>, rooms: Arc<Rooms>, stop: Cancella
             _ = ticks.tick() => {}
         }
         let now = Instant::now();
-        let gap = clock.discipline(now, realtime());
+        let gap = clock.discipline(now, realtime.at(now));
         let is_stepped = gap.abs() > CLOCK_GAP;
         if is_stepped && !has_warned {
             tracing::warn!(%gap, "the system's clock was stepped; the timeline follows at 500 ppm");

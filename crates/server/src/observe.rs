@@ -17,12 +17,11 @@ use std::{
     sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant},
 };
-use unisono_api::{Problem, ServerView};
+use unisono_api::{Problem, ServerView, is_this_machine};
 use unisono_base::NodeClock;
-use unisono_gateway_events::is_this_machine;
 use unisono_hub::{Hub, State as StreamState, Viewer};
 
-use crate::{keys::Keys, process};
+use crate::{drain::Drain, keys::Keys, process};
 
 /// A store that does not answer by then is not ready.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
@@ -35,6 +34,7 @@ pub(crate) struct Observed {
     pub(crate) keys: Arc<Keys>,
     pub(crate) clock: NodeClock,
     pub(crate) since: Instant,
+    pub(crate) drain: Arc<Drain>,
 }
 
 /// Figures of the node itself, brought up to date when somebody asks.
@@ -122,6 +122,9 @@ async fn openapi() -> impl IntoResponse {
 }
 
 async fn ready(State(observed): State<Arc<Observed>>) -> Response {
+    if observed.drain.is_running() {
+        return Problem::unavailable("drained: viewers are sent to other nodes").into_response();
+    }
     match tokio::time::timeout(STORE_PATIENCE, observed.keys.check_store()).await {
         Ok(Ok(())) => "ready\n".into_response(),
         Ok(Err(error)) => Problem::unavailable(format!("the store refuses: {error:#}")).into_response(),

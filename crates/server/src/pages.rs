@@ -26,8 +26,12 @@ const REVALIDATE: &str = "no-cache";
 
 /// Pages load from this server only; hls.js runs its demuxer in a worker made from a blob.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; \
-    media-src 'self' blob:; worker-src 'self' blob:; connect-src 'self' ws: wss:; object-src 'none'; \
-    base-uri 'none'; form-action 'self'";
+    worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'";
+/// A page that is meant for viewers goes on at another node when this one goes away, also at one that came later than the page.
+const OF_ALL_NODES: &str =
+    "media-src 'self' blob: http: https:; connect-src 'self' http: https: ws: wss:; frame-ancestors *";
+/// One that opens cameras or holds keys speaks with this server.
+const OF_THIS_NODE: &str = "media-src 'self' blob:; connect-src 'self' ws: wss:; frame-ancestors 'none'";
 
 /// Who may show a page in a frame.
 #[derive(Clone, Copy)]
@@ -38,7 +42,7 @@ enum Framing {
     Nobody,
 }
 
-/// `/`, `/{app}/{name}`, its `/publish`, `/overlay`, `/host` and `/fairness`, the scripts for pages of others, and `/assets/`.
+/// `/`, `/{app}/{name}`, its `/publish`, `/overlay`, `/host`, `/fairness` and `/recordings`, the scripts for pages of others, and `/assets/`.
 pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/", get(|headers: HeaderMap| async move { page(&["index.html"], Framing::Nobody, &headers) }))
@@ -47,6 +51,7 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/{app}/{name}/overlay", get(overlay))
         .route("/{app}/{name}/host", get(host))
         .route("/{app}/{name}/fairness", get(fairness))
+        .route("/{app}/{name}/recordings", get(recordings))
         .route("/player.js", get(asset))
         .route("/room.js", get(asset))
         .route("/client.js", get(asset))
@@ -70,6 +75,10 @@ async fn overlay(path: Path<(String, String)>, headers: HeaderMap) -> Response {
 
 async fn host(path: Path<(String, String)>, headers: HeaderMap) -> Response {
     of_stream(&path, &["host.html"], Framing::Nobody, &headers)
+}
+
+async fn recordings(path: Path<(String, String)>, headers: HeaderMap) -> Response {
+    of_stream(&path, &["recordings.html"], Framing::Nobody, &headers)
 }
 
 async fn fairness(path: Path<(String, String)>, headers: HeaderMap) -> Response {
@@ -115,11 +124,11 @@ fn page(candidates: &[&str], framing: Framing, headers: &HeaderMap) -> Response 
         Some((name, file)) => serve(name, file, REVALIDATE, headers),
         None => placeholder(),
     };
-    let ancestors = match framing {
-        Framing::Anyone => "*",
-        Framing::Nobody => "'none'",
+    let reach = match framing {
+        Framing::Anyone => OF_ALL_NODES,
+        Framing::Nobody => OF_THIS_NODE,
     };
-    if let Ok(policy) = HeaderValue::try_from(format!("{POLICY}; frame-ancestors {ancestors}")) {
+    if let Ok(policy) = HeaderValue::try_from(format!("{POLICY}; {reach}")) {
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));

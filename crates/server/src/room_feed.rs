@@ -24,6 +24,8 @@ use unisono_timeline::Uuid;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// The library's own read buffer; its usual 128 KiB would be most of what a thousand clients take here.
 const READ_BUFFER: usize = 4 * 1024;
+/// What is queued goes out beyond this; the memory is taken only where something is.
+const WRITE_BUFFER: usize = 8 * 1024;
 
 /// Where a room is, and as whom to enter it.
 #[derive(Clone, Debug)]
@@ -127,7 +129,7 @@ impl RoomFeed {
         }
         let stream = TcpStream::connect(entrance.server).await?;
         stream.set_nodelay(true)?;
-        let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER).write_buffer_size(0);
+        let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER).write_buffer_size(WRITE_BUFFER);
         let (socket, _) = client_async_with_config(request, stream, Some(config)).await?;
         Ok(Self { socket })
     }
@@ -167,6 +169,17 @@ impl RoomFeed {
     /// Sends a command; its answer comes as [`Said::Ack`].
     pub(crate) async fn command(&mut self, command: &Value) -> anyhow::Result<()> {
         self.say(&json!({ "type": "command", "command": command })).await
+    }
+
+    /// Puts a command among those that [`Self::flush`] sends together.
+    pub(crate) async fn queue(&mut self, command: &Value) -> anyhow::Result<()> {
+        let message = json!({ "type": "command", "command": command });
+        Ok(self.socket.feed(Message::text(message.to_string())).await?)
+    }
+
+    /// Sends what was queued.
+    pub(crate) async fn flush(&mut self) -> anyhow::Result<()> {
+        Ok(self.socket.flush().await?)
     }
 
     /// Sends any message.

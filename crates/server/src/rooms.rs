@@ -6,11 +6,12 @@ use crate::{
 };
 use anyhow::Context;
 use std::{ops::RangeInclusive, path::Path, sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
 use unisono_auth::Secret;
-use unisono_base::{NodeClock, RoomId};
+use unisono_base::{NodeClock, RoomId, Span};
 use unisono_gateway_events::{Rules, RulesInForce};
 use unisono_hub::Hub;
-use unisono_room::{BlockedWords, Judge, Keeper, Rooms, RoomsLimits, Verdict, WORDS_MAX};
+use unisono_room::{BlockedWords, Judge, KeepFor, Keeper, Rooms, RoomsLimits, Verdict, WORDS_MAX};
 use unisono_store::{BoxFuture, RoomLog, SqliteLog, audit_signer};
 use unisono_webhook::{Client, GateConfig, Judgement, MessageJudge, Metrics};
 
@@ -20,6 +21,10 @@ const FILE: &str = "rooms.sqlite";
 const WAKE_MAX: usize = 1_000;
 /// Secrets of the inbox, and of the judge of messages.
 const SECRETS_MAX: usize = 4;
+/// Fewer entries than a lively minute has are no log any more.
+const RETENTION_ENTRIES_LEAST: u64 = 100;
+/// How often logs are shortened, beside at once where the configuration changes.
+const TRIM_EVERY: Duration = Duration::from_secs(60);
 /// How long a judge may have: a chat that takes longer is none.
 const WITHIN_MS: RangeInclusive<u32> = 50..=5_000;
 
@@ -31,6 +36,18 @@ pub(crate) struct RoomsOnDisk {
 }
 
 impl RoomsOnDisk {
+    /// The rooms whose logs are here.
+    pub(crate) async fn kept(&self) -> anyhow::Result<Vec<RoomId>> {
+        let mut kept: Vec<RoomId> = Vec::new();
+        loop {
+            let page = self.log.rooms(kept.last(), WAKE_MAX).await?;
+            if page.is_empty() {
+                return Ok(kept);
+            }
+            kept.extend(page.into_iter().filter(|known| known.last_n > 0).map(|known| known.room));
+        }
+    }
+
     /// The last of what happens to a node's rooms: logs signed to their end and written back into one file.
     pub(crate) async fn close(&self) {
         self.rooms.close().await;
@@ -65,6 +82,7 @@ pub(crate) struct Prepared {
     rules: Rules,
     words: BlockedWords,
     judge: Option<(GateConfig, Duration)>,
+    keep_for: KeepFor,
 }
 
 /// Checks `[rooms]`.
@@ -82,7 +100,37 @@ pub(crate) fn prepare(rules: &RoomRules) -> anyhow::Result<Prepared> {
         anyhow::Ok((gate, Duration::from_millis(within.into())))
     });
     let rules_now = Rules { guests: rules.guests.role(), inbox_secrets };
-    Ok(Prepared { rules: rules_now, words: words(rules)?, judge: judge.transpose()? })
+    let keep_for = keep_for(rules)?;
+    Ok(Prepared { rules: rules_now, words: words(rules)?, judge: judge.transpose()?, keep_for })
+}
+
+fn keep_for(rules: &RoomRules) -> anyhow::Result<KeepFor> {
+    let entries = (rules.retention_entries > 0).then_some(rules.retention_entries);
+    anyhow::ensure!(
+        entries.is_none_or(|entries| entries >= RETENTION_ENTRIES_LEAST),
+        "rooms.retention_entries is {}; 0 keeps all, otherwise at least {RETENTION_ENTRIES_LEAST}",
+        rules.retention_entries
+    );
+    let days = i64::from(rules.retention_days);
+    Ok(KeepFor { span: (days > 0).then(|| Span::from_secs(days * 86_400)), entries })
+}
+
+/// Shortens the rooms' logs now and then, until `stop`.
+pub(crate) async fn trim(rooms: Arc<Rooms>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(TRIM_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut retention = rooms.retention();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+            // The rooms, which this task holds, are who could end it.
+            Ok(()) = retention.changed() => {}
+        }
+        if let Err(error) = rooms.trim().await {
+            tracing::error!(%error, "the rooms' logs cannot be shortened; it is tried again");
+        }
+    }
 }
 
 /// What `[rooms]` reaches into, and may change while rooms run.
@@ -108,7 +156,8 @@ impl InForce {
 
     /// Others from now on; drops nobody.
     pub(crate) fn set(&self, prepared: Prepared) {
-        let Prepared { rules, words, judge } = prepared;
+        let Prepared { rules, words, judge, keep_for } = prepared;
+        self.rooms.set_retention(keep_for);
         self.rules.set(rules);
         self.rooms.block_words(words);
         let judge = judge.map(|(config, within)| {
@@ -150,4 +199,21 @@ fn words(rules: &RoomRules) -> anyhow::Result<BlockedWords> {
     let count = rules.blocked_words.len();
     anyhow::ensure!(count <= WORDS_MAX, "rooms.blocked_words has {count} entries; the limit is {WORDS_MAX}");
     Ok(BlockedWords::new(&rules.blocked_words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retention_is_in_days_and_entries_and_too_few_are_refused() {
+        let kept = |days, entries| {
+            keep_for(&RoomRules { retention_days: days, retention_entries: entries, ..RoomRules::default() })
+        };
+        assert_eq!(kept(0, 0).expect("fine"), KeepFor::default(), "all of it, unless said otherwise");
+        let both = KeepFor { span: Some(Span::from_secs(30 * 86_400)), entries: Some(100) };
+        assert_eq!(kept(30, 100).expect("fine"), both);
+        let refused = kept(0, 99).expect_err("too few").to_string();
+        assert!(refused.contains("rooms.retention_entries is 99"), "{refused}");
+    }
 }

@@ -1,6 +1,9 @@
 //! The operator's own services: told what happens, asked who may watch.
 
-use crate::config::{Config, Hidden};
+use crate::{
+    config::{Config, Hidden},
+    relay::Wanted,
+};
 use anyhow::Context;
 use axum::{
     Router,
@@ -9,7 +12,8 @@ use axum::{
     middleware::{self, Next},
     response::Response,
 };
-use std::sync::Arc;
+use percent_encoding::percent_decode_str;
+use std::{borrow::Cow, sync::Arc};
 use unisono_api::Presented;
 use unisono_auth::{Access, PresentedKey};
 use unisono_base::{NodeClock, RoomId, StreamId, StreamName, Tenant};
@@ -53,6 +57,11 @@ impl Webhooks {
             hub.watch(sender.clone());
         }
         Ok(Self { sender, gate })
+    }
+
+    /// The question to the operator's service, for doors whose paths do not say which stream they are about.
+    pub(crate) fn gate(&self) -> Option<ViewGate> {
+        self.gate.clone()
     }
 
     /// The router, behind the question to the operator's service.
@@ -105,7 +114,7 @@ async fn ask_first(
     // A key of this node is for this node alone.
     if PresentedKey::parse(token).is_none()
         && *request.method() != Method::OPTIONS
-        && let Some(stream) = watched(request.uri().path())
+        && let Some(Wanted::Media(stream) | Wanted::Room(stream)) = wanted(request.uri().path())
     {
         gate.prepare(token, &stream).await;
     }
@@ -113,22 +122,27 @@ async fn ask_first(
 }
 
 /// The stream that whoever asks for this path would watch.
-fn watched(path: &str) -> Option<StreamId> {
+pub(crate) fn wanted(path: &str) -> Option<Wanted> {
     let mut parts = path.trim_start_matches('/').split('/');
     let (first, second, third) = (parts.next()?, parts.next()?, parts.next()?);
     match (first, second, third) {
         ("api", "v1", "rooms") => {
-            let room = RoomId::parse(Tenant::default(), parts.next()?).ok()?;
-            Some(room.stream().clone())
+            let room = RoomId::parse(Tenant::default(), &unescaped(parts.next()?)).ok()?;
+            Some(Wanted::Room(room.stream().clone()))
         }
-        ("api", "v1", "streams") => named(parts.next()?, parts.next()?),
-        (app, name, "whep" | "index.m3u8" | "hls") => named(app, name),
+        ("api", "v1", "streams") => named(parts.next()?, parts.next()?).map(Wanted::Media),
+        (app, name, "whep" | "index.m3u8" | "hls") => named(app, name).map(Wanted::Media),
         _ => None,
     }
 }
 
 fn named(app: &str, name: &str) -> Option<StreamId> {
-    StreamName::new(app, name).ok().map(StreamId::local)
+    StreamName::new(&unescaped(app), &unescaped(name)).ok().map(StreamId::local)
+}
+
+/// As the handlers will read it.
+fn unescaped(segment: &str) -> Cow<'_, str> {
+    percent_decode_str(segment).decode_utf8_lossy()
 }
 
 #[cfg(test)]
@@ -137,7 +151,9 @@ mod tests {
 
     #[test]
     fn the_doors_to_a_stream_are_known_by_their_paths() {
-        let stream = |path: &str| watched(path).map(|id| id.to_string());
+        let stream = |path: &str| match wanted(path)? {
+            Wanted::Media(id) | Wanted::Room(id) => Some(id.to_string()),
+        };
         for path in [
             "/live/a/whep",
             "/live/a/whep/1",
@@ -145,6 +161,9 @@ mod tests {
             "/live/a/hls/1/video/2.m4s",
             "/api/v1/streams/live/a",
             "/api/v1/rooms/live:a/events",
+            // What handlers read the same they are the same here.
+            "/api/v1/rooms/live%3Aa/events",
+            "/l%69ve/%61/whep",
         ] {
             assert_eq!(stream(path).as_deref(), Some("live/a"), "{path}");
         }

@@ -16,6 +16,8 @@ pub(crate) struct Welcome<'a> {
     pub(crate) keys: Option<&'a FirstKeys>,
     /// The test stream runs, so watching comes first.
     pub(crate) is_demo: bool,
+    /// Where the node has what is not published here.
+    pub(crate) upstream: Option<&'a str>,
 }
 
 impl fmt::Display for Welcome<'_> {
@@ -40,6 +42,7 @@ impl fmt::Display for Welcome<'_> {
             self.publish(f, &host, STREAM, key)?;
             self.watch(f, &host)?;
         }
+        self.relay(f, &host)?;
         if !self.doors.reachable.is_empty() && host == "localhost" {
             let others: Vec<_> = self.doors.reachable.iter().map(IpAddr::to_string).collect();
             writeln!(f, "\nFrom other machines: {} instead of localhost.", others.join(" or "))?;
@@ -77,6 +80,15 @@ impl Welcome<'_> {
             },
             _ => "localhost".to_owned(),
         }
+    }
+
+    fn relay(&self, f: &mut fmt::Formatter<'_>, host: &str) -> fmt::Result {
+        if let Some(upstream) = self.upstream {
+            writeln!(f, "\nWhat is published at {upstream} can be watched here, too.")?;
+        }
+        let Some(relay) = self.doors.relay else { return Ok(()) };
+        writeln!(f, "\nEdges, with the same relay.secrets (UDP {}):", relay.port())?;
+        writeln!(f, "  unisono serve --upstream relay://{host}:{}", relay.port())
     }
 
     fn watch(&self, f: &mut fmt::Formatter<'_>, host: &str) -> fmt::Result {
@@ -137,6 +149,7 @@ mod tests {
             one_port: None,
             rtmps: None,
             signs_itself: false,
+            relay: None,
             http: Some("0.0.0.0:8080".parse().expect("valid")),
             rtmp: Some("0.0.0.0:1935".parse().expect("valid")),
             webrtc: Some("0.0.0.0:8189".parse().expect("valid")),
@@ -148,7 +161,7 @@ mod tests {
     fn the_first_start_shows_keys_in_ready_made_lines() {
         let keys = FirstKeys { publish: "pk_1_2".to_owned(), admin: "ak_3_4".to_owned() };
         let doors = doors();
-        let text = Welcome { doors: &doors, keys: Some(&keys), is_demo: false }.to_string();
+        let text = Welcome { doors: &doors, keys: Some(&keys), is_demo: false, upstream: None }.to_string();
         for line in [
             "publish key  pk_1_2",
             "admin key    ak_3_4",
@@ -166,7 +179,7 @@ mod tests {
     #[test]
     fn later_starts_show_no_key() {
         let doors = Doors { rtmp: None, ..doors() };
-        let welcome = Welcome { doors: &doors, keys: None, is_demo: false };
+        let welcome = Welcome { doors: &doors, keys: None, is_demo: false, upstream: None };
         let text = welcome.to_string();
         assert!(
             text.contains("Keys exist") && text.contains("#key=pk_...") && !text.contains("rtmp://"),

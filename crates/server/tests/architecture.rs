@@ -19,8 +19,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("audio", &["media"]),
     ("room", &["timeline", "store", "auth", "hub"]),
     ("webhook", &["store", "auth", "hub"]),
+    ("record", &["proto/*", "mux", "hub", "store", "auth"]),
     ("proto/*", &["mux"]),
-    ("gateway/*", &["proto/*", "mux", "hub", "net", "auth", "timeline", "audio", "room", "api"]),
+    ("cluster", &["proto/*", "hub", "net", "auth", "room"]),
+    ("gateway/*", &["proto/*", "mux", "hub", "net", "auth", "timeline", "audio", "room", "record", "api"]),
     ("testkit", &["*"]),
     ("server", &["*"]),
 ];
@@ -54,7 +56,8 @@ fn nobody_is_built_from_testkit() {
 /// Our crates by their path below `crates/`, with what each is built from.
 fn arrows() -> BTreeMap<String, BTreeSet<String>> {
     let mut command = MetadataCommand::new();
-    command.manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml"));
+    let crate_directory = std::env::var("CARGO_MANIFEST_DIR").expect("cargo says where");
+    command.manifest_path(format!("{crate_directory}/../../Cargo.toml"));
     let metadata = command.no_deps().features(CargoOpt::AllFeatures).exec().expect("cargo metadata");
     let crates = metadata.workspace_root.join("crates");
     let place = |folder: &Utf8Path| folder.strip_prefix(&crates).ok().map(|path| path.as_str().to_owned());

@@ -22,7 +22,8 @@ const KEY: &str = "632864729cae9069da2a9899ad2f1db245cccb6f98827a01c5d0f020c20e3
 const USER_VERSION: std::ops::Range<usize> = 60..64;
 
 fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/log-v1.sqlite")
+    Path::new(&std::env::var("CARGO_MANIFEST_DIR").expect("cargo says where"))
+        .join("tests/fixtures/log-v1.sqlite")
 }
 
 fn room() -> RoomId {

@@ -10,17 +10,19 @@ mod chain;
 mod checkpoint;
 mod clear;
 mod digest;
+mod evidence;
 mod lines;
 mod verify;
 
 pub use chain::{Base, Broken, Chain, PERSONS_MAX, Seal, Sealed};
 pub use checkpoint::{
-    CHECKPOINT_EVERY, CHECKPOINT_SPACING, Checkpoint, Forged, KeyError, Mark, PublicKey, Signer,
+    CHECKPOINT_EVERY, CHECKPOINT_SPACING, Checkpoint, Forged, KeyError, Mark, PublicKey, Signature, Signer,
 };
 #[cfg(test)]
 use clear::Clear;
 pub use clear::{Kept, Unreadable};
-pub use digest::{Digest, NotHex, Salt};
+pub use digest::{Digest, Hasher, NotHex, Salt};
+pub use evidence::{BadEvidence, Evidence, EvidenceFile};
 pub use lines::{EntryLine, FORMAT, Header, Line, Undecided, Withheld, room_key, room_of_key};
 pub use verify::{
     Bad, Deciles, Erased, Fairness, LINE_MAX, OfferResult, Report, Verifier, WindowFairness, WindowResult,

@@ -6,7 +6,7 @@ use unisono_base::{MediaTime, Span};
 use uuid::Uuid;
 
 /// What somebody asks for. The same `cmd_id` again gives the first answer again and does nothing else.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Command {
     /// UUIDv7 of the sender's.
     pub cmd_id: Uuid,
@@ -72,7 +72,7 @@ pub enum Role {
 }
 
 /// Who sends a command, and what the server knows about their view.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sender {
     /// Who.
     pub person: Person,

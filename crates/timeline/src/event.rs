@@ -95,7 +95,7 @@ pub struct NewEvent {
 }
 
 /// When an event takes place.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum At {
     /// At the newest frame, or at the node's clock where there is none.
     #[default]

@@ -17,6 +17,8 @@ const SLOW_PPM: i64 = 500;
 const ERROR_MAX: Span = Span::from_millis(500);
 /// See [`ERROR_MAX`]; in arrival time.
 const ERROR_FOR: Span = Span::from_secs(5);
+/// While the fit settles, a source that is late for so long stays so, and T is slewed to where it is now.
+const LATE_FOR: Span = Span::from_secs(2);
 /// A step of pts beyond what arrival explains that breaks the timeline at once.
 const JUMP: Span = Span::from_secs(1);
 /// How long after a break frames from before it (the other track's last ones) are still recognised.
@@ -35,6 +37,10 @@ const RTT_MAX: Span = Span::from_secs(1);
 /// `arrival - RTT/2 - pts` over the last 10 s, by at most 5 % of the elapsed pts time while the fit settles and by
 /// 500 ppm afterwards; so a network's jitter is not in T, and a source whose clock drifts is followed both ways. A
 /// minimum that rises by less than 5 ms is left alone: that is how a minimum of jitter wanders.
+///
+/// Frames that come long before their T (a burst at the start, a line that got faster) never break the timeline: T may
+/// not go back, so a new epoch would begin no earlier. Frames that come long after it do, but not while the fit
+/// settles (docs/decisions/0014).
 ///
 /// A step back of pts by less than 1 s counts as reordering. Two tracks of one source that lie more than 1 s apart
 /// break the timeline every 2 s; no encoder in use does that.
@@ -69,8 +75,10 @@ struct Run {
     frontier_arrival: MediaTime,
     /// Since when every frame was off by more than [`ERROR_MAX`].
     off_since: Option<MediaTime>,
-    /// T began ahead of arrival, because it may not go back: slew fast until that is made up for.
+    /// T is ahead of arrival and may not go back: slew fast until that is made up for.
     ahead: bool,
+    /// The source fell behind while the fit settled: slew fast until T is where it is now.
+    behind: bool,
     newest: MediaTime,
 }
 
@@ -153,6 +161,7 @@ impl Run {
             frontier_arrival: arrival,
             off_since: None,
             ahead: t > sent,
+            behind: false,
             newest: t,
         }
     }
@@ -166,16 +175,32 @@ impl Run {
         step < -JUMP || (step > elapsed + JUMP && (sent - self.line.at(pts)).abs() > JUMP)
     }
 
-    /// The fit has been off for too long.
+    /// Frames have come after their T for so long that only a new epoch helps.
     fn is_lost(&mut self, pts: Span, arrival: MediaTime, sent: MediaTime) -> bool {
         let error = sent - self.line.at(pts);
-        // A new epoch could not put T back to an arrival that lies before it; slewing does.
-        let hopeless = self.ahead && error < Span::ZERO;
-        if error.abs() <= ERROR_MAX || hopeless {
+        let is_early = error < Span::ZERO;
+        if error.abs() <= ERROR_MAX || (self.ahead && is_early) {
             self.off_since = None;
             return false;
         }
-        arrival - *self.off_since.get_or_insert(arrival) >= ERROR_FOR
+        let off_since = *self.off_since.get_or_insert(arrival);
+        let off_for = arrival - off_since;
+        if is_early {
+            self.ahead |= off_for >= ERROR_FOR || self.is_settling();
+            return false;
+        }
+        if !self.is_settling() {
+            return off_for >= ERROR_FOR;
+        }
+        if off_for >= LATE_FOR {
+            self.behind = true;
+            self.window.forget_until(off_since);
+        }
+        false
+    }
+
+    fn is_settling(&self) -> bool {
+        self.line.frontier() - self.start.0 < FAST_FOR
     }
 
     /// Takes the arrival into the running minimum and moves the anchor where pts is new.
@@ -187,9 +212,10 @@ impl Run {
         self.frontier_arrival = arrival;
         let least = self.window.min() - Span::from_micros(rtt.as_micros() / 2);
         let target = self.line.newest_anchor().max(least - WANDER).min(least);
-        let is_fast = self.ahead || self.line.frontier() - self.start.0 < FAST_FOR;
+        let is_fast = self.ahead || self.behind || self.is_settling();
         let reached = self.line.extend(pts, target, if is_fast { FAST_PPM } else { SLOW_PPM });
         self.ahead &= !reached;
+        self.behind &= !reached;
     }
 
     fn t(&self, pts: Span) -> MediaTime {

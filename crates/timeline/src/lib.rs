@@ -26,8 +26,8 @@ pub use fairness::{
 };
 pub use fit::{Fit, Stamp};
 pub use rule::{
-    Committed, Decide, Decision, Entered, Extended, Offer, Outcome, Queued, Rule, Shortened, Shown,
-    SoftClose, Terms, Unit,
+    Committed, Decide, Decision, Entered, Extended, Offer, Outcome, Queued, Remembered, Rule, Shortened,
+    Shown, SoftClose, Terms, Unit,
 };
 pub use schema::SchemaError;
 pub use sequencer::{

@@ -1,7 +1,7 @@
 //! What an entry does by the rule of its type: the part of the log from which every result can be computed again. It
 //! stays in clear when payloads and persons are erased, so it holds numbers and digests only.
 
-use crate::Witness;
+use crate::{Witness, audit::Digest};
 use serde::{Deserialize, Serialize};
 use unisono_base::{MediaTime, Span};
 use uuid::Uuid;
@@ -39,6 +39,13 @@ pub enum Rule {
     Queued(Queued),
     /// Its turn in a queue has come.
     Shown(Shown),
+    /// A value takes the place of the one that stood for its key, which stays gone when this one is erased.
+    Replaces {
+        /// The event that stood.
+        event: Uuid,
+    },
+    /// Somebody took part in what is open and is erased now. Hidden; its data is the salt, which is erased when that is over.
+    Remembered(Remembered),
 }
 
 /// Terms of a window (fairness spec 1), fixed when it opens. Times are media times: each viewer has
@@ -238,6 +245,15 @@ pub struct Queued {
     pub item: Uuid,
     /// How long it will be shown.
     pub show: Span,
+}
+
+/// See [`Rule::Remembered`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remembered {
+    /// The window or offer.
+    pub subject: Uuid,
+    /// SHA-256 of the salt and the person's id.
+    pub person: Digest,
 }
 
 /// See [`Rule::Shown`].

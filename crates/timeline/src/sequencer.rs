@@ -8,6 +8,7 @@ mod commands;
 mod enter;
 mod events;
 mod forget;
+mod keep;
 mod lanes;
 mod latest;
 mod own;
@@ -17,6 +18,7 @@ mod snapshot;
 mod stage;
 mod stock;
 mod timeout;
+mod traces;
 mod verbs;
 mod window;
 
@@ -33,6 +35,7 @@ use latest::Latest;
 use queue::Queues;
 use std::{collections::BTreeMap, sync::Arc};
 use stock::Offers;
+use traces::Traces;
 use unisono_base::{Epoch, MediaTime, RoomId};
 use uuid::Uuid;
 use window::Windows;
@@ -75,6 +78,7 @@ struct State {
     windows: Windows,
     offers: Offers,
     queues: Queues,
+    traces: Traces,
 }
 
 /// One entry with what the rules of classes need of it, whether it is an event or hidden.
@@ -103,6 +107,7 @@ impl Sequencer {
             windows: Windows::default(),
             offers: Offers::default(),
             queues: Queues::default(),
+            traces: Traces::default(),
         };
         Self { types, state, staged: Vec::new(), derived: 0 }
     }
@@ -161,8 +166,10 @@ impl Sequencer {
 
     /// Windows whose secrets must not be given away yet.
     pub fn undecided(&self) -> Undecided {
-        let open = self.state.windows.iter();
-        Undecided(open.map(|window| (window.terms.window, window.terms.is_sealed)).collect())
+        let open = self.state.windows.iter().map(|window| (window.terms.window, window.terms.is_sealed));
+        // Of an offer nothing else is secret.
+        let offers = self.state.traces.subjects().map(|subject| (subject, false));
+        Undecided(offers.chain(open).collect())
     }
 
     /// The windows decided last, oldest first; at most 64.
@@ -263,7 +270,11 @@ impl State {
             }
             Rule::Queued(queued) => self.queues.wait(queued, fact),
             Rule::Shown(shown) => self.queues.show(shown, fact),
+            Rule::Replaces { .. } => {}
+            Rule::Remembered(remembered) => self.traces.take(remembered, fact.data, fact.n),
         }
+        let (windows, offers) = (&self.windows, &self.offers);
+        self.traces.close(|subject| windows.get(subject).is_some() || offers.has(subject));
     }
 }
 

@@ -4,14 +4,14 @@ import { defaultClientConditions, defineConfig, type Plugin } from 'vite';
 /** Where `npm run dev` finds the server; it serves the pages itself and hands the rest over. */
 const SERVER = 'http://127.0.0.1:8080';
 
-/** The server's addresses, for `npm run dev`: `/{app}/{name}` is the watch page, with `/publish`, `/overlay`, `/host` or `/fairness` behind it another. */
+/** The server's addresses, for `npm run dev`: `/{app}/{name}` is the watch page, with `/publish`, `/overlay`, `/host`, `/fairness` or `/recordings` behind it another. */
 function streamPages(): Plugin {
   return {
     name: 'unisono-stream-pages',
     configureServer({ middlewares }) {
       middlewares.use((request, _, next) => {
         const [path = '', query] = (request.url ?? '').split('?');
-        const page = /^\/(?!src\/|@|node_modules\/|api\/)[\w.-]+\/[\w.-]+(?:\/(publish|overlay|host|fairness))?$/.exec(path);
+        const page = /^\/(?!src\/|@|node_modules\/|api\/)[\w.-]+\/[\w.-]+(?:\/(publish|overlay|host|fairness|recordings))?$/.exec(path);
         if (page) request.url = `/${page[1] ?? 'watch'}.html${query ? `?${query}` : ''}`;
         next();
       });
@@ -47,6 +47,7 @@ export default defineConfig({
         overlay: page('overlay.html'),
         host: page('host.html'),
         fairness: page('fairness.html'),
+        recordings: page('recordings.html'),
         auction: page('auction.html'),
         'auction-pane': page('auction-pane.html'),
         player: page('../player/src/index.ts'),

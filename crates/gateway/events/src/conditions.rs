@@ -30,7 +30,7 @@ pub(crate) async fn discipline(
 /// `GET .../gate`: the span that is held back; 204 where nothing is, and nothing of an older one any more.
 pub(crate) async fn gate(
     State(context): State<Arc<Context>>,
-    AsHost { room }: AsHost,
+    AsHost { room, .. }: AsHost,
 ) -> Result<Response, Problem> {
     let now = MediaTime::from_micros(context.rooms.clock_micros());
     let gate = context.hub.stream(room.stream()).and_then(|stream| stream.gate());

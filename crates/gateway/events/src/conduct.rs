@@ -43,7 +43,7 @@ pub(crate) async fn moderate(
 /// All viewers hold one latency, or each their own.
 pub(crate) async fn lockstep(
     State(context): State<Arc<Context>>,
-    AsHost { room }: AsHost,
+    AsHost { room, .. }: AsHost,
     Sent(LockstepRequest { on }): Sent<LockstepRequest>,
 ) -> Result<StatusCode, Problem> {
     context.rooms.set_lockstep(&room, on).map_err(|error| explain(&error))?;

@@ -15,7 +15,7 @@ use unisono_media::Kind;
 /// Sets the gate: what the span shows, nobody has before `t + delay` by any door.
 pub(crate) async fn set(
     State(context): State<Arc<Context>>,
-    AsHost { room }: AsHost,
+    AsHost { room, .. }: AsHost,
     Sent(request): Sent<GateRequest>,
 ) -> Result<Json<GateRequest>, Problem> {
     let stream = live(&context, &room)?;
@@ -37,7 +37,7 @@ pub(crate) async fn set(
 /// Ends the gate at the newest frame: what is held already stays held for its time.
 pub(crate) async fn lift(
     State(context): State<Arc<Context>>,
-    AsHost { room }: AsHost,
+    AsHost { room, .. }: AsHost,
 ) -> Result<StatusCode, Problem> {
     let stream = live(&context, &room)?;
     let Some(gate) = stream.gate() else { return Err(Problem::not_found("this stream has no gate")) };

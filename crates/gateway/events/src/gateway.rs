@@ -1,11 +1,13 @@
 //! Everything the routes share, and the routes.
 
 use crate::{
-    Metrics, RulesInForce, commands, conditions, conduct, feed, gate, history, inbox, streams, types,
+    Elsewhere, Metrics, RulesInForce, commands, conditions, conduct, elsewhere, feed, gate, history, inbox,
+    streams, types,
 };
 use axum::{
     Router,
     extract::DefaultBodyLimit,
+    middleware::from_fn_with_state,
     routing::{get, post, put},
 };
 use std::sync::Arc;
@@ -27,6 +29,8 @@ pub struct Context {
     pub rules: RulesInForce,
     /// From [`Metrics::register`].
     pub metrics: Arc<Metrics>,
+    /// The node that has the rooms which are not here, if there is one.
+    pub elsewhere: Option<Arc<dyn Elsewhere>>,
     /// Ends every feed when cancelled.
     pub stop: CancellationToken,
 }
@@ -44,13 +48,24 @@ impl Gateway {
     /// The routes, to be merged into the server's. Serve them with the peer's address
     /// (`into_make_service_with_connect_info::<SocketAddr>`): without it nobody counts as this machine.
     pub fn router(&self) -> Router {
-        Router::new()
+        self.of_the_rooms_node()
             .route("/api/v1/rooms/{room}/events", get(feed::get).connect(feed::get).post(crate::post::post))
             .route("/api/v1/rooms/{room}", get(feed::room))
             .route("/api/v1/rooms/{room}/commands", post(commands::post))
             .route("/api/v1/rooms/{room}/snapshot", get(conduct::snapshot))
-            .route("/api/v1/rooms/{room}/windows", get(conditions::windows))
             .route("/api/v1/rooms/{room}/inbox", post(inbox::post))
+            .route("/api/v1/types", get(types::list))
+            .route("/api/v1/types/{name}", put(types::put).delete(types::delete))
+            .route("/api/v1/streams", get(streams::list))
+            .route("/api/v1/streams/{app}/{name}", get(streams::one))
+            .layer(DefaultBodyLimit::max(crate::post::BODY_MAX))
+            .with_state(self.0.clone())
+    }
+
+    /// What only the node that has the room can answer.
+    fn of_the_rooms_node(&self) -> Router<Arc<Context>> {
+        Router::new()
+            .route("/api/v1/rooms/{room}/windows", get(conditions::windows))
             .route("/api/v1/rooms/{room}/log", get(history::export))
             .route("/api/v1/rooms/{room}/checkpoints", get(history::checkpoints))
             .route("/api/v1/rooms/{room}/fairness", get(history::fairness))
@@ -58,11 +73,6 @@ impl Gateway {
             .route("/api/v1/rooms/{room}/moderation", post(conduct::moderate).get(conditions::discipline))
             .route("/api/v1/rooms/{room}/gate", put(gate::set).delete(gate::lift).get(conditions::gate))
             .route("/api/v1/rooms/{room}/lockstep", put(conduct::lockstep))
-            .route("/api/v1/types", get(types::list))
-            .route("/api/v1/types/{name}", put(types::put).delete(types::delete))
-            .route("/api/v1/streams", get(streams::list))
-            .route("/api/v1/streams/{app}/{name}", get(streams::one))
-            .layer(DefaultBodyLimit::max(crate::post::BODY_MAX))
-            .with_state(self.0.clone())
+            .route_layer(from_fn_with_state(self.0.clone(), elsewhere::forward))
     }
 }

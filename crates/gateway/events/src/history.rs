@@ -26,7 +26,7 @@ const CHECKPOINTS_MAX: usize = 100;
 /// windows that are not decided.
 pub(crate) async fn export(
     State(context): State<Arc<Context>>,
-    AsHost { room }: AsHost,
+    AsHost { room, .. }: AsHost,
 ) -> Result<Response, Problem> {
     let export = context.rooms.export(&room).await.map_err(|error| explain(&error))?;
     let export = export.ok_or_else(unsigned)?;
@@ -46,7 +46,7 @@ pub(crate) async fn export(
 /// `GET /api/v1/rooms/{room}/fairness`: what `unisono verify --fairness` computes from the log as it is now.
 pub(crate) async fn fairness(
     State(context): State<Arc<Context>>,
-    AsHost { room }: AsHost,
+    AsHost { room, .. }: AsHost,
 ) -> Result<Response, Problem> {
     let report = context.rooms.report(&room).await.map_err(|error| explain(&error))?;
     let report = report.ok_or_else(unsigned)?;
@@ -99,7 +99,7 @@ pub(crate) enum Forget {
 /// `POST /api/v1/rooms/{room}/erase`: digests stay, so that the log still verifies.
 pub(crate) async fn erase(
     State(context): State<Arc<Context>>,
-    AsHost { room }: AsHost,
+    AsHost { room, .. }: AsHost,
     Sent(forget): Sent<Forget>,
 ) -> Result<Json<Value>, Problem> {
     let what = match forget {

@@ -22,6 +22,7 @@ mod caller;
 mod commands;
 mod conditions;
 mod conduct;
+mod elsewhere;
 mod feed;
 mod gate;
 mod gateway;
@@ -36,7 +37,7 @@ mod types;
 mod visitor;
 mod websocket;
 
-pub use access::is_this_machine;
+pub use elsewhere::{Answered, Elsewhere, Forwarded, Vouched};
 pub use gateway::{Context, Gateway};
 pub use metrics::Metrics;
 pub use rules::{Rules, RulesInForce};

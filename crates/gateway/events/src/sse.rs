@@ -75,6 +75,9 @@ impl Session {
             if !self.may_stay() {
                 return None;
             }
+            if let Some(notice) = self.guest.ticket.session().take_notice() {
+                self.ready.push_back(Event::default().event("notice").data(&notice));
+            }
             if let Some(item) = item {
                 self.take(item);
             }

@@ -14,7 +14,7 @@ use axum::{
     response::Response,
 };
 use client::{ClientMessage, Link};
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{FutureExt, SinkExt, StreamExt, stream::FuturesUnordered};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use unisono_auth::Pass;
@@ -28,6 +28,8 @@ pub(crate) const RECHECK_EVERY: Duration = Duration::from_secs(1);
 /// What a connection keeps to read into. Clients say little, and the library's usual 128 KiB would be five times all the
 /// rest of an idle one.
 const READ_BUFFER: usize = 4 * 1024;
+/// What is said at once is gathered up to here before it goes to the socket. The memory is taken only where something is said.
+const WRITE_BUFFER: usize = 8 * 1024;
 /// How often we ping, so that proxies keep the connection and dead clients are noticed.
 const PING_EVERY: Duration = Duration::from_secs(15);
 /// A client that sent nothing, not even a pong, for this long is gone.
@@ -56,7 +58,7 @@ pub(crate) fn answer(
     feed: Feed,
 ) -> Response {
     let upgrade = upgrade.max_message_size(BODY_MAX).max_frame_size(BODY_MAX);
-    let upgrade = upgrade.read_buffer_size(READ_BUFFER).write_buffer_size(0);
+    let upgrade = upgrade.read_buffer_size(READ_BUFFER).write_buffer_size(WRITE_BUFFER);
     upgrade.on_upgrade(move |socket| async move {
         let _open = context.metrics.feed(Transport::WebSocket);
         let session = Session {
@@ -84,8 +86,10 @@ struct Session<'a> {
     under_way: FuturesUnordered<UnderWay>,
 }
 
+/// A command's id, and its answer.
+type Answered = (String, Result<Ack, RoomError>);
 /// A command whose answer has not come.
-type UnderWay = std::pin::Pin<Box<dyn Future<Output = (String, Result<Ack, RoomError>)> + Send>>;
+type UnderWay = std::pin::Pin<Box<dyn Future<Output = Answered> + Send>>;
 
 /// Why a feed ended.
 #[derive(Debug)]
@@ -117,7 +121,7 @@ impl Session<'_> {
             let has_room = self.under_way.len() < UNDER_WAY_MAX;
             tokio::select! {
                 () = stop.cancelled() => return self.close(close_code::AWAY, "the server is going down").await,
-                Some((cmd_id, answer)) = self.under_way.next() => self.acknowledge(&cmd_id, answer).await?,
+                Some(answered) = self.under_way.next() => self.acknowledge_all(answered).await?,
                 item = feed.next() => match item {
                     Some(item) => self.item(item).await?,
                     None => return self.close(close_code::ERROR, "the room's log cannot be read").await,
@@ -128,9 +132,14 @@ impl Session<'_> {
                         return Ok(ended);
                     }
                 }
-                _ = rechecks.tick() => if let Some(words) = self.must_go(feed) {
-                    return self.close(close_code::POLICY, words).await;
-                },
+                _ = rechecks.tick() => {
+                    if let Some(words) = self.must_go(feed) {
+                        return self.close(close_code::POLICY, words).await;
+                    }
+                    if let Some(notice) = self.guest.ticket.session().take_notice() {
+                        self.say(notice.to_string()).await?;
+                    }
+                }
                 _ = pings.tick() => {
                     if heard.elapsed() >= SILENT_FOR {
                         return Ok(Ended::Dropped(Dropped::ClientSilent));
@@ -222,12 +231,28 @@ impl Session<'_> {
     }
 
     async fn acknowledge(&mut self, cmd_id: &str, answer: Result<Ack, RoomError>) -> Result<(), Ended> {
-        let message = match &answer {
+        let message = self.answer(cmd_id, &answer);
+        self.say(message).await
+    }
+
+    /// `first`, and what else has its answer by now: a room answers its commands in groups, and a write to the socket for each
+    /// would be most of what a busy client costs.
+    async fn acknowledge_all(&mut self, first: Answered) -> Result<(), Ended> {
+        let mut next = Some(first);
+        while let Some((cmd_id, answer)) = next {
+            let message = self.answer(&cmd_id, &answer);
+            in_time(self.socket.feed(Message::Text(message.into()))).await?;
+            next = self.under_way.next().now_or_never().flatten();
+        }
+        in_time(self.socket.flush()).await
+    }
+
+    fn answer(&self, cmd_id: &str, answer: &Result<Ack, RoomError>) -> String {
+        self.context.metrics.commanded(answer.as_ref().map(|ack| ack.status).ok());
+        match answer {
             Ok(ack) => ack_message(ack),
             Err(error) => tagged("ack", &Unanswered::new(cmd_id, error)),
-        };
-        self.context.metrics.commanded(answer.as_ref().map(|ack| ack.status).ok());
-        self.say(message).await
+        }
     }
 
     async fn nonsense(&mut self, words: &str) -> Result<Option<Ended>, Ended> {
@@ -265,16 +290,21 @@ impl Session<'_> {
     }
 
     async fn send(&mut self, message: Message) -> Result<(), Ended> {
-        match timeout(STUCK_FOR, self.socket.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(Ended::ByClient),
-            Err(_) => Err(Ended::Dropped(Dropped::ClientStuck)),
-        }
+        in_time(self.socket.send(message)).await
     }
 
     async fn close(&mut self, code: u16, reason: &str) -> Result<Ended, Ended> {
         let frame = CloseFrame { code, reason: reason.into() };
         self.send(Message::Close(Some(frame))).await?;
         Ok(Ended::ByServer)
+    }
+}
+
+/// What is written to the client, within [`STUCK_FOR`].
+async fn in_time(written: impl Future<Output = Result<(), axum::Error>>) -> Result<(), Ended> {
+    match timeout(STUCK_FOR, written).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(Ended::ByClient),
+        Err(_) => Err(Ended::Dropped(Dropped::ClientStuck)),
     }
 }

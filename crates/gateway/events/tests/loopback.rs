@@ -62,6 +62,7 @@ impl Server {
                 inbox_secrets: vec![Secret::parse(INBOX).unwrap()],
             }),
             metrics,
+            elsewhere: None,
             stop: stop.clone(),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

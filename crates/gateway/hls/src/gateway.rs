@@ -2,7 +2,7 @@
 
 use crate::{
     Config, Metrics,
-    packaging::{Packaging, Task},
+    packaging::{Held, Packaging, Task},
     routes,
 };
 use parking_lot::Mutex;
@@ -76,6 +76,18 @@ impl Gateway {
     /// `into_make_service_with_connect_info::<SocketAddr>()` so that viewers can be counted.
     pub fn router(&self) -> axum::Router {
         routes::router(self.node.clone())
+    }
+
+    /// The packager of a live stream, for whoever keeps what it makes: it runs on while what is returned is held, whoever
+    /// watches. Errors in words.
+    pub fn hold(&self, id: &StreamId) -> Result<Held, String> {
+        let packaging = self.node.packaging(id).map_err(|why| match why {
+            NoPackaging::NoStream => format!("nobody publishes {id}"),
+            NoPackaging::Full => {
+                format!("the node packages {} streams already, its limit", self.node.config.packagers_max)
+            }
+        })?;
+        Ok(Held::new(packaging))
     }
 
     /// Ends every packager and waits for them. Requests held are answered with 503.

@@ -1,7 +1,8 @@
 //! Low-Latency HLS over HTTP: one packager task per watched stream, and the routes its players ask.
 //!
 //! Packaged while somebody watches: the first request starts the task at the oldest group in the ring, so that there
-//! is something to play at once; half a minute without a request ends it. The rules of the protocol are in
+//! is something to play at once; half a minute without a request ends it, unless
+//! somebody holds it ([`Gateway::hold`]), as recording does. The rules of the protocol are in
 //! [`unisono_proto_hls`]; here are tasks, waiting requests and headers.
 
 mod audience;
@@ -12,7 +13,9 @@ mod packaging;
 mod reader;
 mod reply;
 mod routes;
+mod whole;
 
 pub use config::Config;
 pub use gateway::Gateway;
 pub use metrics::Metrics;
+pub use packaging::Held;

@@ -1,15 +1,24 @@
 //! One stream being packaged: the task, and what requests see of it.
 
-use crate::{Config, Metrics, audience::Audience, reader::Reader};
+use crate::{
+    Config, Metrics,
+    audience::Audience,
+    reader::{Reader, Step},
+    whole::{Tracks, Whole},
+};
 use parking_lot::Mutex;
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use unisono_base::{Doorbell, MediaTime, NodeClock};
-use unisono_hub::{Stream, Viewer};
+use unisono_hub::{State, Stream, Viewer};
+use unisono_media::Kind;
 use unisono_proto_hls::View;
 
 /// How often idleness and the viewers' number are looked at.
@@ -23,7 +32,32 @@ pub(crate) struct Packaging {
     pub(crate) audience: Audience,
     views: watch::Receiver<Option<Arc<View>>>,
     last_request: Mutex<Instant>,
+    holders: AtomicUsize,
     stop: CancellationToken,
+}
+
+/// Somebody who needs the packager whether or not anybody watches.
+pub struct Held {
+    packaging: Arc<Packaging>,
+}
+
+impl Held {
+    pub(crate) fn new(packaging: Arc<Packaging>) -> Self {
+        packaging.holders.fetch_add(1, Ordering::Relaxed);
+        Self { packaging }
+    }
+
+    /// The newest view, `None` before the first. It is closed when the packager stops.
+    pub fn views(&self) -> watch::Receiver<Option<Arc<View>>> {
+        self.packaging.views.clone()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.packaging.touch(Instant::now());
+        self.packaging.holders.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Why waiting for a view came to nothing.
@@ -44,7 +78,17 @@ impl Packaging {
     ) -> (Arc<Self>, watch::Sender<Option<Arc<View>>>) {
         let (publish, views) = watch::channel(None);
         let last_request = Mutex::new(now);
-        (Arc::new(Self { stream, audience: Audience::default(), views, last_request, stop }), publish)
+        (
+            Arc::new(Self {
+                stream,
+                audience: Audience::default(),
+                views,
+                last_request,
+                holders: AtomicUsize::new(0),
+                stop,
+            }),
+            publish,
+        )
     }
 
     /// Somebody asked: the packager goes on.
@@ -53,6 +97,9 @@ impl Packaging {
     }
 
     pub(crate) fn idle_for(&self, now: Instant) -> Duration {
+        if self.holders.load(Ordering::Relaxed) > 0 {
+            return Duration::ZERO;
+        }
         now.saturating_duration_since(*self.last_request.lock())
     }
 
@@ -131,9 +178,10 @@ impl Task {
         let mut reader = Reader::new(stream.clone(), self.config.limits, self.metrics.clone());
         let mut tick = tokio::time::interval(TICK);
         let mut keep = self.config.idle_after;
+        let mut whole = Whole::default();
         loop {
             match reader.step() {
-                Ok(step) => self.publish(step, begun),
+                Ok(step) => self.publish(step, &mut whole, stream, begun),
                 Err(error) => {
                     tracing::error!(stream = %stream.id(), %error, "HLS packaging failed");
                     (self.retire)(Duration::ZERO);
@@ -159,11 +207,20 @@ impl Task {
         }
     }
 
-    fn publish(&self, step: crate::reader::Step, begun: MediaTime) {
+    fn publish(&self, step: Step, whole: &mut Whole<Arc<View>>, stream: &Stream, begun: MediaTime) {
+        let now = Instant::now();
         if let Some(view) = step.view {
+            let lacks = |kind| stream.source(kind).is_some() && view.playlist(kind).is_none();
+            let is_whole = !lacks(Kind::Video) && !lacks(Kind::Audio);
+            whole.handle(view, if is_whole { Tracks::All } else { Tracks::Some }, now);
+        }
+        if stream.state() == State::Ended {
+            whole.end();
+        }
+        if let Some(view) = whole.poll(now) {
             self.publish.send_replace(Some(view));
         }
-        let now = self.clock.at(Instant::now());
+        let now = self.clock.at(now);
         // Frames from before somebody watched waited for a viewer, not for us.
         for arrived in step.published.into_iter().filter(|arrived| *arrived >= begun) {
             self.metrics.frame_latency.observe((now - arrived).as_secs_f64());

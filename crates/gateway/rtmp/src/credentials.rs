@@ -45,6 +45,7 @@ impl Refusal {
             Self::Denied(_) => "wrong_key",
             Self::Publish(PublishError::OverQuota(_)) | Self::Refused(_) => "quota",
             Self::Publish(PublishError::Blocked { .. }) => "blocked",
+            Self::Publish(PublishError::Closed(_)) => "draining",
             Self::Impatient(_) => "impatient",
             Self::Publish(_) => "taken",
         }

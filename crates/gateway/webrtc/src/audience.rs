@@ -4,14 +4,17 @@ use crate::{
     SessionId,
     bell::{Bells, Target},
     gateway::Shared,
+    tail::Tail,
 };
 use std::{collections::HashMap, sync::Arc, time::Instant};
 use unisono_base::MediaTime;
-use unisono_hub::{Cursor, Read, Ring, Stream, Subscription};
+use unisono_hub::{Cursor, Ring, Stream, Subscription};
 use unisono_media::{CodecConfig, Kind};
 
 /// Arrival times waiting to be measured in one turn; more are not measured.
 const ARRIVALS_MAX: usize = 256;
+/// Rings of one stream that are read for all: picture, sound, and the sound made from it.
+const TAILS_MAX: usize = 4;
 
 /// Names an audience within a worker: the address of its stream, which it keeps alive.
 pub(crate) type AudienceKey = u64;
@@ -27,9 +30,23 @@ pub(crate) struct Audiences {
 struct Audience {
     stream: Arc<Stream>,
     viewers: Vec<SessionId>,
-    /// Reads along at the tail, for the latency of each frame.
-    probe: Option<(Arc<Ring>, Cursor)>,
+    /// Who is served first; another one each time, so that nobody is always the last.
+    first: usize,
+    /// The rings its viewers stand at the end of.
+    tails: Vec<Tail>,
+    /// Where the stream's events were when somebody looked last.
+    events: Cursor,
     _subscription: Subscription,
+}
+
+/// One turn's work for an audience.
+#[derive(Default)]
+pub(crate) struct Round {
+    pub(crate) viewers: Vec<SessionId>,
+    /// What is new, for those who stand at the end of a ring.
+    pub(crate) tails: Vec<Tail>,
+    /// Events of the stream are new, which each viewer reads by itself.
+    pub(crate) has_events: bool,
 }
 
 fn key(stream: &Arc<Stream>) -> AudienceKey {
@@ -55,8 +72,14 @@ impl Audiences {
         let Some(subscription) = stream.subscribe_to(bells.bell(Target::Audience(key)), wants) else {
             return false;
         };
-        let audience =
-            Audience { stream: stream.clone(), viewers: vec![id], probe: None, _subscription: subscription };
+        let audience = Audience {
+            stream: stream.clone(),
+            viewers: vec![id],
+            first: 0,
+            tails: Vec::new(),
+            events: stream.events().tail(),
+            _subscription: subscription,
+        };
         self.all.insert(key, audience);
         shared.metrics.audiences.inc();
         true
@@ -73,12 +96,29 @@ impl Audiences {
         }
     }
 
-    /// Copies the viewers to look after into `viewers`, and notes which frames are new.
-    pub(crate) fn begin(&mut self, key: AudienceKey, viewers: &mut Vec<SessionId>, now: MediaTime) {
-        viewers.clear();
+    /// What is to be done for an audience whose bell rang, in place of what `round` held. Give it back with [`Self::end`].
+    pub(crate) fn begin(&mut self, key: AudienceKey, round: &mut Round, now: MediaTime) {
+        round.viewers.clear();
+        round.has_events = false;
         let Some(audience) = self.all.get_mut(&key) else { return };
-        viewers.extend_from_slice(&audience.viewers);
+        audience.tails.retain_mut(Tail::read);
         audience.note_arrivals(&mut self.arrivals, now);
+        let events = audience.stream.events().tail();
+        round.has_events = std::mem::replace(&mut audience.events, events) != events;
+        let (last, first) = audience.viewers.split_at(audience.first % audience.viewers.len().max(1));
+        round.viewers.extend_from_slice(first);
+        round.viewers.extend_from_slice(last);
+        audience.first = audience.first.wrapping_add(1);
+        std::mem::swap(&mut round.tails, &mut audience.tails);
+    }
+
+    /// After [`Self::begin`]; the audience may have gone meanwhile.
+    pub(crate) fn end(&mut self, key: AudienceKey, round: &mut Round) {
+        round.tails.retain_mut(Tail::clear);
+        if let Some(audience) = self.all.get_mut(&key) {
+            std::mem::swap(&mut round.tails, &mut audience.tails);
+        }
+        round.tails.clear();
     }
 
     /// Records the latency of the frames that this turn has sent.
@@ -96,26 +136,21 @@ impl Audiences {
     }
 }
 
+impl Round {
+    /// A viewer stands at `cursor`, the end of `ring`: from now on that is read for all.
+    pub(crate) fn follow(&mut self, ring: &Arc<Ring>, cursor: Cursor) {
+        if self.tails.len() < TAILS_MAX && !self.tails.iter().any(|tail| tail.is_of(ring)) {
+            self.tails.push(Tail::new(ring.clone(), cursor));
+        }
+    }
+}
+
 impl Audience {
-    fn note_arrivals(&mut self, arrivals: &mut Vec<(MediaTime, MediaTime)>, now: MediaTime) {
-        if self.probe.is_none() {
-            let lead = self.stream.source(Kind::Video).or_else(|| self.stream.source(Kind::Audio));
-            self.probe = lead.map(|ring| {
-                let tail = ring.tail();
-                (ring, tail)
-            });
-        }
-        let Some((ring, cursor)) = &mut self.probe else { return };
-        loop {
-            match ring.read(cursor) {
-                Read::Frame { frame, .. } if arrivals.len() < ARRIVALS_MAX => {
-                    arrivals.push((frame.arrived, now));
-                }
-                Read::Frame { .. } | Read::Skipped { .. } => {}
-                Read::Pending => return,
-                Read::Ended(_) => break,
-            }
-        }
-        self.probe = None;
+    /// Of pictures; of the sound where there are none.
+    fn note_arrivals(&self, arrivals: &mut Vec<(MediaTime, MediaTime)>, now: MediaTime) {
+        let of = |kind| self.tails.iter().find(|tail| tail.kind() == kind);
+        let Some(lead) = of(Kind::Video).or_else(|| of(Kind::Audio)) else { return };
+        let room = ARRIVALS_MAX.saturating_sub(arrivals.len());
+        arrivals.extend(lead.frames().iter().take(room).map(|fresh| (fresh.frame.arrived, now)));
     }
 }

@@ -26,6 +26,12 @@ pub(crate) struct Bells {
 }
 
 impl Bells {
+    /// Rings once for a target that has no bell here.
+    pub(crate) fn ring(&self, target: Target) {
+        self.rung.lock().push((target, Arc::default()));
+        self.wake.notify_one();
+    }
+
     pub(crate) fn bell(self: &Arc<Self>, target: Target) -> Arc<Bell> {
         Arc::new(Bell { target, rung: Arc::default(), bells: self.clone() })
     }

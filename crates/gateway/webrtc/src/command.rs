@@ -1,6 +1,6 @@
 //! What HTTP handlers ask of workers, and the answers.
 
-use crate::{SessionId, directory::Seat};
+use crate::{SessionId, directory::Seat, session::Session};
 use std::{sync::Arc, time::Instant};
 use tokio::sync::oneshot;
 use unisono_auth::Pass;
@@ -19,6 +19,8 @@ pub(crate) enum Command {
     Patch(Patch),
     /// DELETE of either.
     Close { id: SessionId, reply: oneshot::Sender<()> },
+    /// Another worker gives a session away.
+    Adopt(Box<Session>),
 }
 
 /// A publisher to be.

@@ -117,6 +117,14 @@ impl Seats {
     }
 }
 
+impl Seat {
+    /// From now on it counts as load of another worker.
+    pub(crate) fn sit_with(&mut self, load: &Arc<AtomicUsize>) {
+        load.fetch_add(1, Ordering::Relaxed);
+        std::mem::replace(&mut self.load, load.clone()).fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
         self.taken.fetch_sub(1, Ordering::Relaxed);

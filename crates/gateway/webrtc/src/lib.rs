@@ -18,6 +18,7 @@ mod pace;
 mod publisher;
 mod reach;
 mod session;
+mod tail;
 mod tcp;
 mod transcode;
 mod viewer;

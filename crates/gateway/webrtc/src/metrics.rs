@@ -23,6 +23,8 @@ pub(crate) enum Direction {
 pub(crate) enum Reason {
     /// A viewer was over its latency budget or slower than the ring: frames skipped.
     viewer_too_slow,
+    /// A viewer's path did not take the stream: pictures left out up to a keyframe.
+    path_overloaded,
     /// The current group outgrew the ring: frames skipped.
     group_too_big,
     /// The kernel's send buffer was full: packets.
@@ -51,6 +53,11 @@ struct DirectionLabel {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabel {
     reason: Reason,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WorkerLabel {
+    worker: u32,
 }
 
 /// Counters of one direction.
@@ -96,6 +103,7 @@ pub struct Metrics {
     /// Sessions whose peer never reached us.
     pub(crate) unreached: Counter,
     drops: Family<ReasonLabel, Counter>,
+    worker_packets: Family<WorkerLabel, Counter>,
 }
 
 impl Metrics {
@@ -142,10 +150,13 @@ impl Metrics {
             tcp_refused: Counter::default(),
             unreached: Counter::default(),
             drops: Family::default(),
+            worker_packets: Family::default(),
         };
         registry.register("sessions", "WHIP (in) and WHEP (out) sessions", sessions);
         registry.register("bytes", "UDP payload bytes", bytes);
         registry.register("packets", "UDP datagrams", packets);
+        let help = "UDP datagrams sent by each worker; a stream's viewers are spread over all of them";
+        registry.register("worker_packets", help, metrics.worker_packets.clone());
         registry.register("frames", "Access units taken in, and sent (once per viewer)", frames);
         registry.register("nacks", "Packets asked for again: by viewers (in), of publishers (out)", nacks);
         registry.register("resent", "Packets sent to viewers again after a NACK", metrics.resent.clone());
@@ -181,6 +192,11 @@ impl Metrics {
     /// The counter of one reason; keep it where drops are frequent.
     pub(crate) fn drops(&self, reason: Reason) -> Counter {
         self.drops.get_or_create_owned(&ReasonLabel { reason })
+    }
+
+    /// UDP datagrams that one worker has sent.
+    pub(crate) fn worker_packets(&self, worker: usize) -> Counter {
+        self.worker_packets.get_or_create_owned(&WorkerLabel { worker: worker as u32 })
     }
 
     /// Sessions open now: publishers, viewers.

@@ -8,6 +8,7 @@ use crate::{
     metrics::Direction,
     publisher::Publisher,
     reach::REACHED_WITHIN,
+    tail::Tail,
     tcp::link::TcpLink,
     viewer::Viewer,
     way::{Out, Way},
@@ -20,10 +21,13 @@ use std::{
 use unisono_auth::Pass;
 use unisono_hub::Ticket;
 use unisono_net::Place;
-use unisono_proto_webrtc::{PatchOutcome, Path, Session as _};
+use unisono_proto_webrtc::{PatchOutcome, Path, Session as _, engine::Moment};
 
 /// How often a session's key or token is asked whether it still holds.
 const RECHECK_EVERY: Duration = Duration::from_secs(1);
+
+/// What serving a viewer touches is found in so many steps, each in what the one before asked for.
+pub(crate) const PREFETCH_STAGES: usize = 4;
 
 /// Said to the peer and in the log.
 const ACCESS_ENDED: &str = "the key or token was revoked or has expired";
@@ -65,7 +69,7 @@ pub(crate) struct Link {
     pub(crate) ticket: Ticket,
     /// Its place among those without a valid check, until one comes.
     unconnected: Option<Place>,
-    _seat: Seat,
+    pub(crate) seat: Seat,
 }
 
 /// What [`Session::settle`] found.
@@ -100,7 +104,7 @@ impl Link {
             is_connected: false,
             ticket,
             unconnected: Some(unconnected),
-            _seat: seat,
+            seat,
         }
     }
 
@@ -204,11 +208,32 @@ impl Session {
         Ok(result?)
     }
 
+    /// Asks for what [`Self::serve`] will touch; see [`PREFETCH_STAGES`].
+    pub(crate) fn prefetch(&self, stage: usize) {
+        let Role::Viewer(viewer) = &self.role else { return };
+        match stage {
+            0 => unisono_net::prefetch(&**viewer),
+            _ => viewer.prefetch(stage - 1),
+        }
+        if stage == 1 {
+            unisono_net::prefetch(self.link.peers.as_slice());
+        }
+    }
+
+    /// The shortest way to send a viewer what is new; see [`Viewer::serve`].
+    pub(crate) fn serve(&mut self, moment: Moment, shared: &Shared, tails: &[Tail], out: &mut Out) -> bool {
+        let Role::Viewer(viewer) = &mut self.role else { return false };
+        viewer.serve(moment, shared.config.limits.viewer_lag_max, tails, &self.link, out)
+    }
+
     /// Does all that can be done now and hands its packets to `out`.
     pub(crate) fn settle(&mut self, now: Instant, out: &mut Out, shared: &Shared) -> Settled {
         let ended = self.link.ended(now, shared);
         if let Some(words) = ended {
             self.close(now, words);
+        }
+        if let Role::Viewer(viewer) = &mut self.role {
+            self.link.ticket.session().say_notice(|message| viewer.say(now, message));
         }
         let over = match &mut self.role {
             Role::Publisher(publisher) => publisher.settle(now, &mut self.link, shared),

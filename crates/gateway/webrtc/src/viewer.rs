@@ -10,21 +10,23 @@ use crate::{
     gateway::Shared,
     metrics::Reason,
     session::Link,
+    tail::Tail,
     way::{Out, Way},
 };
 use audio::Audio;
 use events::Events;
 use prometheus_client::metrics::counter::Counter;
 use std::{
+    ops::Range,
     sync::Arc,
     time::{Duration, Instant},
 };
-use unisono_base::{Epoch, MediaTime};
-use unisono_hub::{SkipReason, State, Stream, Viewer as Counted};
+use unisono_base::{Epoch, Span};
+use unisono_hub::{Cursor, PathFigures, Ring, SkipReason, State, Stream, Viewer as Counted};
 use unisono_media::{Frame, Kind, Packets};
 use unisono_proto_webrtc::{
     EgressStats, PatchError, PatchOutcome, Session as _, Wanted,
-    engine::{Engine, EngineEvent, Moment as Reading, SenderId, sender::Outgoing},
+    engine::{Engine, EngineEvent, Moment as Reading, Prefetch, SenderId, bwe::Estimate, sender::Outgoing},
 };
 use video::Video;
 
@@ -46,9 +48,7 @@ pub(crate) struct Viewer {
 
 /// What a pump needs: the moment, where frames come from, and where they go.
 struct Sending<'a> {
-    now: Instant,
-    /// The node's clock at `now`.
-    clock: MediaTime,
+    moment: Reading,
     lag_max: Duration,
     stream: &'a Arc<Stream>,
     engine: &'a mut Engine,
@@ -62,6 +62,7 @@ pub(crate) struct Report {
     done: EgressStats,
     next: Instant,
     too_slow: Counter,
+    overloaded: Counter,
     group_too_big: Counter,
 }
 
@@ -81,7 +82,11 @@ impl Viewer {
         stream.viewer_joined(Counted::WebRtc);
         let metrics = shared.metrics.clone();
         let viewer = Self {
-            video: Video::new(config.zip(engine.sender(Kind::Video)), now),
+            video: Video::new(
+                config.zip(engine.sender(Kind::Video)),
+                shared.config.limits.viewer_lag_max,
+                now,
+            ),
             audio: Audio::new(engine.sender(Kind::Audio), now),
             events: Events::default(),
             engine,
@@ -90,6 +95,7 @@ impl Viewer {
             ended: None,
             report: Report {
                 too_slow: metrics.drops(Reason::viewer_too_slow),
+                overloaded: metrics.drops(Reason::path_overloaded),
                 group_too_big: metrics.drops(Reason::group_too_big),
                 metrics,
                 done: EgressStats::default(),
@@ -120,6 +126,11 @@ impl Viewer {
         self.video.wants_at()
     }
 
+    /// Says something on the data channel; false where there is none yet.
+    pub(crate) fn say(&mut self, now: Instant, message: &str) -> bool {
+        self.is_connected && self.engine.send_message(now, message)
+    }
+
     /// Tells the viewer why it is over and closes the session.
     pub(crate) fn end(&mut self, now: Instant, reason: &'static str) {
         if self.ended.is_none() {
@@ -138,10 +149,13 @@ impl Viewer {
         out: &mut Out,
     ) -> Option<&'static str> {
         self.take_events(now, link, shared);
+        if self.video.judge(now, &self.engine) {
+            tracing::info!(session = ?link.id, path = ?self.engine.estimate(), "its path does not take the stream: only keyframes");
+        }
         if self.is_connected && self.ended.is_none() {
+            let moment = Reading { now, clock: shared.clock.at(now) };
             let mut sending = Sending {
-                now,
-                clock: shared.clock.at(now),
+                moment,
                 lag_max: shared.config.limits.viewer_lag_max,
                 stream: &self.stream,
                 engine: &mut self.engine,
@@ -172,14 +186,57 @@ impl Viewer {
         self.ended
     }
 
+    /// Sends what is new to a viewer that has had everything before, and needs nothing else now: the shortest way, taken for
+    /// each viewer and frame. False when it is to be settled.
+    pub(crate) fn serve(
+        &mut self,
+        moment: Reading,
+        lag_max: Duration,
+        tails: &[Tail],
+        link: &Link,
+        out: &mut Out,
+    ) -> bool {
+        if !self.is_connected || self.ended.is_some() {
+            return false;
+        }
+        let mut sending = Sending {
+            moment,
+            lag_max,
+            stream: &self.stream,
+            engine: &mut self.engine,
+            way: Way::new(out, link),
+            report: &self.report,
+        };
+        // Audio goes first, whatever becomes of the picture.
+        let is_heard = self.audio.serve(tails, &mut sending);
+        let is_seen = self.video.serve(tails, &mut sending);
+        is_heard && is_seen && !self.engine.has_control()
+    }
+
+    /// Asks for what [`Self::serve`] will touch; see [`Engine::prefetch`].
+    pub(crate) fn prefetch(&self, stage: usize) {
+        self.engine.prefetch(stage, &Cache);
+    }
+
+    /// The rings it reads, and where it stands there.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (&Arc<Ring>, Cursor)> {
+        self.video.place().into_iter().chain(self.audio.place())
+    }
+
     fn note_figures(&self, link: &Link) {
         let (stats, session) = (self.engine.stats(), link.ticket.session());
         session.set_figures(stats.bytes, stats.packets);
         if let Some(loss) = self.engine.loss() {
             session.set_loss(loss.into());
         }
+        let positive = |span: Span| Duration::from_micros(span.as_micros().max(0) as u64);
         if let Some(rtt) = self.engine.rtt() {
-            session.set_rtt(Duration::from_micros(rtt.as_micros().max(0) as u64));
+            session.set_rtt(positive(rtt));
+        }
+        if self.engine.has_feedback() {
+            let Estimate { bits_per_second, queue, delay_gradient, .. } = self.engine.estimate();
+            let (queue, is_overloaded) = (positive(queue), self.video.is_overloaded());
+            session.set_path(PathFigures { bits_per_second, queue, delay_gradient, is_overloaded });
         }
     }
 
@@ -205,6 +262,16 @@ impl Viewer {
     }
 }
 
+/// The processor's.
+struct Cache;
+
+impl Prefetch for Cache {
+    #[inline]
+    fn prefetch<T: ?Sized>(&self, value: &T) {
+        unisono_net::prefetch(value);
+    }
+}
+
 impl Sending<'_> {
     /// The handshake's last packets leave before the first frame, which nobody could open otherwise.
     fn begin(&mut self) {
@@ -220,9 +287,16 @@ impl Sending<'_> {
         frame: &Frame,
         packets: &Packets,
     ) -> bool {
-        let outgoing = Outgoing { epoch, number, frame, packets };
-        let reading = Reading { now: self.now, clock: self.clock };
-        self.engine.send_frame(sender, reading, outgoing, &mut self.way)
+        self.send_part(sender, Outgoing { epoch, number, frame, packets }, 0..packets.list.len())
+    }
+
+    fn send_part(&mut self, sender: SenderId, outgoing: Outgoing<'_>, part: Range<usize>) -> bool {
+        self.engine.send_part(sender, self.moment, outgoing, part, &mut self.way)
+    }
+
+    /// What is new for a viewer at `cursor` of `ring`, if that was read for it.
+    fn tail<'t>(&self, tails: &'t [Tail], ring: &Arc<Ring>, cursor: Cursor) -> Option<&'t Tail> {
+        tails.iter().find(|tail| tail.serves(ring, cursor, self.moment.clock, self.lag_max))
     }
 }
 

@@ -3,11 +3,19 @@
 //! The task sleeps until something happens: a datagram, a doorbell, a command, a deadline. Then it takes everything
 //! that is there in one turn, sends what came of it, and sleeps again: one wake-up per frame, however many viewers.
 
+mod moving;
 mod turn;
 
 use crate::{
-    SessionId, audience::Audiences, bell::Target, command::Command, gateway::Shared, metrics::Reason,
-    session::Session, tcp::link::TcpLink, way::Out,
+    SessionId,
+    audience::{Audiences, Round},
+    bell::Target,
+    command::Command,
+    gateway::Shared,
+    metrics::Reason,
+    session::Session,
+    tcp::link::TcpLink,
+    way::Out,
 };
 use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;
@@ -70,8 +78,8 @@ struct Worker {
     strangers: Buckets,
     /// Scratch: what rang in this turn.
     rung: Vec<Target>,
-    /// Scratch: the viewers of the audience being served.
-    viewers: Vec<SessionId>,
+    /// Scratch: what is done for the audience being served.
+    round: Round,
     counters: Counters,
 }
 
@@ -81,6 +89,8 @@ struct Counters {
     too_many_strangers: Counter,
     invalid: Counter,
     handover_full: Counter,
+    /// This worker's part of all datagrams sent.
+    packets: Counter,
     send_buffer_full: Counter,
     send_refused: Counter,
     tcp_too_slow: Counter,
@@ -116,12 +126,13 @@ pub(crate) fn spawn(
         audiences: Audiences::default(),
         strangers: Buckets::new(shared.config.limits.strangers, STRANGERS_MAX),
         rung: Vec::new(),
-        viewers: Vec::new(),
+        round: Round::default(),
         counters: Counters {
             unknown_peer: metrics.drops(Reason::unknown_peer),
             too_many_strangers: metrics.drops(Reason::too_many_strangers),
             invalid: metrics.drops(Reason::invalid),
             handover_full: metrics.drops(Reason::handover_full),
+            packets: metrics.worker_packets(index),
             send_buffer_full: metrics.drops(Reason::send_buffer_full),
             send_refused: metrics.drops(Reason::send_refused),
             tcp_too_slow: metrics.drops(Reason::tcp_too_slow),

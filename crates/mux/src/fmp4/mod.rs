@@ -1,5 +1,5 @@
 //! Fragmented MP4 as CMAF uses it (ISO/IEC 14496-12, 23000-19): one track per file, a *header* (`ftyp moov`) and
-//! *fragments* (`emsg* prft moof mdat`).
+//! *fragments* (`emsg* prft (moof mdat)+`).
 //!
 //! Nothing here decides times or borders: samples come with durations and offsets in ticks of [`timescale`], and the
 //! same input always gives the same bytes. A payload is copied once, into the fragment.
@@ -9,7 +9,7 @@ mod header;
 mod message;
 mod video_entry;
 
-pub use fragment::{Fragment, Reference, Sample};
+pub use fragment::{Chunking, Fragment, Reference, Sample};
 pub use header::{header, timescale};
 pub use message::{ID3_SCHEME, Message, id3_private};
 

@@ -3,12 +3,14 @@
 use crate::{Contents, PICTURES, read};
 use std::process::{Command, Stdio};
 use unisono_media::CodecConfig;
-use unisono_mux::fmp4::{self, Fragment, Reference, Sample};
+use unisono_mux::fmp4::{self, Chunking, Fragment, Reference, Sample};
 
 /// One file: header and fragment.
 fn mp4(config: &CodecConfig, samples: Vec<Sample>) -> Vec<u8> {
     let reference = Reference { ntp: 0, media_time: 0 };
-    let fragment = Fragment { sequence: 1, decode_time: 0, reference, messages: &[], samples: &samples };
+    let chunking = Chunking::of(config);
+    let fragment =
+        Fragment { sequence: 1, decode_time: 0, reference, messages: &[], samples: &samples, chunking };
     [fmp4::header(config).expect("written"), fragment.encode().expect("written")].concat()
 }
 

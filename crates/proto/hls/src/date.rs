@@ -5,7 +5,7 @@ use unisono_base::MediaTime;
 
 /// Prints `2026-11-21T05:00:00.123Z`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Date(pub(crate) MediaTime);
+pub struct Date(pub MediaTime);
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

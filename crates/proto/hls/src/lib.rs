@@ -18,6 +18,7 @@ mod segment;
 mod track;
 mod view;
 
+pub use date::Date;
 pub use input::{Cut, Cuts, Event, Start};
 pub use names::{FileName, Item};
 pub use packager::{Limits, Packager, Tracks};

@@ -7,8 +7,8 @@ use crate::{
 use bytes::Bytes;
 use std::sync::Arc;
 use unisono_base::{Epoch, MediaTime, Span};
-use unisono_media::Kind;
-use unisono_mux::fmp4::{self, Fragment, Message, Reference, Sample, id3_private};
+use unisono_media::{CodecConfig, Kind};
+use unisono_mux::fmp4::{self, Chunking, Fragment, Message, Reference, Sample, id3_private};
 
 /// `PART-TARGET`: no part is announced as longer.
 pub const PART_TARGET: Span = Span::from_millis(500);
@@ -23,7 +23,7 @@ const TIMELINE_MARGIN_S: i64 = 86_400;
 /// A part: one fragment.
 #[derive(Debug)]
 pub struct Part {
-    /// `emsg* prft moof mdat`.
+    /// `emsg* prft (moof mdat)+`.
     pub bytes: Bytes,
     /// As announced: never above [`PART_TARGET`].
     pub duration: Span,
@@ -119,6 +119,7 @@ pub(crate) struct Timed {
 pub(crate) struct Open {
     pub(crate) segment: Segment,
     pub(crate) clock: Clock,
+    chunking: Chunking,
     /// Decode time of the first sample; what the segment's duration counts from.
     start: Option<i64>,
     /// Decode time behind the last sample.
@@ -127,19 +128,17 @@ pub(crate) struct Open {
 }
 
 impl Open {
-    pub(crate) fn new(cut: Cut, clock: Clock, t: MediaTime, header: u32) -> Self {
+    /// A segment whose first frame, of a track with this configuration, is at `t`.
+    pub(crate) fn new(cut: Cut, config: &CodecConfig, t: MediaTime) -> Self {
+        let header = cut.discontinuities;
         let segment = Segment { cut, t, duration: Span::ZERO, parts: Vec::new(), header, frames: 0 };
-        Self { segment, clock, start: None, next: 0, part: Vec::new() }
+        let clock = Clock::new(cut.epoch, fmp4::timescale(config));
+        Self { segment, clock, chunking: Chunking::of(config), start: None, next: 0, part: Vec::new() }
     }
 
     /// Decode time of the segment's first sample.
     pub(crate) fn start(&self) -> Option<i64> {
         self.start
-    }
-
-    /// The part being filled has nothing yet.
-    pub(crate) fn at_part_start(&self) -> bool {
-        self.part.is_empty()
     }
 
     /// Would a sample from `decode` to `end` make the open part longer than a part may be?
@@ -157,9 +156,37 @@ impl Open {
     /// Lets the last sample last until `decode`, over a hole.
     pub(crate) fn stretch_to(&mut self, decode: i64) {
         if let Some(last) = self.part.last_mut() {
-            last.sample.duration = (decode - last.decode).max(1) as u32;
-            self.next = decode;
+            self.next = decode.max(last.decode + 1);
+            last.sample.duration = (self.next - last.decode) as u32;
         }
+    }
+
+    /// Sound: whether the next segment, which begins at `at`, goes on from here. What is left over or lacking then is what slew
+    /// made: less than a sample before the last one, and what that one adds. More is a hole in the source, and stays one.
+    pub(crate) fn goes_on_at(&self, at: i64) -> bool {
+        self.part.last().is_some_and(|last| at - self.next <= 2 * i64::from(last.sample.duration))
+    }
+
+    /// Sound: the last sample lasts until `at`, where the next segment begins.
+    pub(crate) fn join(&mut self, at: i64) {
+        let Some(last) = self.part.last() else { return };
+        if at - last.decode < i64::from(last.sample.duration) / 2 && self.part.len() > 1 {
+            // Most of its place is the next segment's.
+            self.part.pop();
+            self.segment.frames -= 1;
+        }
+        self.stretch_to(at);
+    }
+
+    /// Takes the last sample out of the open part, to begin the next one with it. `None` where it is the only one.
+    pub(crate) fn split_last(&mut self) -> Option<Timed> {
+        if self.part.len() < 2 {
+            return None;
+        }
+        let last = self.part.pop()?;
+        self.segment.frames -= 1;
+        self.next = last.decode;
+        Some(last)
     }
 
     pub(crate) fn push(&mut self, timed: Timed) {
@@ -185,9 +212,10 @@ impl Open {
         let independent = first.sample.is_sync;
         let length = self.next - first.decode;
         let (arrived, samples): (Vec<_>, Vec<_>) = timed.into_iter().map(|f| (f.arrived, f.sample)).unzip();
-        let sequence = (self.segment.cut.segment as u32) << 6 | (self.segment.parts.len() as u32 & 63);
-        let bytes =
-            Fragment { sequence, decode_time, reference, messages: &messages, samples: &samples }.encode()?;
+        // Rising over three weeks of segments, then it wraps: up to 32 parts, and up to 128 chunks in each.
+        let sequence = (self.segment.cut.segment as u32) << 12 | (self.segment.parts.len() as u32 & 31) << 7;
+        let (messages, samples, chunking) = (&messages[..], &samples[..], self.chunking);
+        let bytes = Fragment { sequence, decode_time, reference, messages, samples, chunking }.encode()?;
         let duration = self.clock.ticks_to_span(length).min(PART_TARGET);
         self.segment.parts.push(Arc::new(Part { bytes, duration, independent }));
         let whole = self.next - self.start.unwrap_or(self.next);

@@ -3,7 +3,7 @@
 use crate::{
     events::Events,
     input::{Borders, Cut, Start},
-    segment::{Clock, Open, Segment, Timed},
+    segment::{Open, Segment, Timed},
 };
 use bytes::Bytes;
 use std::{collections::VecDeque, sync::Arc};
@@ -128,7 +128,9 @@ impl Track {
     /// Whether packaging can begin at this frame: it is surely the first of its segment, wherever reading began.
     fn begins(&self, cut: &Cut, input: &Input) -> bool {
         let t = input.frame.t;
-        let slack = if self.kind == Kind::Audio { audio_duration(input) } else { Span::ZERO };
+        // The unit before lies before the border, also where slew has brought it nearer by a twentieth.
+        let nearest = |unit: Span| Span::from_micros(unit.as_micros() * 9 / 10);
+        let slack = if self.kind == Kind::Audio { nearest(audio_duration(input)) } else { Span::ZERO };
         t == cut.t
             || t - cut.t < slack
             || match self.passed_over {
@@ -197,11 +199,13 @@ impl Track {
         Ok(())
     }
 
-    /// Audio counts samples from the segment's start, so that no rounding is heard; a hole or a clock that runs away
-    /// by more than half a frame is followed at the next part (decisions 16).
+    /// Audio counts samples from the segment's start, so that no rounding is heard. T may lead away from that, while it
+    /// is slewed or after a loss: by more than a unit ahead the one before lasts longer, by a unit behind this one is
+    /// left out. So the media time has neither holes nor overlaps, and sound keeps to the picture (docs/decisions/0013).
     fn place_audio(&mut self, input: Input, cut: Cut, cx: &mut Context<'_>) -> Result<(), fmp4::Error> {
         let newest = self.open.as_ref().map(|open| open.segment.cut.segment);
         if newest.is_none_or(|newest| cut.segment > newest) {
+            self.join(&cut, &input, cx)?;
             self.open_segment(cut, &input, cx)?;
         }
         let Some(open) = &mut self.open else { return Ok(()) };
@@ -211,21 +215,24 @@ impl Track {
             CodecConfig::Aac(aac) => i64::from(aac.frame_samples()),
             _ => open.clock.span_to_ticks(audio_duration(&input)),
         };
-        if open.start().is_some() && !open.at_part_start() {
-            let is_hole = at - open.next > duration;
-            if open.overfills(if is_hole { at } else { open.next } + duration) {
-                end_part(open, cx)?;
-            } else if is_hole {
+        let is_first = open.start().is_none();
+        // An eighth less than a whole unit, so that of a segment's last one something is left before the next segment.
+        if !is_first && (open.next - at) * 8 >= duration * 7 {
+            return Ok(());
+        }
+        let is_hole = at - open.next > duration;
+        let decode = if is_first || is_hole { at } else { open.next };
+        if is_hole {
+            if open.goes_on_at(at) {
+                make_room(open, at, cx)?;
+            }
+            if !open.overfills(at) {
                 open.stretch_to(at);
             }
         }
-        let decode = if open.start().is_none() {
-            at
-        } else if open.at_part_start() && (at - open.next).abs() > duration / 2 {
-            at.max(open.next - duration + 1)
-        } else {
-            open.next
-        };
+        if open.overfills(decode + duration) {
+            end_part(open, cx)?;
+        }
         open.push(Timed {
             t: frame.t,
             arrived: frame.arrived,
@@ -237,6 +244,20 @@ impl Track {
                 payload: frame.payload.clone(),
             },
         });
+        Ok(())
+    }
+
+    /// Lets the sound of the open segment last until `first`, where that goes on without a break.
+    fn join(&mut self, cut: &Cut, first: &Input, cx: &mut Context<'_>) -> Result<(), fmp4::Error> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let own = open.segment.cut;
+        let next = (own.epoch, own.segment + 1, own.discontinuities);
+        let at = open.clock.ticks(first.frame.t);
+        if (cut.epoch, cut.segment, cut.discontinuities) != next || !open.goes_on_at(at) {
+            return Ok(());
+        }
+        make_room(open, at, cx)?;
+        open.join(at);
         Ok(())
     }
 
@@ -255,8 +276,7 @@ impl Track {
             self.headers.push_back(Header { epoch: cut.epoch, n: cut.discontinuities, bytes });
         }
         self.config = Some(first.config.clone());
-        let clock = Clock::new(cut.epoch, fmp4::timescale(&first.config));
-        self.open = Some(Open::new(cut, clock, first.frame.t, cut.discontinuities));
+        self.open = Some(Open::new(cut, &first.config, first.frame.t));
         Ok(())
     }
 
@@ -276,6 +296,17 @@ impl Track {
         self.finished.push(open.segment);
         Ok(())
     }
+}
+
+/// The last sample is to last until `at`: where the open part would be too long with that, it begins the next one.
+fn make_room(open: &mut Open, at: i64, cx: &mut Context<'_>) -> Result<(), fmp4::Error> {
+    if open.overfills(at)
+        && let Some(last) = open.split_last()
+    {
+        end_part(open, cx)?;
+        open.push(last);
+    }
+    Ok(())
 }
 
 fn end_part(open: &mut Open, cx: &mut Context<'_>) -> Result<(), fmp4::Error> {

@@ -34,6 +34,15 @@ impl View {
         }
     }
 
+    /// The newest configuration of a rendition.
+    pub fn config(&self, kind: Kind) -> Option<&CodecConfig> {
+        match kind {
+            Kind::Video => self.video_config.as_deref(),
+            Kind::Audio => self.audio_config.as_deref(),
+            Kind::Data => None,
+        }
+    }
+
     /// A file of either rendition.
     pub fn file(&self, name: &FileName) -> File {
         self.playlist(name.kind).map_or(File::Unknown, |playlist| playlist.file(name))

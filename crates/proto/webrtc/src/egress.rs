@@ -47,135 +47,6 @@ pub struct Egress {
 }
 
 impl Egress {
-    /// Answers a viewer's offer. `candidates` are our host addresses as the viewer can reach them.
-    pub fn accept(
-        identity: &Identity,
-        offer: &str,
-        candidates: &[impl Into<HostCandidate> + Copy],
-        wanted: Wanted<'_>,
-        now: Instant,
-    ) -> Result<(Self, String), OfferError> {
-        let role = Role::Viewer(wanted.video.and_then(video_format));
-        let (mut driver, sections, answer) = Driver::accept(identity, role, offer, candidates, now)?;
-        let video = wanted.video.and_then(|config| Line::video(&mut driver, &sections, config));
-        let has_video_section = sections.iter().any(|section| section.kind == MediaKind::Video);
-        if let Some(config) = wanted.video.filter(|_| has_video_section && video.is_none()) {
-            return Err(offer::no_common_codec(config, offer));
-        }
-        let audio = wanted.audio.then(|| Line::audio(&mut driver, &sections)).flatten();
-        if video.is_none() && audio.is_none() {
-            return Err(OfferError::Direction(
-                "a viewer must offer a=recvonly video or audio that the stream has",
-            ));
-        }
-        let session = Self {
-            driver,
-            video,
-            audio,
-            channel: None,
-            events: VecDeque::new(),
-            sent: VecDeque::new(),
-            acknowledged: None,
-            rtt: None,
-            loss: None,
-            stats: EgressStats::default(),
-            told_closed: false,
-        };
-        Ok((session, answer))
-    }
-
-    /// The next event, in order.
-    pub fn poll_event(&mut self) -> Option<EgressEvent> {
-        if let Some(event) = self.events.pop_front() {
-            return Some(event);
-        }
-        let reason = self.driver.closed()?;
-        (!std::mem::replace(&mut self.told_closed, true)).then(|| EgressEvent::Closed(reason.clone()))
-    }
-
-    /// True when the viewer takes this kind of track.
-    pub fn takes(&self, kind: Kind) -> bool {
-        self.line(kind).is_some()
-    }
-
-    /// Sends one video frame at once, all packets of it; pacing is the caller's. `clock` is T at `now`; it gives the
-    /// sender reports their time. Frames must come in order of T; epochs may change and frames be left out at any
-    /// time, the RTP time keeps the distance. Ignored (false) before [`EgressEvent::Connected`] or without video.
-    pub fn send_video(
-        &mut self,
-        now: Instant,
-        clock: MediaTime,
-        epoch: Epoch,
-        frame: &Frame,
-        packets: &Packets,
-    ) -> bool {
-        let is_sent = self.send(Kind::Video, (now, clock), epoch, frame, packets);
-        if let Some(line) = self.video.as_ref().filter(|_| is_sent) {
-            if self.sent.len() == SENT_MAX {
-                self.sent.pop_front();
-            }
-            self.sent.push_back((line.next_sequence - 1, frame.t));
-        }
-        is_sent
-    }
-
-    /// Sends one Opus packet, as [`Self::send_video`]. RTP time counts samples (decisions 16): it only leaves a gap
-    /// where T does, by more than a packet.
-    pub fn send_audio(
-        &mut self,
-        now: Instant,
-        clock: MediaTime,
-        epoch: Epoch,
-        frame: &Frame,
-        packets: &Packets,
-    ) -> bool {
-        self.send(Kind::Audio, (now, clock), epoch, frame, packets)
-    }
-
-    /// Sends a text on the data channel. False, and nothing sent, while no channel is open or more than 256 KiB
-    /// wait in it. Mappings need no help: the session sends its own when the channel opens, every 2 s, at each new
-    /// epoch, and when one is off by more than 1 ms.
-    pub fn send_message(&mut self, now: Instant, text: &str) -> bool {
-        let is_sent = self.write(text);
-        if is_sent {
-            self.driver.handle_timeout(now);
-        }
-        is_sent
-    }
-
-    /// The mapping in force for a kind; `None` before its first frame.
-    pub fn mapping(&self, kind: Kind) -> Option<Mapping> {
-        self.line(kind)?.clock.mapping()
-    }
-
-    /// T of the newest video frame of which the viewer has acknowledged all packets (receiver reports: up to a
-    /// second late). `None`: as far as we know it has shown nothing yet.
-    pub fn acknowledged(&self) -> Option<MediaTime> {
-        self.acknowledged
-    }
-
-    /// Round trip by the viewer's receiver reports.
-    pub fn rtt(&self) -> Option<Span> {
-        self.rtt
-    }
-
-    /// Share of packets the viewer lost, 0 to 1, by its last report.
-    pub fn loss(&self) -> Option<f32> {
-        self.loss
-    }
-
-    /// See [`EgressStats`].
-    pub fn stats(&self) -> EgressStats {
-        self.stats
-    }
-
-    /// Trickled candidates or an ICE restart (RFC 9725 §4.3), an `application/trickle-ice-sdpfrag`.
-    pub fn handle_patch(&mut self, now: Instant, fragment: &str) -> Result<PatchOutcome, PatchError> {
-        let outcome = patch::apply(&mut self.driver, fragment)?;
-        self.work(now);
-        Ok(outcome)
-    }
-
     fn line(&self, kind: Kind) -> Option<&Line> {
         match kind {
             Kind::Video => self.video.as_ref(),
@@ -362,15 +233,45 @@ impl ViewerSession for Egress {
         wanted: Wanted<'_>,
         now: Instant,
     ) -> Result<(Self, String), OfferError> {
-        Self::accept(identity, offer, candidates, wanted, now)
+        let role = Role::Viewer(wanted.video.and_then(video_format));
+        let (mut driver, sections, answer) = Driver::accept(identity, role, offer, candidates, now)?;
+        let video = wanted.video.and_then(|config| Line::video(&mut driver, &sections, config));
+        let has_video_section = sections.iter().any(|section| section.kind == MediaKind::Video);
+        if let Some(config) = wanted.video.filter(|_| has_video_section && video.is_none()) {
+            return Err(offer::no_common_codec(config, offer));
+        }
+        let audio = wanted.audio.then(|| Line::audio(&mut driver, &sections)).flatten();
+        if video.is_none() && audio.is_none() {
+            return Err(OfferError::Direction(
+                "a viewer must offer a=recvonly video or audio that the stream has",
+            ));
+        }
+        let session = Self {
+            driver,
+            video,
+            audio,
+            channel: None,
+            events: VecDeque::new(),
+            sent: VecDeque::new(),
+            acknowledged: None,
+            rtt: None,
+            loss: None,
+            stats: EgressStats::default(),
+            told_closed: false,
+        };
+        Ok((session, answer))
     }
 
     fn poll_event(&mut self) -> Option<EgressEvent> {
-        self.poll_event()
+        if let Some(event) = self.events.pop_front() {
+            return Some(event);
+        }
+        let reason = self.driver.closed()?;
+        (!std::mem::replace(&mut self.told_closed, true)).then(|| EgressEvent::Closed(reason.clone()))
     }
 
     fn takes(&self, kind: Kind) -> bool {
-        self.takes(kind)
+        self.line(kind).is_some()
     }
 
     fn send_video(
@@ -381,7 +282,14 @@ impl ViewerSession for Egress {
         frame: &Frame,
         packets: &Packets,
     ) -> bool {
-        self.send_video(now, clock, epoch, frame, packets)
+        let is_sent = self.send(Kind::Video, (now, clock), epoch, frame, packets);
+        if let Some(line) = self.video.as_ref().filter(|_| is_sent) {
+            if self.sent.len() == SENT_MAX {
+                self.sent.pop_front();
+            }
+            self.sent.push_back((line.next_sequence - 1, frame.t));
+        }
+        is_sent
     }
 
     fn send_audio(
@@ -392,34 +300,40 @@ impl ViewerSession for Egress {
         frame: &Frame,
         packets: &Packets,
     ) -> bool {
-        self.send_audio(now, clock, epoch, frame, packets)
+        self.send(Kind::Audio, (now, clock), epoch, frame, packets)
     }
 
     fn send_message(&mut self, now: Instant, text: &str) -> bool {
-        self.send_message(now, text)
+        let is_sent = self.write(text);
+        if is_sent {
+            self.driver.handle_timeout(now);
+        }
+        is_sent
     }
 
     fn mapping(&self, kind: Kind) -> Option<Mapping> {
-        self.mapping(kind)
+        self.line(kind)?.clock.mapping()
     }
 
     fn acknowledged(&self) -> Option<MediaTime> {
-        self.acknowledged()
+        self.acknowledged
     }
 
     fn rtt(&self) -> Option<Span> {
-        self.rtt()
+        self.rtt
     }
 
     fn loss(&self) -> Option<f32> {
-        self.loss()
+        self.loss
     }
 
     fn stats(&self) -> EgressStats {
-        self.stats()
+        self.stats
     }
 
     fn handle_patch(&mut self, now: Instant, fragment: &str) -> Result<PatchOutcome, PatchError> {
-        self.handle_patch(now, fragment)
+        let outcome = patch::apply(&mut self.driver, fragment)?;
+        self.work(now);
+        Ok(outcome)
     }
 }

@@ -23,7 +23,16 @@ pub(crate) struct RtpClock {
     /// RTP time, T and length of the last frame.
     last: Option<Sent>,
     /// What a client computes with.
-    told: Option<(Mapping, Instant)>,
+    told: Option<Told>,
+}
+
+/// Of the mapping that was told, what may change: every viewer has two of these.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    rtp0: u32,
+    t0: MediaTime,
+    epoch: Epoch,
+    at: Instant,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -85,13 +94,14 @@ impl RtpClock {
     /// The mapping in force, based on the newest frame.
     pub(crate) fn mapping(&self) -> Option<Mapping> {
         let Sent { rtp, t, epoch, .. } = self.last?;
-        Some(Mapping { kind: self.kind, ssrc: self.ssrc, rtp0: rtp, t0: t, rate: self.rate, epoch })
+        Some(self.mapping_of(rtp, t, epoch))
     }
 
     /// The mapping, when the client should hear it now: at first, every 2 s, at a new epoch, when off by over 1 ms.
     pub(crate) fn due(&self, now: Instant) -> Option<Mapping> {
         let current = self.mapping()?;
-        let Some((told, at)) = self.told else { return Some(current) };
+        let Some(Told { rtp0, t0, epoch, at }) = self.told else { return Some(current) };
+        let told = self.mapping_of(rtp0, t0, epoch);
         let is_old = now.saturating_duration_since(at) >= MAPPING_EVERY;
         let is_wrong =
             told.epoch != current.epoch || (told.t_of(current.rtp0) - current.t0).abs() > MAPPING_ERROR_MAX;
@@ -100,7 +110,12 @@ impl RtpClock {
 
     /// The client has been told.
     pub(crate) fn set_told(&mut self, mapping: Mapping, now: Instant) {
-        self.told = Some((mapping, now));
+        let Mapping { rtp0, t0, epoch, .. } = mapping;
+        self.told = Some(Told { rtp0, t0, epoch, at: now });
+    }
+
+    fn mapping_of(&self, rtp0: u32, t0: MediaTime, epoch: Epoch) -> Mapping {
+        Mapping { kind: self.kind, ssrc: self.ssrc, rtp0, t0, rate: self.rate, epoch }
     }
 
     fn ticks(&self, t: MediaTime) -> u32 {

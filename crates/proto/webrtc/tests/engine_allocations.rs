@@ -1,37 +1,22 @@
 //! Sending must not touch the heap: ten thousand viewers times a hundred packets a second. A process of its own, since
 //! the counter is the allocator.
 
+#[path = "common/train.rs"]
+mod train;
+
 use std::{sync::Arc, time::Instant};
+use train::Train;
 use unisono_base::{Epoch, MediaTime, Span};
 use unisono_media::{Frame, Kind, Packet, Packets};
 use unisono_proto_webrtc::{
     Path,
     engine::{
-        Outlet,
         bwe::Bwe,
         header::{ExtensionId, ExtensionIds},
         sender::{Config, Outgoing, ResendStream, Sender, Wire},
         srtp::{Keys, Profile, Sealer, Side},
     },
 };
-
-/// A train buffer that starts over when it is full.
-struct Train {
-    bytes: Vec<u8>,
-    used: usize,
-    packets: u64,
-}
-
-impl Outlet for Train {
-    fn packet(&mut self, _: &Path, length: usize, fill: impl FnOnce(&mut [u8])) {
-        if self.used + length > self.bytes.len() {
-            self.used = 0;
-        }
-        fill(&mut self.bytes[self.used..self.used + length]);
-        self.used += length;
-        self.packets += 1;
-    }
-}
 
 struct Viewer {
     sender: Sender,
@@ -91,7 +76,7 @@ fn sending_and_resending_allocate_nothing() {
     let packets = Packets { list, complete: true };
     for profile in [Profile::AeadAes256Gcm, Profile::AeadAes128Gcm, Profile::Aes128CmSha1_80] {
         let mut viewers: Vec<_> = (0..10).map(|_| Viewer::new(profile, start)).collect();
-        let mut train = Train { bytes: vec![0; 64 * 1_024], used: 0, packets: 0 };
+        let mut train = Train::new(64 * 1_024);
         let mut send = |frames: std::ops::Range<u64>| {
             for number in frames {
                 let t = MediaTime::from_micros(1_700_000_000_000_000) + Span::from_millis(33 * number as i64);
@@ -118,7 +103,7 @@ fn what_a_viewer_keeps_for_its_media_stays_small() {
     let payload: Arc<[u8]> = vec![5; 1_148].into();
     let list = (0..8).map(|i| Packet { payload: payload.clone(), marker: i == 7 }).collect();
     let packets = Packets { list, complete: true };
-    let mut train = Train { bytes: vec![0; 64 * 1_024], used: 0, packets: 0 };
+    let mut train = Train::new(64 * 1_024);
     let mut viewer = None;
     let kept = allocation_counter::measure(|| {
         let viewer = viewer.insert(Viewer::new(Profile::AeadAes256Gcm, start));

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests need one real instant to start virtual time from")]
 
 use bytes::{BufMut, Bytes, BytesMut};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},
@@ -9,6 +10,7 @@ use std::{
 use str0m::{
     Candidate, Event, Input, Output, Rtc, RtcConfig,
     change::SdpAnswer,
+    crypto::dtls::DtlsCert,
     media::{Direction, MediaKind, Mid},
     net::{Protocol, Receive},
     rtp::{RtpWrite, SeqNo},
@@ -125,16 +127,23 @@ impl<S: Session> World<S> {
 }
 
 fn client(start: Instant) -> Rtc {
-    let config =
-        RtcConfig::new().set_rtp_mode(true).clear_codecs().enable_h264(true).enable_opus(true, false);
+    client_of(RtcConfig::new(), start)
+}
+
+fn client_of(config: RtcConfig, start: Instant) -> Rtc {
+    let config = config.set_rtp_mode(true).clear_codecs().enable_h264(true).enable_opus(true, false);
     let mut client = config.build(start);
     client.add_local_candidate(Candidate::host(address(CLIENT), "udp").expect("a candidate"));
     client
 }
 
 fn publisher(loss: f64) -> (World<Ingress>, Mid, Mid) {
+    publisher_of(RtcConfig::new(), loss)
+}
+
+fn publisher_of(config: RtcConfig, loss: f64) -> (World<Ingress>, Mid, Mid) {
     let start = Instant::now();
-    let mut client = client(start);
+    let mut client = client_of(config, start);
     let mut api = client.sdp_api();
     let video = api.add_media(MediaKind::Video, Direction::SendOnly, None, None, None);
     let audio = api.add_media(MediaKind::Audio, Direction::SendOnly, None, None, None);
@@ -229,6 +238,27 @@ fn keyframe_requests_are_coalesced() {
     assert_eq!(requests(&world.heard), 1);
     world.run(Duration::from_secs(1));
     assert_eq!(requests(&world.heard), 2, "the ones that came too early make one more");
+}
+
+/// str0m reads certificates of up to 2,000 bytes; the assertion behind that must end this session and no other.
+#[test]
+fn a_publisher_with_an_enormous_certificate_is_ended_in_words() {
+    let names: Vec<_> = (0..100).map(|i| format!("camera-{i}.studio.example.net")).collect();
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).expect("a certificate");
+    let certificate = DtlsCert { certificate: cert.der().to_vec(), private_key: signing_key.serialize_der() };
+    assert!(certificate.certificate.len() > 2_000);
+    let (mut world, ..) = publisher_of(RtcConfig::new().set_dtls_cert(certificate), 0.0);
+    for _ in 0..5_000 {
+        world.now += Duration::from_millis(1);
+        world.step();
+        if world.session.closed().is_some() {
+            break;
+        }
+    }
+    let Some(CloseReason::Protocol(words)) = world.session.closed() else {
+        panic!("{:?}", world.session.closed())
+    };
+    assert!(words.contains("certificate"), "{words}");
 }
 
 #[test]

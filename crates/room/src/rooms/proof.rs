@@ -4,9 +4,11 @@ use super::Rooms;
 use crate::{RoomError, erasure::Erasure, room::Work};
 use std::time::Instant;
 use tokio::{sync::oneshot, task::spawn_blocking};
-use unisono_base::RoomId;
+use unisono_base::{MediaTime, RoomId};
 use unisono_store::{Erase, Export};
-use unisono_timeline::audit::{CHECKPOINT_EVERY, Checkpoint, PublicKey, Report, Verifier};
+use unisono_timeline::audit::{
+    CHECKPOINT_EVERY, Checkpoint, Evidence, EvidenceFile, PublicKey, Report, Verifier,
+};
 
 /// Entries before the last one among which a checkpoint is looked for: several times what lies between two.
 const NEWEST_WITHIN: u64 = 16 * CHECKPOINT_EVERY;
@@ -22,7 +24,7 @@ impl Rooms {
         let (reply, erased) = oneshot::channel();
         // By the writer, and waited for: a salt used again would tell who was erased.
         open.work.send(Work::Erase { erasure, reply }).await.map_err(|_| RoomError::Closing)?;
-        Ok(erased.await.map_err(|_| RoomError::Closing)??)
+        erased.await.map_err(|_| RoomError::Closing)?
     }
 
     /// The log up to now as lines of JSON, signed at its end; secrets of windows that are not decided are withheld.
@@ -34,6 +36,12 @@ impl Rooms {
         let (reply, undecided) = oneshot::channel();
         open.work.send(Work::Undecided { reply }).await.map_err(|_| RoomError::Closing)?;
         Ok(Some(export.withholding(undecided.await.map_err(|_| RoomError::Closing)??)))
+    }
+
+    /// The same from the first entry at or after `from` on: what lies before it is vouched for by the chain alone.
+    pub async fn export_from(&self, room: &RoomId, from: MediaTime) -> Result<Option<Export>, RoomError> {
+        let Some(export) = self.export(room).await? else { return Ok(None) };
+        Ok(export.starting_at(from).await?)
     }
 
     /// What a verification of the log finds now, fairness included; `None` where nobody signs. One at a time: each reads a
@@ -54,6 +62,17 @@ impl Rooms {
             verifier = work.await.map_err(|_| RoomError::Closing)?;
         }
         Ok(Some(verifier.finish()))
+    }
+
+    /// The node's word about the files of a bundle of evidence; `None` where nobody signs.
+    pub fn sign_evidence(
+        &self,
+        (room, recording): (&RoomId, String),
+        span: (MediaTime, MediaTime),
+        files: Vec<EvidenceFile>,
+    ) -> Option<Evidence> {
+        let signer = self.world.signer.as_ref()?;
+        Some(signer.sign_evidence((room, recording), span, self.now(), files))
     }
 
     /// By which this node's checkpoints are checked.

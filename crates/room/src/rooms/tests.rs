@@ -365,6 +365,31 @@ async fn an_event_is_bound_to_the_newest_frame_and_goes_into_the_data_track() {
 }
 
 #[tokio::test]
+async fn what_is_erased_leaves_the_data_track() {
+    let hub = hub();
+    let rooms = Rooms::new(hub.clone(), Arc::new(MemoryLog::default()), clock(), unhurried());
+    let publication = publish(&hub);
+    let said = |words: &str| Command { data: json!({"by": words}), ..goal() };
+    let first = say(&rooms, "alice", said("erased alone")).await.expect("answered").0;
+    post(&rooms, said("kept")).await;
+    let eve = visitor("eve", Role::Host);
+    rooms.command(room("alice"), said("with its author"), &eve, View::default()).await.expect("answered");
+    rooms.erase(&room("alice"), Erase::Payload { n: first.n.expect("written") }).await.expect("erased");
+    rooms.erase(&room("alice"), Erase::Person { id: "eve".into() }).await.expect("erased");
+
+    let ring = publication.stream().events();
+    let mut cursor = ring.oldest_group().expect("events");
+    let mut left = Vec::new();
+    while let Read::Frame { frame, .. } = ring.read(&mut cursor) {
+        let event: Event = serde_json::from_slice(&frame.payload).expect("an event");
+        left.push((event.seq, event.data.clone(), event.actor.map(|actor| actor.id.to_string())));
+    }
+    let host = Some("host".to_owned());
+    let expected = [(1, json!(null), host.clone()), (2, json!({"by": "kept"}), host), (3, json!(null), None)];
+    assert_eq!(left, expected, "each stays in its place");
+}
+
+#[tokio::test]
 async fn the_message_is_the_events_in_their_wrapping() {
     let rooms = rooms(MemoryLog::default(), unhurried());
     let mut feed = from_now(&rooms).await;

@@ -8,8 +8,8 @@ use unisono_media::h264;
 
 /// Frames per second.
 pub(super) const FPS: u32 = 30;
-/// Frames encoded beforehand: two groups.
-const LOOP: usize = 4 * FPS as usize;
+/// Groups encoded beforehand.
+const GROUPS: u32 = 2;
 /// Packets of sound encoded beforehand: a second.
 const SOUND: usize = 50;
 const START_CODE: [u8; 4] = [0, 0, 0, 1];
@@ -22,18 +22,25 @@ pub(super) const AAC_CONFIG: [u8; 2] = [0x11, 0x90];
 pub(super) const AAC_UNIT: u64 = 1_024;
 pub(super) const RATE: u64 = 48_000;
 
-/// Size and bitrate of the picture.
+/// Size, bitrate and groups of the picture.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quality {
     size: &'static str,
     bitrate_bps: u32,
+    /// Seconds from one keyframe to the next.
+    keyframe_every: u32,
 }
 
 impl Quality {
     /// One stream that many watch.
-    pub(super) const LARGE: Self = Self { size: "1280x720", bitrate_bps: 1_500_000 };
+    pub(super) const LARGE: Self = Self { size: "1280x720", bitrate_bps: 1_500_000, keyframe_every: 2 };
     /// Each of many streams.
-    pub(super) const SMALL: Self = Self { size: "480x270", bitrate_bps: 500_000 };
+    pub(super) const SMALL: Self = Self { size: "480x270", bitrate_bps: 500_000, keyframe_every: 2 };
+
+    /// The same with a keyframe every so many seconds.
+    pub(super) const fn with_keyframe_every(self, seconds: u32) -> Self {
+        Self { keyframe_every: seconds, ..self }
+    }
 }
 
 /// See the module. Shared by all publishers.
@@ -114,11 +121,12 @@ impl Unit {
 }
 
 fn encode_pictures(quality: Quality) -> anyhow::Result<Vec<Unit>> {
-    let settings = Settings { fps: FPS, bitrate_bps: quality.bitrate_bps, gop: 2 * FPS };
+    let settings = Settings { fps: FPS, bitrate_bps: quality.bitrate_bps, gop: quality.keyframe_every * FPS };
     let mut picture = Picture::new(quality.size.parse().map_err(anyhow::Error::msg)?);
     let mut encoder = H264::new(settings)?;
-    let mut units = Vec::with_capacity(LOOP);
-    for frame in 0..LOOP as u64 {
+    let count = u64::from(GROUPS * settings.gop);
+    let mut units = Vec::with_capacity(count as usize);
+    for frame in 0..count {
         picture.draw(&CounterMode::Frame.moment(frame, FPS, frame as i64 * 1_000 / i64::from(FPS)));
         let unit = encoder.encode(&picture, frame)?;
         let slices = h264::length_prefixed(&unit.payload).collect::<Result<_, _>>()?;

@@ -6,6 +6,7 @@
 
 mod audience;
 mod baseline;
+mod capture;
 mod crew;
 mod frames;
 mod histogram;

@@ -2,6 +2,7 @@
 
 use super::{
     audience::Audience,
+    capture::Capture,
     frames::{Frames, Part},
     peer::{self, Peer},
     signal, stamp,
@@ -31,6 +32,7 @@ const CAPTURE_TIME_ID: u8 = 5;
 struct Watching {
     audience: Rc<Audience>,
     frames: Frames,
+    captured: Capture,
     has_picture: bool,
 }
 
@@ -49,8 +51,9 @@ impl Watching {
         let starts = key || sent.is_some();
         let marker = packet.header.marker;
         self.frames.push(*packet.seq_no, Part { arrived_us, marker, starts, key, stamp: sent });
+        let captured = self.captured.of(packet.header.timestamp, captured_us(&packet));
         if let (Some(origins), Some(sent)) = (&self.audience.origins, sent) {
-            origins.learn(captured_us(&packet), sent);
+            origins.learn(captured, sent);
         }
         let mut counts = self.audience.counts.borrow_mut();
         let is_measuring = self.audience.is_measuring.get();
@@ -115,7 +118,8 @@ async fn join(
     let session = signal::offer(&audience.client, endpoint, None, &offer.to_sdp_string()).await?;
     let mut peer = Peer::accept(rtc, pending, &session.answer).await?;
     let frames = Frames::default();
-    let mut watching = Watching { audience: audience.clone(), frames, has_picture: false };
+    let mut watching =
+        Watching { audience: audience.clone(), frames, captured: Capture::default(), has_picture: false };
     let give_up = posted + JOIN_PATIENCE;
     while !watching.has_picture {
         let stage = if peer.rtc.is_connected() { "no whole keyframe" } else { "no connection" };

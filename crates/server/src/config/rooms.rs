@@ -23,6 +23,10 @@ pub(crate) struct RoomRules {
     pub(crate) webhook_unanswered: WhenUnanswered,
     /// It has so long for an answer, in milliseconds; 50 to 5000.
     pub(crate) webhook_within_ms: u32,
+    /// How long a room's log is kept, in days; 0 keeps it for ever. What is open holds it back.
+    pub(crate) retention_days: u32,
+    /// So many entries of a room's log are kept, the newest; 0 keeps all, otherwise 100 or more.
+    pub(crate) retention_entries: u64,
 }
 
 /// See [`RoomRules::guests`].
@@ -59,6 +63,8 @@ impl Default for RoomRules {
             webhook_secrets: Vec::new(),
             webhook_unanswered: WhenUnanswered::Allow,
             webhook_within_ms: 500,
+            retention_days: 0,
+            retention_entries: 0,
         }
     }
 }

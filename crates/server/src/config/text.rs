@@ -136,7 +136,7 @@ fn without_null(value: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{env, fs, path::Path};
+    use std::{env, fs, path::PathBuf};
 
     /// Set to write the golden texts anew.
     const UPDATE: &str = "UPDATE_GOLDEN";
@@ -178,9 +178,14 @@ mod tests {
         assert!(shown(&Config::default()).contains("[http]"));
     }
 
+    /// Asked at run time: clones that share a target folder share test programs as well.
+    fn crate_directory() -> PathBuf {
+        env::var_os("CARGO_MANIFEST_DIR").expect("cargo says where").into()
+    }
+
     #[test]
     fn the_schema_is_the_golden_one() {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("unisono.schema.json");
+        let file = crate_directory().join("unisono.schema.json");
         let now = format!("{}\n", serde_json::to_string_pretty(&schema()).expect("plain data"));
         if env::var_os(UPDATE).is_some() {
             fs::write(&file, &now).expect("written");
@@ -191,7 +196,7 @@ mod tests {
 
     #[test]
     fn the_documented_file_is_the_default_one() {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+        let file = crate_directory().join("../../docs/configuration.md");
         let page = fs::read_to_string(&file).expect("the page");
         let (before, rest) = page.split_once(FENCE[0]).expect("where the file begins");
         let (documented, after) = rest.split_once(FENCE[1]).expect("where it ends");

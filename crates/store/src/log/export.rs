@@ -60,10 +60,56 @@ impl Export {
         self
     }
 
+    /// Only from the first entry at or after `from` (the node's timeline clock) on; `None` where there is none.
+    pub async fn starting_at(mut self, from: MediaTime) -> Result<Option<Self>, LogError> {
+        // Entries are in the order of their times: halve what is between one too early and one late enough.
+        let (mut early, mut late) = (self.base.n, self.end_n + 1);
+        while late - early > 1 {
+            let middle = early + (late - early) / 2;
+            let page = self.log.read(&self.room, middle, 1).await?;
+            match page.entries.first() {
+                Some(sealed) if sealed.entry.t < from => early = middle,
+                _ => late = middle,
+            }
+        }
+        if late > self.end_n {
+            return Ok(None);
+        }
+        if early > self.base.n {
+            self.base = self.base_at(early).await?;
+        }
+        Ok(Some(self))
+    }
+
+    /// Where a log begins whose last entry before is `n`.
+    async fn base_at(&self, n: u64) -> Result<Base, LogError> {
+        let mut seq = self.base.seq;
+        let mut from = n;
+        // The last event at or before it says how far `seq` is.
+        loop {
+            let first = from.saturating_sub(PAGE as u64 - 1).max(self.base.n + 1);
+            let page = self.log.read(&self.room, first, (from - first + 1) as usize).await?;
+            if let Some(found) = page.entries.iter().rev().find_map(Sealed::seq) {
+                seq = found;
+                break;
+            }
+            if first <= self.base.n + 1 {
+                break;
+            }
+            from = first - 1;
+        }
+        let page = self.log.read(&self.room, n, 1).await?;
+        let Some(last) = page.entries.first().filter(|sealed| sealed.entry.n == n) else {
+            let reason = "it was cut by retention while it was exported; export again".to_owned();
+            return Err(LogError::Damaged { room: self.room.to_string(), n, reason });
+        };
+        Ok(Base { n, seq, term: last.entry.term, hash: last.seal.hash })
+    }
+
     /// The next lines, each with its line feed; `None` after the last.
     pub async fn next(&mut self) -> Option<Result<String, LogError>> {
         let lines = match self.stage {
-            Stage::Start => Ok(self.start()),
+            Stage::Start => self.start().await,
             Stage::Entries(at) if at.last.n < self.end_n => self.entries(at).await,
             Stage::Entries(at) => Ok(self.end(at.last)),
             Stage::Done => return None,
@@ -74,10 +120,18 @@ impl Export {
         Some(lines)
     }
 
-    fn start(&mut self) -> String {
+    async fn start(&mut self) -> Result<String, LogError> {
         let (base, key) = (self.base, self.signer.public());
-        self.stage = Stage::Entries(At { last: base, is_signed: false, is_blind: false });
-        Line::Log(Header { version: FORMAT, room: self.room.clone(), key, base }).to_text()
+        let mut text = Line::Log(Header { version: FORMAT, room: self.room.clone(), key, base }).to_text();
+        let at_base =
+            if base.n == 0 { Vec::new() } else { self.log.checkpoints(&self.room, base.n, PAGE).await? };
+        let is_start = |mark: &&Checkpoint| mark.n == base.n && mark.mark == Mark::Start;
+        let start = at_base.iter().find(is_start);
+        if let Some(start) = start {
+            text.push_str(&Line::Checkpoint(start.clone()).to_text());
+        }
+        self.stage = Stage::Entries(At { last: base, is_signed: start.is_some(), is_blind: false });
+        Ok(text)
     }
 
     async fn entries(&mut self, mut at: At) -> Result<String, LogError> {

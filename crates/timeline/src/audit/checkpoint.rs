@@ -21,6 +21,8 @@ pub const CHECKPOINT_SPACING: Span = Span::from_secs(1);
 pub enum Mark {
     /// The log goes on after it.
     Running,
+    /// The node took it and all before it away: the log begins behind it.
+    Start,
     /// It was the last one when the log was exported at `t`: what follows was cut off if nothing tells this.
     End,
 }
@@ -95,10 +97,21 @@ impl Signer {
     ) -> Checkpoint {
         let signature = Signature([0; 64]);
         let mut checkpoint = Checkpoint { room: room.clone(), mark, term, n, hash, t, signature };
-        let signed = self.pair.sign(&checkpoint.signed_bytes());
-        checkpoint.signature.0.copy_from_slice(signed.as_ref());
+        checkpoint.signature = self.sign_bytes(&checkpoint.signed_bytes());
         checkpoint
     }
+
+    /// Bytes that say what they are, so that the signature means nothing elsewhere.
+    pub(super) fn sign_bytes(&self, bytes: &[u8]) -> Signature {
+        let mut signature = Signature([0; 64]);
+        signature.0.copy_from_slice(self.pair.sign(bytes).as_ref());
+        signature
+    }
+}
+
+/// True when the key signed just this.
+pub(super) fn check_signature(key: &PublicKey, bytes: &[u8], signature: &Signature) -> bool {
+    UnparsedPublicKey::new(&ED25519, key.0).verify(bytes, &signature.0).is_ok()
 }
 
 impl fmt::Debug for Signer {
@@ -110,8 +123,8 @@ impl fmt::Debug for Signer {
 impl Checkpoint {
     /// Fails unless the key `key` belongs to signed it.
     pub fn check(&self, key: &PublicKey) -> Result<(), Forged> {
-        let key = UnparsedPublicKey::new(&ED25519, key.0);
-        key.verify(&self.signed_bytes(), &self.signature.0).map_err(|_| Forged { n: self.n })
+        let is_signed = check_signature(key, &self.signed_bytes(), &self.signature);
+        if is_signed { Ok(()) } else { Err(Forged { n: self.n }) }
     }
 
     /// Deterministic CBOR of a map: `unisono` says what it is, so that the key's signatures mean nothing elsewhere.

@@ -38,6 +38,22 @@ impl Digest {
     }
 }
 
+/// A [`Digest`] of what comes in pieces.
+#[derive(Clone, Default)]
+pub struct Hasher(Sha256);
+
+impl Hasher {
+    /// Takes more.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Of all that was taken.
+    pub fn finish(self) -> Digest {
+        Digest(self.0.finalize().into())
+    }
+}
+
 impl Salt {
     /// The salt that `seed` gives for `purpose`; another purpose gives an unrelated one.
     pub(crate) fn derive(seed: &[u8; 32], purpose: &[&[u8]]) -> Self {

@@ -81,12 +81,14 @@ pub struct Withheld {
 
 impl Withheld {
     /// For an entry that is a secret of one of the windows of `undecided`: their seeds and answers, what was entered
-    /// where entries are sealed.
+    /// where entries are sealed, and who was erased of those that took part.
     pub fn of(entry: &Entry, undecided: &Undecided) -> Option<Self> {
         let Body::Hidden(hidden) = &entry.body else { return None };
         let (window, is_secret) = match &hidden.rule {
             Rule::Committed(committed) => (committed.window, true),
             Rule::Entered(entered) => (entered.window, *undecided.0.get(&entered.window)?),
+            // With its salt anybody could try who it was.
+            Rule::Remembered(remembered) => (remembered.subject, true),
             _ => return None,
         };
         (is_secret && undecided.0.contains_key(&window)).then_some(Self { n: entry.n, window })

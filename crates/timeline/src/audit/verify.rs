@@ -36,6 +36,8 @@ pub struct Verifier {
     last: Option<Base>,
     /// The entries up to the last one were withheld: what its hash is says the next signature.
     is_blind: bool,
+    /// The node signed where the log begins.
+    is_start_signed: bool,
     lanes: BTreeMap<Lane, MediaTime>,
     commands: HashSet<Uuid>,
     results: Results,
@@ -52,6 +54,7 @@ impl Verifier {
             header: None,
             last: None,
             is_blind: false,
+            is_start_signed: false,
             lanes: BTreeMap::new(),
             commands: HashSet::new(),
             results: Results::default(),
@@ -88,6 +91,12 @@ impl Verifier {
             let n = self.last.map_or(0, |last| last.n);
             self.report.bad = Some(Bad { n: n + 1, why });
         }
+        if self.report.first_n > 1 && !self.is_start_signed {
+            self.report.warnings.push(
+                "the node did not sign that the log begins here: its beginning may have been cut off by somebody else"
+                    .into(),
+            );
+        }
         (self.report.windows, self.report.offers) = self.results.told();
         self.report.fairness = self.results.fairness();
         self.report
@@ -117,7 +126,11 @@ impl Verifier {
             }
             (Line::Checkpoint(checkpoint), true) => {
                 self.report.checkpoints += 1;
-                self.checkpoint(&checkpoint, Mark::Running).map_err(|why| Fault::Entry(checkpoint.n, why))
+                let is_start = self.header.as_ref().is_some_and(|header| header.base.n == checkpoint.n);
+                let mark =
+                    if is_start && checkpoint.mark == Mark::Start { Mark::Start } else { Mark::Running };
+                self.is_start_signed |= mark == Mark::Start;
+                self.checkpoint(&checkpoint, mark).map_err(|why| Fault::Entry(checkpoint.n, why))
             }
             (Line::End(checkpoint), true) => {
                 self.is_ended = true;

@@ -24,6 +24,15 @@ impl MinWindow {
         }
     }
 
+    /// Leaves out what was observed until `arrival`, to the bucket. The next value is to be observed before [`Self::min`]
+    /// is asked.
+    pub(super) fn forget_until(&mut self, arrival: MediaTime) {
+        let last = arrival.as_micros().div_euclid(BUCKET);
+        while self.buckets.front().is_some_and(|(oldest, _)| *oldest <= last) {
+            self.buckets.pop_front();
+        }
+    }
+
     /// The minimum; zero before the first value.
     pub(super) fn min(&self) -> Span {
         self.buckets.iter().map(|(_, min)| *min).min().unwrap_or_default()

@@ -93,6 +93,9 @@ impl Sequencer {
 
     /// Whether an entry that is in time counts.
     fn admit(&self, window: &Window, value: i64, t_seen: MediaTime, sender: &Sender) -> Result<(), Refusal> {
+        if self.state.traces.know(window.terms.window, &sender.person.id) {
+            return Err(Refusal::took_part());
+        }
         let most = window.terms.entries_per_person;
         let is_full = window.entries_of(&sender.person.id) >= most as usize;
         if is_full && !window.terms.changes {

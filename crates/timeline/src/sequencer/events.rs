@@ -59,7 +59,8 @@ impl Events {
                 self.cancelled.pop_front();
             }
         }
-        let is_plain = event.cancels.is_none() && matches!(event.rule, None | Some(Rule::Shown(_)));
+        let is_plain = event.cancels.is_none()
+            && matches!(event.rule, None | Some(Rule::Shown(_) | Rule::Replaces { .. }));
         let author = event.actor.as_ref().filter(|_| is_plain).map(|actor| actor.id.clone());
         let (at, ty) = (event.at, event.ty.as_str().into());
         let known = Known { at, ty, author, fate: Fate::Stands, is_plain };

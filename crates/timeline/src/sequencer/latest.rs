@@ -1,6 +1,6 @@
 //! Class `latest`: the last value per key stands.
 
-use crate::{Class, Event, Types};
+use crate::{Class, Event, Rule, Types};
 use std::{collections::BTreeMap, sync::Arc};
 use uuid::Uuid;
 
@@ -23,6 +23,11 @@ impl Latest {
         Err(format!("this room keeps {KEYS_MAX} values already, the limit; take one back first"))
     }
 
+    /// The event that stands for `key` of type `ty`.
+    pub(super) fn standing(&self, ty: &str, key: &str) -> Option<Uuid> {
+        self.values.get(&(ty.to_owned(), key.to_owned())).map(|event| event.id)
+    }
+
     pub(super) fn apply(&mut self, event: &Arc<Event>, types: &Types) {
         if let Some(cancelled) = event.cancels {
             self.remove(cancelled);
@@ -35,7 +40,10 @@ impl Latest {
         if let Some(old) = event.supersedes {
             self.remove(old);
         }
-        // What was erased stands for nothing, nor does what it replaced, where its key is not erased with it.
+        if let Some(Rule::Replaces { event: old }) = event.rule {
+            self.remove(old);
+        }
+        // What was erased stands for nothing, nor does what it replaced.
         if event.data.is_null() {
             self.values.remove(&(event.ty.clone(), String::new()));
             return;
@@ -50,6 +58,11 @@ impl Latest {
 
     pub(super) fn forget(&mut self, is_erased: impl Fn(&Event) -> bool) {
         self.values.retain(|_, event| !is_erased(event));
+    }
+
+    /// Lets go of values whose events are no longer kept.
+    pub(super) fn forget_until(&mut self, seq: u64) {
+        self.values.retain(|_, event| event.seq > seq);
     }
 
     fn remove(&mut self, id: Uuid) {

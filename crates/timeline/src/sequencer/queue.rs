@@ -36,6 +36,11 @@ impl Queue {
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()
     }
+
+    /// The entry of the one that waits longest.
+    pub(super) fn first_n(&self) -> Option<u64> {
+        self.waiting.front().map(|waiting| waiting.n)
+    }
 }
 
 /// Queues by type.

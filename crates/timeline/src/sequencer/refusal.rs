@@ -22,6 +22,13 @@ impl Refusal {
         Self::new(Status::Invalid, words)
     }
 
+    /// Erased while it was open, and back.
+    pub(super) fn took_part() -> Self {
+        Self::invalid(
+            "you have taken part in it already; what was erased can be neither changed nor repeated",
+        )
+    }
+
     pub(super) fn with(self, data: Value) -> Self {
         Self { data, ..self }
     }

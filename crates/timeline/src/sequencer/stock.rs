@@ -27,6 +27,8 @@ struct Hold {
 /// One offer: `quantity = left + holds + confirmed`.
 #[derive(Debug, PartialEq)]
 pub(super) struct Stock {
+    /// The entry that offered it.
+    pub(super) n: u64,
     pub(super) ty: Arc<str>,
     pub(super) offer: Offer,
     pub(super) opened: Option<Arc<Event>>,
@@ -51,6 +53,10 @@ impl Offers {
         self.open.values()
     }
 
+    pub(super) fn has(&self, id: Uuid) -> bool {
+        self.open.contains_key(&id)
+    }
+
     pub(super) fn due(&self) -> impl Iterator<Item = (MediaTime, Due)> {
         self.open.values().filter_map(|stock| {
             let (at, reserved_n) = *stock.due.first()?;
@@ -60,6 +66,7 @@ impl Offers {
 
     pub(super) fn open(&mut self, offer: &Offer, fact: &Fact<'_>) {
         let stock = Stock {
+            n: fact.n,
             ty: base(fact.ty).into(),
             offer: offer.clone(),
             opened: fact.event.cloned(),
@@ -223,6 +230,9 @@ impl Sequencer {
             self.state.offers.open.get(&id).filter(|stock| *stock.ty == *command.ty && !stock.is_withdrawn);
         let stock =
             stock.ok_or_else(|| Refusal::invalid(format!("no {} with the id {id} is open", command.ty)))?;
+        if self.state.traces.know(id, &sender.person.id) {
+            return Err(Refusal::took_part());
+        }
         let own = stock.persons.get(&sender.person.id).copied().unwrap_or(0);
         if own >= stock.offer.per_person {
             let words = format!("you have taken {own}, the limit of each person");

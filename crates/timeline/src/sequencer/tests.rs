@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use unisono_base::{Span, Tenant};
 
 mod ask;
+mod erased;
 mod order;
 mod properties;
 mod queue;

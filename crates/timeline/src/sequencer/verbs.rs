@@ -2,7 +2,7 @@
 
 use super::{Moment, Sequencer, events::Fate, refusal::Refusal};
 use crate::{
-    Ack, Class, Command, DATA_MAX, Event, EventType, Refused, Registered, Role, Sender, Status, Verb,
+    Ack, Class, Command, DATA_MAX, Event, EventType, Refused, Registered, Role, Rule, Sender, Status, Verb,
     event::{check_span, check_type},
 };
 use std::sync::Arc;
@@ -111,10 +111,10 @@ impl Sequencer {
         let event_type = registered.event_type();
         may(sender, event_type.send, "send", event_type)?;
         self.known_subject(&command)?;
-        self.check_key(registered, &command)?;
+        let rule = self.replacing(registered, &command)?;
         let place = (event_type.lane, event_type.late);
         let event = self.event_of(&event_type.name, (&command, sender), place, moment)?;
-        self.answer(Event { data: command.data, ..event }, moment)
+        self.answer(Event { rule, data: command.data, ..event }, moment)
     }
 
     fn amend(
@@ -126,10 +126,10 @@ impl Sequencer {
     ) -> Result<Ack, Refusal> {
         let event_type = registered.event_type();
         self.own_subject(&command, sender)?;
-        self.check_key(registered, &command)?;
+        let rule = self.replacing(registered, &command)?;
         let place = (event_type.lane, event_type.late);
         let event = self.event_of(&event_type.name, (&command, sender), place, moment)?;
-        self.answer(Event { supersedes: command.subject, data: command.data, ..event }, moment)
+        self.answer(Event { rule, supersedes: command.subject, data: command.data, ..event }, moment)
     }
 
     pub(super) fn cancel(
@@ -145,12 +145,16 @@ impl Sequencer {
         self.answer(Event { cancels: command.subject, data: command.data, ..event }, moment)
     }
 
-    fn check_key(&self, registered: &Registered, command: &Command) -> Result<(), Refusal> {
+    /// Of class `latest`: the value that this one takes the place of. It stands in clear, since a key is gone with its erased payload, and
+    /// the value before must not come back then.
+    fn replacing(&self, registered: &Registered, command: &Command) -> Result<Option<Rule>, Refusal> {
         let key = registered.key_of(&command.data).map_err(Refusal::invalid)?;
-        match registered.event_type().class {
-            Class::Latest { .. } => self.state.latest.check(&command.ty, &key).map_err(Refusal::invalid),
-            _ => Ok(()),
+        if !matches!(registered.event_type().class, Class::Latest { .. }) {
+            return Ok(None);
         }
+        self.state.latest.check(&command.ty, &key).map_err(Refusal::invalid)?;
+        let standing = self.state.latest.standing(&command.ty, &key);
+        Ok(standing.map(|event| Rule::Replaces { event }))
     }
 
     /// What is answered must be known, so that the answer is not shown before it.

@@ -31,6 +31,8 @@ pub(super) const LATE_MAX: u32 = 10_000;
 /// One open window.
 #[derive(Debug, PartialEq)]
 pub(super) struct Window {
+    /// The entry that opened it.
+    pub(super) n: u64,
     pub(super) ty: Arc<str>,
     pub(super) terms: Terms,
     pub(super) opened: Option<Arc<Event>>,
@@ -115,6 +117,7 @@ impl Windows {
 
     pub(super) fn open(&mut self, terms: &Terms, fact: &Fact<'_>) {
         let window = Window {
+            n: fact.n,
             ty: base(fact.ty).into(),
             terms: terms.clone(),
             opened: fact.event.cloned(),
@@ -192,6 +195,11 @@ impl Windows {
     pub(super) fn events_mut(&mut self) -> impl Iterator<Item = &mut Arc<Event>> {
         let opened = self.open.values_mut().filter_map(|window| window.opened.as_mut());
         opened.chain(self.closed.iter_mut().filter_map(|closed| closed.result.as_mut()))
+    }
+
+    /// Lets go of results whose events are no longer kept.
+    pub(super) fn forget_until(&mut self, seq: u64) {
+        self.closed.retain(|closed| closed.result.as_ref().is_none_or(|result| result.seq > seq));
     }
 
     /// Whose entries are known by another name from now on.

@@ -31,6 +31,11 @@ export class UnisonoError extends Error {
   }
 }
 
+/** A node said no, for good as far as it knows. */
+export function isRefused({ kind }: UnisonoError): boolean {
+  return kind === 'unauthorized' || kind === 'not-acceptable' || kind === 'refused';
+}
+
 /** The error in a response that is not a success (RFC 9457 problem+json, or whatever text there is). */
 export async function errorFromResponse(response: Response): Promise<UnisonoError> {
   const text = (await response.text().catch(() => '')).slice(0, 4096);

@@ -19,6 +19,8 @@ export { HlsPlayer, watchHls, type WatchHlsOptions } from './hls/watch';
 export { measureLevel } from './level';
 export { parseAddress, parseStream, streamUrls, type StreamName, type StreamUrls } from './names';
 export { delay } from './net/backoff';
+export { within } from './net/signals';
+export type { EndpointChange, MoveReason } from './net/endpoints';
 export { EventFeed, type FeedListener } from './net/feed';
 export { Player, type FrameTime, type PlayerEvents, type PlayerOptions, type Protocol, type State, type Stats, type Sync } from './player';
 export { Presenter, type Applied } from './presenter';

@@ -1,12 +1,15 @@
 /** What the players of all protocols have in common: state, the frame on screen, events, figures. */
 
 import { Emitter } from './emitter';
-import type { UnisonoError } from './errors';
+import { UnisonoError } from './errors';
 import type { RoomEvent, Via } from './events';
 import type { Figures, Kinds } from './figures';
 import type { Actuator } from './lockstep/actuator';
 import { keepClock } from './net/clock';
+import { Endpoints, type EndpointChange, type MoveReason } from './net/endpoints';
 import { EventFeed } from './net/feed';
+import { Mover, type MoveNotice } from './net/moving';
+import { parseStream } from './names';
 import { Presenter, type Applied } from './presenter';
 import { ServerClock } from './time/clock';
 import { observeFrames, type Displayed } from './time/frames';
@@ -73,11 +76,22 @@ export interface PlayerEvents {
   frame: FrameTime;
   event: Applied;
   error: UnisonoError;
+  /** It goes on at another node: told when it turns there, which may be before that one has given anything. */
+  endpoint: EndpointChange;
 }
 
 export interface PlayerOptions {
   /** The element to play in. */
   readonly video: HTMLVideoElement;
+  /** Where the stream is. */
+  readonly url: string;
+  /**
+   * Nodes that have the same streams under the same paths, `https://host[:port]`: when the one in use dies or sends its viewers away, the player goes
+   * on at the next. Left out, the server is asked for them, at the start and now and then; `[]` stays where it is.
+   */
+  readonly endpoints?: readonly string[];
+  /** The node to begin at, where that is not `url`'s: the one that a player before this one had moved to. */
+  readonly beginAt?: string;
   /** WebSocket feed of the room; without it there is no latency figure, and native HLS has no events. */
   readonly feedUrl?: string;
   /** `/api/v1/server`, for a better estimate of the server's clock than the feed's greeting gives. */
@@ -95,11 +109,16 @@ export abstract class Player {
   protected readonly video: HTMLVideoElement;
   protected readonly closing = new AbortController();
   protected readonly serverClock = new ServerClock();
+  /** The nodes, and the one in use. */
+  protected readonly endpoints: Endpoints;
 
   #emitter = new Emitter<PlayerEvents>();
   #presenter = new Presenter((applied) => this.#emitter.emit('event', applied));
   #feed: EventFeed | null;
+  #mover = new Mover(() => this.#moveOn());
   #stopObserving: () => void;
+  /** `app/name`, where its address says so. */
+  #stream: string | null;
   #state: State = 'connecting';
   #failure: UnisonoError | null = null;
   #frame: FrameTime | null = null;
@@ -112,10 +131,15 @@ export abstract class Player {
   /** Callback times of the last second, for the frame rate. At most 240 a second. */
   #recent: number[] = [];
 
-  constructor({ video, feedUrl, clockUrl }: PlayerOptions) {
+  constructor({ video, url, endpoints, beginAt, feedUrl, clockUrl }: PlayerOptions) {
     this.video = video;
-    this.#feed = feedUrl ? new EventFeed(feedUrl, this.serverClock, { onEvent: (event) => this.receive(event, 'feed') }) : null;
-    if (clockUrl) void keepClock(this.serverClock, clockUrl, this.closing.signal);
+    this.endpoints = new Endpoints({ home: url, given: endpoints, beginAt });
+    this.endpoints.onChange((change) => this.#hasMoved(change));
+    this.#stream = streamOf(url);
+    void this.endpoints.keep(this.#stream, this.closing.signal);
+    const onNotice = (notice: MoveNotice, from: string) => this.noticed(notice, from);
+    this.#feed = feedUrl ? new EventFeed(feedUrl, this.serverClock, { onEvent: (event) => this.receive(event, 'feed'), onNotice }, this.endpoints) : null;
+    if (clockUrl) void keepClock(this.serverClock, () => this.endpoints.at(clockUrl), this.closing.signal);
     this.#stopObserving = observeFrames(video, {
       onFrame: (displayed) => this.#displayed(displayed),
       onOverdue: (now) => this.#overdue(now),
@@ -136,6 +160,16 @@ export abstract class Player {
 
   /** The dial between latency and smoothness, while playing: milliseconds to hold back, or `null` for as few as the protocol allows. */
   abstract set holdBackMs(ms: number | null);
+
+  /** The node it plays from, `https://host[:port]`. */
+  get endpoint(): string {
+    return this.endpoints.current;
+  }
+
+  /** All nodes that it knows of. */
+  get nodes(): readonly string[] {
+    return this.endpoints.all;
+  }
 
   /** How it knows which T is on screen. */
   get sync(): Sync {
@@ -198,6 +232,7 @@ export abstract class Player {
   async close(): Promise<void> {
     if (this.#state === 'closed') return;
     this.closing.abort();
+    this.#mover.cancel();
     this.#stopObserving();
     this.#feed?.close();
     await this.teardown();
@@ -205,6 +240,21 @@ export abstract class Player {
   }
 
   protected abstract teardown(): Promise<void> | void;
+
+  /** Goes on at another node, without a pause where that can be; false where there is none. */
+  protected abstract moveAway(why: MoveReason): Promise<boolean>;
+
+  /** A picture or sound came. */
+  protected played(): void {}
+
+  /** The node `from` asks its viewers to move, or takes it back. */
+  protected noticed(notice: MoveNotice, from: string): void {
+    if (notice.type === 'stay') return this.#mover.cancel();
+    if (from !== this.endpoints.current) return;
+    // A playlist tells that it is drained, and no more.
+    if (notice.endpoints.length > 0) this.endpoints.learn(notice.endpoints);
+    this.#mover.ask(from, notice.withinMs);
+  }
 
   protected receive(event: RoomEvent, via: Via): void {
     this.#presenter.push(event, via);
@@ -217,11 +267,24 @@ export abstract class Player {
     this.#isExpecting = true;
   }
 
+  /** Playback goes on elsewhere, where it was. */
+  protected goOn(): void {
+    this.#isExpecting = true;
+  }
+
   protected moveTo(state: State, words: string): void {
     if (this.#state === 'closed' || (this.#state === state && state === 'playing')) return;
     this.#state = state;
     if (state === 'waiting' || state === 'reconnecting' || state === 'failed') this.#isExpecting = false;
     this.#emitter.emit('state', { state, words });
+  }
+
+  /** Playback itself. What it throws, no code of ours expected: a person is told, and another protocol may do. */
+  protected begin(run: () => Promise<void>): void {
+    run().catch((error: unknown) => {
+      if (this.closing.signal.aborted) return;
+      this.fail(new UnisonoError('unsupported', `This player does not work in this browser: ${error instanceof Error ? error.message : String(error)}`));
+    });
   }
 
   protected fail(error: UnisonoError): void {
@@ -282,7 +345,19 @@ export abstract class Player {
   #moved(now: number): void {
     this.#lastMoved = now;
     this.#isStanding = false;
+    this.played();
     if (this.#isExpecting && this.#state !== 'playing') this.moveTo('playing', 'Live');
+  }
+
+  /** Which nodes take viewers now: another one may be drained, too, or has been restarted meanwhile. */
+  async #moveOn(): Promise<boolean> {
+    await this.endpoints.ask(this.#stream, this.closing.signal);
+    return !this.closing.signal.aborted && this.moveAway('draining');
+  }
+
+  #hasMoved(change: EndpointChange): void {
+    this.#mover.cancel();
+    this.#emitter.emit('endpoint', change);
   }
 
   #show(frame: FrameTime): void {
@@ -290,4 +365,11 @@ export abstract class Player {
     this.#presenter.frame(frame);
     this.#emitter.emit('frame', frame);
   }
+}
+
+/** `app/name` of an address of a stream; `null` where it is not one of ours. */
+function streamOf(url: string): string | null {
+  const path = url.replace(/^\w+:\/\/[^/]+/, '').replace(/^\/t\/[^/]+/, '');
+  const stream = parseStream(path.split('?')[0]!);
+  return stream && `${stream.app}/${stream.name}`;
 }

@@ -53,6 +53,16 @@ describe('anchors', () => {
     expect(reader.read(part(prft(T), moof(9_000_000, 3000), box('mdat')), -95, URL)).toEqual([{ mediaTime: 100 + 1 / 30 - 95, t: T, epoch: EPOCH }]);
   });
 
+  test('a part of a moof per picture brings one anchor, that of its prft', () => {
+    const reader = new AnchorReader();
+    reader.read(init(90_000), 0, URL);
+    const bytes = part(prft(T), moof(9_000_000, 0), box('mdat'), moof(9_003_000, 0), box('mdat'), prft(T + 500_000), moof(9_045_000, 0), box('mdat'));
+    expect(reader.read(bytes, 0, URL).map(({ mediaTime, t }) => [mediaTime, t])).toEqual([
+      [100, T],
+      [100.5, T + 500_000],
+    ]);
+  });
+
   test('without prft, T follows from the decode time and the epoch', () => {
     const reader = new AnchorReader();
     reader.read(init(90_000), 0, URL);

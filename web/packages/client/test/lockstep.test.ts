@@ -38,6 +38,19 @@ test('the clock leaves out what took more than twice the median, looks at sixtee
   expect(clock.errorAt(164_000)).toBe(2_000);
 });
 
+test('what a connection began with counts until the first exchange, however short it looks', () => {
+  const clock = new ExchangeClock();
+  // A proxy nearby answered TCP: the way looks half as long as it is, and the clock is 50 ms off.
+  clock.guess({ t0: -100_000, t1: -100_000, t2: -100_000, t3: 0 });
+  expect(clock.now(0)).toBe(-50_000);
+  clock.observe({ t0: 0, t1: 100_000, t2: 100_000, t3: 200_000 });
+  expect([clock.now(200_000), clock.errorAt(200_000)]).toEqual([200_000, 100_000]);
+  clock.guess({ t0: 190_000, t1: 0, t2: 0, t3: 200_000 });
+  expect(clock.now(200_000)).toBe(200_000);
+  clock.clear();
+  expect(clock.isKnown).toBe(false);
+});
+
 const LOOK_MS = 250;
 /** What the browser counts less than it is asked for (drawing). */
 const DRAWING_MS = 10;
@@ -113,14 +126,18 @@ test('WebRTC: what the browser holds by itself is not counted as slack, and not 
   expect(viewer.earliestMs).toBeGreaterThanOrEqual(150);
 });
 
+/** Nobody is asked for more; who needs more does not count. */
+const LATENCY_MAX_MS = 4000;
+
 /** The room's side of it (crates/room/src/lockstep.rs): the latency of the slowest and 20 ms; up at once, down after ten seconds. */
 class Room {
   told: number | null = null;
   changes = 0;
   #lower: { since: number; most: number } | null = null;
 
-  turn(nowMs: number, viewers: readonly Watching[]): void {
-    const needed = Math.max(...viewers.map(({ earliestMs }) => earliestMs)) + 20;
+  turn(nowMs: number, viewers: readonly { readonly earliestMs: number }[]): void {
+    const within = viewers.map(({ earliestMs }) => earliestMs).filter((ms) => ms <= LATENCY_MAX_MS);
+    const needed = within.length > 0 ? Math.min(Math.max(...within) + 20, LATENCY_MAX_MS) : (this.told ?? LATENCY_MAX_MS);
     const { told } = this;
     if (told === null || needed - told >= 30) return this.#tell(needed);
     if (told - needed < 100) return void (this.#lower = null);
@@ -152,6 +169,90 @@ test('WebRTC: four viewers of different distance, with wandering floors, come wi
   expect(room.told! - Math.max(...viewers.map(({ earliestMs }) => earliestMs))).toBeLessThanOrEqual(120);
 });
 
+/** An LL-HLS viewer: parts of 500 ms that come `awayMs` after their time; while it stands still nothing is shown and nothing is loaded. */
+class Parted {
+  readonly pace = new PlaybackPace();
+  readonly margin = new Margin();
+  seeks = 0;
+  #recommendedMs: number;
+  #awayMs: number;
+  #standsStill: (nowMs: number) => boolean;
+  #restedUntil = 0;
+
+  constructor(
+    public actualMs: number,
+    awayMs: number,
+    standsStill: (nowMs: number) => boolean = () => false,
+  ) {
+    [this.#awayMs, this.#recommendedMs, this.#standsStill] = [awayMs, awayMs + 1500, standsStill];
+  }
+
+  get earliestMs(): number {
+    return Math.max(this.#recommendedMs, this.margin.earliestMs ?? 0);
+  }
+
+  look(nowMs: number, wantedMs: number | null): void {
+    if (this.#standsStill(nowMs)) {
+      // The frames that count are those from before; what was loaded has been played.
+      if (!this.#standsStill(nowMs - LOOK_MS)) this.margin.observe(nowMs, this.actualMs, 0);
+      this.actualMs += LOOK_MS;
+      this.#restedUntil = nowMs + 500;
+      return;
+    }
+    const lateMs = nowMs < this.#restedUntil ? this.actualMs : this.#awayMs + (nowMs % 500);
+    this.margin.observe(nowMs, this.actualMs, Math.max(this.actualMs - lateMs, 0));
+    if (wantedMs === null) return;
+    const next = this.pace.step(nowMs, this.actualMs, wantedMs);
+    if ('rate' in next) this.actualMs -= (next.rate - 1) * LOOK_MS;
+    else {
+      this.seeks += 1;
+      this.actualMs = Math.max(this.actualMs - next.seekMs, this.#recommendedMs);
+    }
+  }
+}
+
+/** Two WebRTC and two LL-HLS viewers for two minutes; the spread at each look. */
+function mixed(standsStill: (viewer: number, nowMs: number) => boolean) {
+  const watching = [0, 200].map((away) => new Watching(away, () => 60));
+  const parted = [40, 100].map((away, n) => new Parted(3_500 - 900 * n, away, (now) => standsStill(n, now)));
+  const viewers = [...watching, ...parted];
+  const room = new Room();
+  const targets: number[] = [];
+  const spreads: { readonly at: number; readonly ms: number }[] = [];
+  for (let now = 0; now < 120_000; now += LOOK_MS) {
+    for (const viewer of viewers) viewer.look(now, room.told);
+    if (now >= 3000 && now % 1000 === 0) room.turn(now, viewers);
+    if (room.told !== null) targets.push(room.told);
+    const actual = viewers.map(({ actualMs }) => actualMs);
+    spreads.push({ at: now, ms: Math.max(...actual) - Math.min(...actual) });
+  }
+  return { room, parted, targets, spreads };
+}
+
+test('WebRTC and LL-HLS together: within 100 ms of each other after half a minute, and the target stays', () => {
+  const { room, spreads, targets } = mixed(() => false);
+  expect(Math.max(...spreads.filter(({ at }) => at > 30_000).map(({ ms }) => ms))).toBeLessThanOrEqual(100);
+  expect(room.changes).toBeLessThan(4);
+  expect(Math.max(...targets)).toBeLessThanOrEqual(1_700);
+});
+
+test('LL-HLS: a player that stands still for seconds comes back to the others, and does not take them along', () => {
+  for (const stall of [750, 2_000, 5_000, 14_000]) {
+    const { room, spreads, targets, parted } = mixed((viewer, now) => viewer === 0 && now >= 60_000 && now < 60_000 + stall);
+    expect(Math.max(...targets)).toBeLessThanOrEqual(2_200);
+    expect(room.changes).toBeLessThan(6);
+    expect(Math.max(...spreads.filter(({ at }) => at > 60_000 + stall + 20_000).map(({ ms }) => ms))).toBeLessThanOrEqual(250);
+    expect(parted[0]!.seeks).toBeLessThan(4);
+  }
+});
+
+test('LL-HLS: stalls of all players at once, again and again, do not let the target run away', () => {
+  const { spreads, targets, room } = mixed((_, now) => now >= 30_000 && now < 70_000 && now % 10_000 < 3_000);
+  expect(Math.max(...targets)).toBeLessThanOrEqual(2_500);
+  expect(room.changes).toBeLessThan(8);
+  expect(Math.max(...spreads.filter(({ at }) => at > 95_000).map(({ ms }) => ms))).toBeLessThanOrEqual(250);
+});
+
 test('WebRTC: latency is lowered in one step, and never below what the browser needs', () => {
   const pace = new JitterBufferPace(1_000);
   expect(pace.step(0, 1_080, 300)).toBe(220);
@@ -173,7 +274,7 @@ test('WebRTC: four seconds are the most a browser takes', () => {
   expect(pace.step(10_000, 4_100, 9_000)).toBeNull();
 });
 
-/** An HLS viewer: a rate of 1.03 gains 30 ms a second. */
+/** An HLS viewer: a rate of 1.05 gains 50 ms a second. */
 function play(startMs: number, wantedMs: number, forMs: number) {
   const pace = new PlaybackPace();
   let [actual, seeks] = [startMs, 0];
@@ -220,7 +321,11 @@ test('HLS: as near as what was loaded last is late, with a reserve; being slowed
     margin.observe(now, actual, actual - late);
     if (now > 1000) expect(margin.earliestMs).toBe(1450 + RESERVE_MS);
   }
-  margin.observe(now, 3000, 200);
+  // A player that stood still for a moment says nothing of its network ...
+  for (let looks = 0; looks < 4; looks += 1) margin.observe((now += 250), 3000, 200);
+  expect(margin.earliestMs).toBe(1450 + RESERVE_MS);
+  // ... one that is late for longer does.
+  for (let looks = 0; looks < 4; looks += 1) margin.observe((now += 250), 3000, 200);
   expect(margin.earliestMs).toBe(2800 + RESERVE_MS);
   for (const until = now + 10_500; now < until; now += 250) margin.observe(now, 3000, 1800);
   expect(margin.earliestMs).toBe(1200 + RESERVE_MS);

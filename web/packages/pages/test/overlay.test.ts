@@ -24,6 +24,12 @@ test('chat has a name and words, and no more of them than fit', () => {
   expect([...faceOf(event({ data: { text: '😀'.repeat(1000) } })).text]).toHaveLength(280);
 });
 
+test('a poll of the room shows what there is to choose', () => {
+  const { text, bars } = faceOf(event({ lane: 'poll', type: 'poll', data: { question: 'Tea?', choices: ['Yes', 'No'] } }));
+  expect(text).toBe('Tea?');
+  expect(bars.map(({ label }) => label)).toEqual(['Yes', 'No']);
+});
+
 test('a poll has bars, in any of its spellings', () => {
   const bars = (options: unknown) => faceOf(event({ lane: 'poll', type: 'poll', data: { question: 'Tea?', options } })).bars;
   expect(bars({ Yes: 3, No: 1 })).toEqual([{ label: 'Yes', share: 0.75 }, { label: 'No', share: 0.25 }]);

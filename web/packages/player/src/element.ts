@@ -5,6 +5,7 @@ import {
   streamUrls,
   watchHls,
   watchWebRtc,
+  type EndpointChange,
   type FailureKind,
   type FrameTime,
   type Player,
@@ -17,6 +18,7 @@ import { fallback, firstLine, parseMode, type Line, type Mode } from './choice';
 import { Controls } from './controls';
 import { holdBack, parseDial, type Dial } from './dial';
 import { lateTrack } from './late-tracks';
+import { parseEndpoints } from './endpoints';
 import { phaseOf, type Phase } from './phase';
 
 export type { Mode } from './choice';
@@ -33,15 +35,19 @@ export interface PlayerState {
   readonly line: Line;
   /** Why the first choice was left, where it was. */
   readonly note: string | null;
+  /** That it plays from another node now, for a moment after the move. */
+  readonly moved: string | null;
 }
 
 /** How often what changes without an event is looked at. */
 const REFRESH_MS = 1000;
+/** How long a move to another node is told. */
+const MOVED_MS = 15_000;
 
 type Listener<Name extends keyof PlayerEvents> = (value: PlayerEvents[Name]) => void;
 
 export class UnisonoPlayer extends HTMLElement {
-  static readonly observedAttributes = ['src', 'mode', 'latency', 'token', 'feed'];
+  static readonly observedAttributes = ['src', 'mode', 'latency', 'token', 'feed', 'endpoints'];
 
   #controls = new Controls(this, this, {
     dial: () => this.dial,
@@ -52,6 +58,10 @@ export class UnisonoPlayer extends HTMLElement {
   #player: Player | null = null;
   #line: Line = 'webrtc';
   #note: string | null = null;
+  #moved: string | null = null;
+  /** Where it had moved to, and with which `src`: a dead first node could tell the next player of no other. */
+  #lastMove: { readonly src: string; readonly to: string } | null = null;
+  #movedTimer: ReturnType<typeof setTimeout> | undefined;
   /** Counts starts, so that a start overtaken by a newer one is dropped. */
   #generation = 0;
   /** Aborted by the next start. */
@@ -77,6 +87,8 @@ export class UnisonoPlayer extends HTMLElement {
 
   disconnectedCallback(): void {
     this.#leaving.abort();
+    clearTimeout(this.#movedTimer);
+    this.#moved = null;
     this.#overtaken.abort();
     this.#generation += 1;
     void this.#player?.close();
@@ -139,6 +151,11 @@ export class UnisonoPlayer extends HTMLElement {
     return this.#player?.currentT() ?? null;
   }
 
+  /** The node it plays from, `https://host[:port]`; `null` before it began. */
+  get endpoint(): string | null {
+    return this.#player?.endpoint ?? null;
+  }
+
   stats(): Stats | null {
     return this.#player?.stats() ?? null;
   }
@@ -184,19 +201,22 @@ export class UnisonoPlayer extends HTMLElement {
     if (!stream) return this.#tell('failed', `“${this.src}” is not the name of a stream (app/name)`);
     this.#controls.name(`${stream.app}/${stream.name}`);
     this.#tell('connecting', 'Connecting');
-    const urls = streamUrls(stream, address.origin, this.getAttribute('token') ?? token);
-    const player = await this.#open(line, urls);
+    const viewing = this.getAttribute('token') ?? token;
+    const player = await this.#open(line, streamUrls(stream, address.origin, viewing));
     if (generation !== this.#generation) return void player.close();
     this.#player = player;
     this.#wire(player);
-    if (await lateTrack(urls.status, () => player.kinds(), this.#overtaken.signal)) void this.#start(line);
+    const status = () => streamUrls(stream, player.endpoint, viewing).status;
+    if (await lateTrack(status, () => player.kinds(), this.#overtaken.signal)) void this.#start(line);
   }
 
   async #open(line: Line, urls: StreamUrls): Promise<Player> {
     const latency = holdBack(this.dial, line);
     // `feed="none"`: a room attached to this element brings the events.
     const feed = this.getAttribute('feed') === 'none' ? {} : { feedUrl: urls.feed };
-    const common = { video: this.video, ...feed, clockUrl: urls.server };
+    const endpoints = parseEndpoints(this.getAttribute('endpoints'));
+    const beginAt = this.#lastMove?.src === this.src && { beginAt: this.#lastMove.to };
+    const common = { video: this.video, ...feed, clockUrl: urls.server, ...(endpoints && { endpoints }), ...beginAt };
     if (line === 'hls') return watchHls({ ...common, url: urls.hls, ...(latency === null ? {} : { holdBackMs: latency }) });
     return watchWebRtc({
       ...common,
@@ -211,10 +231,26 @@ export class UnisonoPlayer extends HTMLElement {
     player.on('state', ({ state, words }) => state !== 'failed' && this.#tell(state, words));
     player.on('frame', (frame) => this.#announce('frame', frame));
     player.on('event', (applied) => this.#announce('event', applied));
+    const { src } = this;
+    player.on('endpoint', (change) => {
+      this.#lastMove = { src, to: change.to };
+      this.#hasMoved(change);
+    });
     player.on('error', (error) => this.#failed(error));
     // Said before anybody could listen.
     if (player.failure) this.#failed(player.failure);
     else if (player.state !== 'connecting') this.#tell(player.state, player.state === 'playing' ? 'Live' : '');
+  }
+
+  #hasMoved(change: EndpointChange): void {
+    const tell = (words: string | null) => {
+      this.#moved = words;
+      this.#tell(this.#told.state, this.#told.words);
+    };
+    clearTimeout(this.#movedTimer);
+    this.#movedTimer = setTimeout(() => tell(null), MOVED_MS);
+    tell(change.words);
+    this.#announce('endpoint', change);
   }
 
   #failed(error: UnisonoError): void {
@@ -234,7 +270,7 @@ export class UnisonoPlayer extends HTMLElement {
     this.#told = { state, words };
     this.#hasPlayed ||= state === 'playing';
     const phase = phaseOf({ state, hasPlayed: this.#hasPlayed, isOnline: navigator.onLine, failure: this.#failure });
-    const detail: PlayerState = { state, phase, words, line: this.#line, note: this.#note };
+    const detail: PlayerState = { state, phase, words, line: this.#line, note: this.#note, moved: this.#moved };
     this.#controls.show(detail);
     this.#controls.refresh(this.#player?.kinds() ?? null);
     this.#announce('state', detail);

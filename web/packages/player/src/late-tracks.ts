@@ -1,6 +1,6 @@
 /** Notices a track that the stream got after playback had begun: a session has only the tracks it was made with. */
 
-import { delay, type Kinds } from '@unisono/client';
+import { delay, within, type Kinds } from '@unisono/client';
 
 const SOON_MS = 3000;
 /** A radio's listeners must not ask every three seconds for ever. */
@@ -20,16 +20,16 @@ export function lacks(played: Kinds, stream: Kinds): boolean {
 }
 
 /**
- * Resolves with `true` once the stream has had more tracks than are played at two looks in a row, `false` when `signal` aborts. Asks the server
- * only while something is missing.
+ * Resolves with `true` once the stream has had more tracks than are played at two looks in a row, `false` when `signal` aborts. Asks `url`, the
+ * stream's status at the node in use, only while something is missing.
  */
-export async function lateTrack(url: string, played: () => Kinds | null, signal: AbortSignal): Promise<boolean> {
+export async function lateTrack(url: () => string, played: () => Kinds | null, signal: AbortSignal): Promise<boolean> {
   let looks = 0;
   let pause = SOON_MS;
   while (await delay(looks > 0 ? SOON_MS : pause, signal)) {
     const now = played();
     const isWhole = now === null || (now.video && now.audio);
-    const stream = isWhole ? null : await status(url, signal);
+    const stream = isWhole ? null : await status(url(), signal);
     looks = now && stream && lacks(now, stream) ? looks + 1 : 0;
     if (looks === 2) return true;
     pause = isWhole ? SOON_MS : Math.min(pause * 1.3, SELDOM_MS);
@@ -39,7 +39,7 @@ export async function lateTrack(url: string, played: () => Kinds | null, signal:
 
 async function status(url: string, signal: AbortSignal): Promise<Kinds | null> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]), cache: 'no-store' });
+    const response = await fetch(url, { signal: within(10_000, signal), cache: 'no-store' });
     return response.ok ? kindsOfStatus(await response.json()) : null;
   } catch {
     return null;

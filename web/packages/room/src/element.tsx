@@ -15,6 +15,8 @@ export class UnisonoRoom extends HTMLElement {
   /** Joined by this element, and left by it. */
   #own: Room | null = null;
   #given: Room | null = null;
+  /** The one that was joined last: the next one begins at the server it had moved to, since a dead first one could name no other. */
+  #last: { readonly src: string; readonly room: Room } | null = null;
   #isQueued = false;
 
   connectedCallback(): void {
@@ -81,12 +83,15 @@ export class UnisonoRoom extends HTMLElement {
     const name = keptName();
     const room = joinRoom({
       url: address.origin,
+      ...(this.#last?.src === address.href && { beginAt: this.#last.room.endpoint }),
       room: stream ? `${stream.app}/${stream.name}` : '',
       ...((this.getAttribute('token') ?? token) && { token: (this.getAttribute('token') ?? token)! }),
       ...(name && { name }),
       ...(player && { player }),
       lockstep: this.hasAttribute('lockstep'),
+      ...(this.hasAttribute('endpoints') && { endpoints: [address.origin, ...(this.getAttribute('endpoints') ?? '').split(/[\s,]+/).filter((one) => one !== '')] }),
     });
+    this.#last = { src: address.href, room };
     this.dispatchEvent(new CustomEvent('unisono-room', { detail: room, bubbles: true, composed: true }));
     return room;
   }

@@ -6,3 +6,4 @@ mod doctor;
 mod files;
 mod headers;
 mod players;
+mod relayed;

@@ -1,7 +1,7 @@
 //! The sound of one viewer: Opus as it came, or made from AAC while somebody listens.
 
 use super::Sending;
-use crate::{gateway::Shared, transcode::Lease};
+use crate::{gateway::Shared, tail::Tail, transcode::Lease};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -38,12 +38,31 @@ impl Audio {
         self.track.is_none()
     }
 
+    /// Its ring and place there.
+    pub(super) fn place(&self) -> Option<(&Arc<Ring>, Cursor)> {
+        self.track.as_ref().map(|track| (&track.ring, track.cursor))
+    }
+
+    /// Sends what is new at the end of a ring, where it stands there. False when [`Self::pump`] has to look.
+    pub(super) fn serve(&mut self, tails: &[Tail], sending: &mut Sending<'_>) -> bool {
+        let Some(sender) = self.sender else { return true };
+        // A stream without sound is looked at again when it is time, not with every picture.
+        let Some(track) = &mut self.track else { return sending.moment.now < self.look_at };
+        let Some(tail) = sending.tail(tails, &track.ring, track.cursor) else { return false };
+        for fresh in tail.frames() {
+            let packets = fresh.frame.packets(|| packetize_opus(&fresh.frame));
+            sending.send(sender, fresh.number, fresh.group.epoch, &fresh.frame, packets);
+        }
+        track.cursor = tail.end();
+        true
+    }
+
     /// Sends all there is. Sound that another codec replaces goes on as soon as there is Opus again: what the viewer
     /// negotiated stays the same.
     pub(super) fn pump(&mut self, sending: &mut Sending<'_>, shared: &Shared) {
         let Some(sender) = self.sender else { return };
-        if self.track.is_none() && sending.now >= self.look_at {
-            self.look_at = sending.now + LOOK_EVERY;
+        if self.track.is_none() && sending.moment.now >= self.look_at {
+            self.look_at = sending.moment.now + LOOK_EVERY;
             self.track = listen(sending.stream, shared);
         }
         let Some(track) = &mut self.track else { return };
@@ -65,7 +84,7 @@ impl Audio {
             }
         }
         self.track = None;
-        self.look_at = sending.now;
+        self.look_at = sending.moment.now;
     }
 }
 

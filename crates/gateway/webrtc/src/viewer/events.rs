@@ -28,12 +28,12 @@ impl Events {
             let place = *cursor;
             match sending.stream.events().read(cursor) {
                 Read::Frame { frame, .. } => {
-                    if frame.t + PAST < sending.clock {
+                    if frame.t + PAST < sending.moment.clock {
                         continue;
                     }
                     let Ok(event) = std::str::from_utf8(&frame.payload) else { continue };
                     let message = format!(r#"{{"type":"event","event":{event}}}"#);
-                    if !sending.engine.send_message(sending.now, &message) {
+                    if !sending.engine.send_message(sending.moment.now, &message) {
                         *cursor = place;
                         return;
                     }

@@ -1,7 +1,10 @@
 //! The picture of one viewer: join, live, behind, asked for a keyframe.
 
 use super::Sending;
-use crate::pace::Bucket;
+use crate::{
+    pace::Bucket,
+    tail::{Fresh, Tail},
+};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -10,7 +13,7 @@ use unisono_base::Span;
 use unisono_hub::{Cursor, EndReason, Read, Ring, SkipReason, State, Stream};
 use unisono_media::{CodecConfig, Frame, Kind, Packets};
 use unisono_mux::rtp::{PAYLOAD_MAX, packetize};
-use unisono_proto_webrtc::engine::{Engine, SenderId};
+use unisono_proto_webrtc::engine::{Engine, SenderId, bwe::Overload, sender::Outgoing};
 
 /// A past longer or larger than this is not worth sending where a new keyframe can be had (decisions 14).
 const PAST_MAX: Span = Span::from_secs(3);
@@ -22,6 +25,13 @@ const ANSWER_EVERY: Duration = Duration::from_millis(500);
 /// Shortest stretch a track's rate is taken from: less would be the keyframe alone.
 const RATE_SPAN_MIN: Span = Span::from_secs(1);
 
+/// Packets of a frame that leave at once: what a home router's queue and a receiver's socket take without a loss.
+const BURST: usize = 48;
+/// The others follow in so many parts at most, of a train each at least: 40 ms for the largest keyframe.
+const PARTS: usize = 8;
+const PART_MIN: usize = 16;
+const PART_EVERY: Duration = Duration::from_millis(5);
+
 /// Of a frame's number: 48 bits are 297,000 years at 30 a second.
 const NUMBER_MASK: u64 = (1 << 48) - 1;
 
@@ -29,11 +39,17 @@ const NUMBER_MASK: u64 = (1 << 48) - 1;
 pub(super) struct Video {
     /// What the session was set up for; `None` where the viewer takes no picture.
     taken: Option<(Arc<CodecConfig>, SenderId)>,
+    /// The newest configuration that was found to go on from that.
+    accepted: Option<Arc<CodecConfig>>,
     track: Option<Track>,
     /// Rings read so far: a number of one ring means nothing in the next.
     rings: u16,
     bucket: Bucket,
-    /// When the bucket opens again, or when to look for a ring.
+    /// The rest of a large frame.
+    rest: Option<Rest>,
+    /// Whether the path takes the stream.
+    overload: Overload,
+    /// When the bucket opens again, the next part of a frame may go, or when to look for a ring.
     wants_at: Option<Instant>,
     look_at: Instant,
     answered_at: Option<Instant>,
@@ -57,12 +73,16 @@ enum FirstKeyframe {
 }
 
 impl Video {
-    pub(super) fn new(taken: Option<(Arc<CodecConfig>, SenderId)>, now: Instant) -> Self {
+    /// `lag_max` is how much of the stream may be on its way to the viewer.
+    pub(super) fn new(taken: Option<(Arc<CodecConfig>, SenderId)>, lag_max: Duration, now: Instant) -> Self {
         Self {
             taken,
+            accepted: None,
             track: None,
             rings: 0,
             bucket: Bucket::new(now, 0),
+            rest: None,
+            overload: Overload::new(Span::from_micros(lag_max.as_micros() as i64)),
             wants_at: None,
             look_at: now,
             answered_at: None,
@@ -88,17 +108,64 @@ impl Video {
         sent
     }
 
+    /// Looks at what the viewer has said of its path. True when pictures begin to be left out.
+    pub(super) fn judge(&mut self, now: Instant, engine: &Engine) -> bool {
+        engine.has_feedback() && self.overload.judge(now, engine.estimate())
+    }
+
+    /// Only keyframes are sent.
+    pub(super) fn is_overloaded(&self) -> bool {
+        self.overload.is_over()
+    }
+
+    /// Its ring and place there, where it has caught up.
+    pub(super) fn place(&self) -> Option<(&Arc<Ring>, Cursor)> {
+        let track = self.track.as_ref().filter(|track| !track.is_catching_up)?;
+        Some((&track.ring, track.cursor))
+    }
+
+    /// Sends what is new at the end of a ring, where it stands there. False when [`Self::pump`] has to look.
+    pub(super) fn serve(&mut self, tails: &[Tail], sending: &mut Sending<'_>) -> bool {
+        let Some((_, sender)) = self.taken else { return true };
+        let Some(track) = &mut self.track else { return false };
+        if track.is_catching_up || track.awaits_keyframe || self.rest.is_some() || self.overload.is_over() {
+            return false;
+        }
+        let Some(tail) = sending.tail(tails, &track.ring, track.cursor) else { return false };
+        let is_accepted = |fresh: &Fresh| {
+            self.accepted.as_ref().is_some_and(|config| Arc::ptr_eq(config, &fresh.group.config))
+        };
+        if !tail.frames().iter().all(is_accepted) {
+            return false;
+        }
+        let is_large = |fresh: &Fresh| sending.payloads(&fresh.frame, &fresh.group.config).list.len() > BURST;
+        if tail.frames().iter().any(is_large) {
+            return false;
+        }
+        for Fresh { frame, group, number } in tail.frames() {
+            let packets = sending.payloads(frame, &group.config);
+            sending.send(sender, numbered(self.rings, *number), group.epoch, frame, packets);
+        }
+        track.cursor = tail.end();
+        true
+    }
+
     /// Sends what may be sent now. A reason when this viewer cannot go on with the stream.
     pub(super) fn pump(&mut self, sending: &mut Sending<'_>) -> Option<&'static str> {
         self.wants_at = None;
-        let (taken, sender) = self.taken.clone()?;
+        let sender = self.taken.as_ref()?.1;
         if self.track.is_none() {
-            self.join(sending.now, sending.stream);
+            self.join(sending.moment.now, sending.stream);
         }
         loop {
+            if let Some(at) = self.rest.as_mut().and_then(|rest| rest.send(sender, sending)) {
+                self.wants_at = Some(at);
+                return None;
+            }
+            self.rest = None;
             let track = self.track.as_mut()?;
             if track.is_catching_up {
-                if !self.bucket.is_open(sending.now) {
+                if !self.bucket.is_open(sending.moment.now) {
                     self.wants_at = Some(self.bucket.opens_at());
                     return None;
                 }
@@ -111,14 +178,18 @@ impl Video {
                     if reorders || track.ring.is_reordered() {
                         return Some("the stream has B-frames now, which WebRTC cannot carry; watch by HLS");
                     }
-                    if !taken.continues_as(&group.config) {
-                        return Some(CHANGED);
+                    if !self.accepted.as_ref().is_some_and(|config| Arc::ptr_eq(config, &group.config)) {
+                        let (taken, _) = self.taken.as_ref()?;
+                        if !taken.continues_as(&group.config) {
+                            return Some(CHANGED);
+                        }
+                        self.accepted = Some(group.config.clone());
                     }
                     if track.awaits_keyframe && !frame.key {
                         continue;
                     }
                     track.awaits_keyframe = false;
-                    let lag = (sending.clock - frame.arrived).as_micros();
+                    let lag = (sending.moment.clock - frame.arrived).as_micros();
                     if !track.is_catching_up
                         && lag > sending.lag_max.as_micros() as i64
                         && let Some(frames) = track.ring.skip_to_newest_group(&mut track.cursor)
@@ -126,16 +197,18 @@ impl Video {
                         sending.report.skipped(SkipReason::TooSlow, frames + 1);
                         continue;
                     }
-                    let packets = frame.packets(|| {
-                        let begun = Instant::now();
-                        let packets = payloads(&frame, &group.config);
-                        sending.report.metrics.dwell.packetize.observe(begun.elapsed().as_secs_f64());
-                        packets
-                    });
+                    if !self.overload.takes(sending.moment.now, frame.key, || sending.engine.estimate()) {
+                        sending.report.overloaded.inc();
+                        continue;
+                    }
+                    let packets = sending.payloads(&frame, &group.config);
                     let number = numbered(self.rings, track.cursor.last_read().unwrap_or_default());
-                    sending.send(sender, number, group.epoch, &frame, packets);
                     if track.is_catching_up {
+                        sending.send(sender, number, group.epoch, &frame, packets);
                         self.bucket.spend(frame.payload.len());
+                    } else {
+                        let fresh = Fresh { frame: frame.clone(), group, number };
+                        self.rest = Some(Rest { fresh, sent: 0, next_at: None });
                     }
                     if frame.key && self.first_keyframe == FirstKeyframe::Awaited {
                         self.first_keyframe = FirstKeyframe::Sent;
@@ -152,8 +225,8 @@ impl Video {
                 Read::Ended(EndReason::StreamEnded) => return Some("the stream has ended"),
                 Read::Ended(EndReason::CodecChanged) => {
                     self.track = None;
-                    self.look_at = sending.now;
-                    self.join(sending.now, sending.stream);
+                    self.look_at = sending.moment.now;
+                    self.join(sending.moment.now, sending.stream);
                     if self.track.is_none() {
                         return Some(CHANGED);
                     }
@@ -206,7 +279,7 @@ impl Video {
             let Some((frame, group)) = track.ring.frame(number & NUMBER_MASK) else { continue };
             let packets = frame.packets(|| payloads(&frame, &group.config));
             if let Some(packet) = packets.list.get(usize::from(request.packet_index)) {
-                sending.engine.resend(sending.now, &request, packet, &mut sending.way);
+                sending.engine.resend(sending.moment.now, &request, packet, &mut sending.way);
             }
         }
     }
@@ -240,6 +313,48 @@ impl Video {
 }
 
 const CHANGED: &str = "the stream changed its codec";
+
+/// A frame of which some packets may still have to be sent.
+struct Rest {
+    fresh: Fresh,
+    sent: usize,
+    next_at: Option<Instant>,
+}
+
+impl Rest {
+    /// Sends what may leave now; when to come again, or `None` once all of it has left.
+    fn send(&mut self, sender: SenderId, sending: &mut Sending<'_>) -> Option<Instant> {
+        let now = sending.moment.now;
+        if let Some(at) = self.next_at.filter(|at| *at > now) {
+            return Some(at);
+        }
+        let Fresh { frame, group, number } = &self.fresh;
+        let packets = sending.payloads(frame, &group.config);
+        let count = packets.list.len();
+        let part = match self.sent {
+            0 => BURST,
+            _ => count.saturating_sub(BURST).div_ceil(PARTS).max(PART_MIN),
+        };
+        let until = (self.sent + part).min(count);
+        let outgoing = Outgoing { epoch: group.epoch, number: *number, frame, packets };
+        sending.send_part(sender, outgoing, self.sent..until);
+        self.sent = until;
+        self.next_at = Some(now + PART_EVERY);
+        self.next_at.filter(|_| until < count)
+    }
+}
+
+impl Sending<'_> {
+    /// A frame's RTP payloads, made by the first viewer that needs them.
+    fn payloads<'f>(&self, frame: &'f Frame, config: &CodecConfig) -> &'f Packets {
+        frame.packets(|| {
+            let begun = Instant::now();
+            let packets = payloads(frame, config);
+            self.report.metrics.dwell.packetize.observe(begun.elapsed().as_secs_f64());
+            packets
+        })
+    }
+}
 
 /// None of a frame that cannot be told apart into packets.
 fn payloads(frame: &Frame, config: &CodecConfig) -> Packets {

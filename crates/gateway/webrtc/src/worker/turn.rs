@@ -3,23 +3,24 @@
 use super::{Arrived, Forwarded, Worker};
 use crate::{
     SessionId,
+    audience::AudienceKey,
     bell::Target,
     command::{Command, IfMatch, Opened, Patch, Patched, Publish, Refusal, Watch},
     demux::{Datagram, classify},
     directory::Entry,
     metrics::Direction,
     publisher::Publisher,
-    session::{Link, Role, Session, Settled},
+    session::{Link, PREFETCH_STAGES, Role, Session, Settled},
     viewer::Viewer,
 };
 use bytes::Bytes;
 use std::{
     net::{IpAddr, SocketAddr},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use unisono_base::StreamId;
 use unisono_net::{RecvBuffers, source_of};
-use unisono_proto_webrtc::{PatchOutcome, Path, Session as _};
+use unisono_proto_webrtc::{PatchOutcome, Path, Session as _, engine::Moment};
 
 /// Reads of the socket per turn, 8 system-call messages each; what is left keeps the socket readable.
 const READS_PER_TURN: usize = 8;
@@ -35,9 +36,17 @@ const FORWARDED_PER_TURN: usize = 256;
 /// while this is answered; those who watch already must not wait for all of them.
 const COMMANDS_PER_TURN: usize = 2;
 
+/// How long a turn may take in what comes from each of the socket, the other workers and TCP before it serves those who
+/// watch. A handshake's packet costs up to a millisecond, and 300 viewers that join in one second bring a thousand of them.
+const INTAKE: Duration = Duration::from_millis(2);
+
+/// Viewers whose memory is asked for together: those whose trains wait for each other.
+const PREFETCHED: usize = 8;
+
 impl Worker {
     /// Takes what is there, as much as leaves the viewers in time: what remains is the next turn's, which follows at once.
     pub(super) fn turn(&mut self, buffers: &mut RecvBuffers) {
+        let mut begun = Instant::now();
         for _ in 0..READS_PER_TURN {
             // An error concerns one peer (ICMP unreachable) or is WouldBlock; either way there is nothing to read.
             if self.out.socket.recv(buffers).is_err() {
@@ -47,15 +56,23 @@ impl Worker {
             for datagram in buffers.datagrams() {
                 self.datagram(now, datagram.from, datagram.to, datagram.bytes, Hop::First);
             }
-            if !buffers.is_full() {
+            if !buffers.is_full() || begun.elapsed() >= INTAKE {
                 break;
             }
         }
+        begun = Instant::now();
         for _ in 0..FORWARDED_PER_TURN {
+            if begun.elapsed() >= INTAKE {
+                break;
+            }
             let Ok(forwarded) = self.datagrams.try_recv() else { break };
             self.take_over(&forwarded);
         }
+        begun = Instant::now();
         for _ in 0..ARRIVED_PER_TURN {
+            if begun.elapsed() >= INTAKE {
+                break;
+            }
             let Ok(arrived) = self.arrived.try_recv() else { break };
             self.take_in(arrived);
         }
@@ -76,7 +93,18 @@ impl Worker {
 
     /// A packet that came by TCP. Only a binding request with the session's password lets its connection in.
     pub(super) fn take_in(&mut self, Arrived { session: id, link, bytes }: Arrived) {
-        let Some(session) = self.sessions.get_mut(&id) else { return link.close() };
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return match self.shared.directory.session(id).filter(|entry| entry.worker != self.index) {
+                // TCP cannot lose one packet: where the other worker has no room, the connection is over.
+                Some(entry) => {
+                    let arrived = Arrived { session: id, link: link.clone(), bytes };
+                    if self.shared.mailboxes[entry.worker].arrived.try_send(arrived).is_err() {
+                        link.close();
+                    }
+                }
+                None => link.close(),
+            };
+        };
         let is_binding = matches!(classify(&bytes), Datagram::Binding { .. });
         if !is_binding && !link.is_proven() {
             self.counters.unknown_peer.inc();
@@ -175,6 +203,7 @@ impl Worker {
                 self.end_session(id, "closed by its client");
                 let _ = reply.send(());
             }
+            Command::Adopt(session) => self.adopt(*session),
         }
     }
 
@@ -237,11 +266,11 @@ impl Worker {
 
     fn enter(&mut self, session: Session, stream: StreamId) {
         let (id, ufrag) = (session.link.id, session.link.ufrag.clone());
-        session
-            .link
-            .ticket
-            .session()
-            .set_bell(self.shared.mailboxes[self.index].bells.bell(Target::Session(id)));
+        let listed = session.link.ticket.session();
+        listed.set_bell(self.shared.mailboxes[self.index].bells.bell(Target::Session(id)));
+        if session.link.direction == Direction::outbound {
+            listed.set_worker(self.index, self.shared.mailboxes.len());
+        }
         let entry = Entry { worker: self.index, direction: session.link.direction, stream };
         self.shared.directory.enter(id, entry, &ufrag);
         self.ufrags.insert(ufrag, id);
@@ -282,22 +311,58 @@ impl Worker {
 
     fn answer_bells(&mut self) {
         let mut rung = std::mem::take(&mut self.rung);
-        let mut viewers = std::mem::take(&mut self.viewers);
         self.shared.mailboxes[self.index].bells.take(&mut rung);
-        let now = Instant::now();
         for target in &rung {
             match *target {
-                Target::Session(id) => self.settle(id, now),
-                Target::Audience(audience) => {
-                    self.audiences.begin(audience, &mut viewers, self.shared.clock.at(now));
-                    for id in &viewers {
-                        self.settle(*id, now);
-                    }
-                }
+                Target::Session(id) => self.called(id),
+                Target::Audience(audience) => self.serve(audience),
             }
         }
         self.rung = rung;
-        self.viewers = viewers;
+    }
+
+    /// Somebody wants something of a session.
+    pub(super) fn called(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get(&id) else { return self.pass_on(id) };
+        match session.link.ticket.session().take_wish() {
+            Some(worker) => self.give_away(id, worker),
+            None => self.settle(id, Instant::now()),
+        }
+    }
+
+    /// Sends what is new to all viewers of a stream: most of them take the shortest way, the others look for themselves.
+    fn serve(&mut self, audience: AudienceKey) {
+        let now = Instant::now();
+        let moment = Moment { now, clock: self.shared.clock.at(now) };
+        let mut round = std::mem::take(&mut self.round);
+        self.audiences.begin(audience, &mut round, moment.clock);
+        for place in 0..round.viewers.len() {
+            if place.is_multiple_of(PREFETCHED) {
+                self.prefetch(&round.viewers[place..]);
+            }
+            let id = round.viewers[place];
+            let Some(session) = self.sessions.get_mut(&id) else { continue };
+            if !round.has_events && session.serve(moment, &self.shared, &round.tails, &mut self.out) {
+                continue;
+            }
+            self.settle(id, now);
+            if let Some(Session { role: Role::Viewer(viewer), .. }) = self.sessions.get(&id) {
+                viewer.places().for_each(|(ring, cursor)| round.follow(ring, cursor));
+            }
+        }
+        self.audiences.end(audience, &mut round);
+        self.round = round;
+    }
+
+    /// Asks for the memory of the next viewers: with a thousand of them it has left the cache since the last frame.
+    fn prefetch(&self, viewers: &[SessionId]) {
+        let mut ahead = [None; PREFETCHED];
+        for (place, id) in ahead.iter_mut().zip(viewers) {
+            *place = self.sessions.get(id);
+        }
+        for stage in 0..PREFETCH_STAGES {
+            ahead.iter().flatten().for_each(|session| session.prefetch(stage));
+        }
     }
 
     fn meet_deadlines(&mut self) {
@@ -313,7 +378,7 @@ impl Worker {
     }
 
     /// Lets a session do all it can now, sends its packets, and notes when it wants to be called next.
-    fn settle(&mut self, id: SessionId, now: Instant) {
+    pub(super) fn settle(&mut self, id: SessionId, now: Instant) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         match session.settle(now, &mut self.out, &self.shared) {
             Settled::Until(at) => {
@@ -367,6 +432,7 @@ impl Worker {
         if now != then {
             outbound.bytes.inc_by(now.bytes - then.bytes);
             outbound.packets.inc_by(now.datagrams - then.datagrams);
+            self.counters.packets.inc_by(now.datagrams - then.datagrams);
             self.counters.send_buffer_full.inc_by(now.dropped - then.dropped);
             self.counters.send_refused.inc_by(now.refused - then.refused);
             self.counters.sent = now;

@@ -4,5 +4,6 @@ mod common;
 mod malformed;
 mod publish_and_watch;
 mod refusals;
+mod storm;
 mod strangers;
 mod tcp;

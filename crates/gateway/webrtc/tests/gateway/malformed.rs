@@ -19,7 +19,8 @@ const OFFERS: &[Case] = &[
     (|_| String::new(), 422, "v=0"),
     (|_| "{\"type\":\"offer\",\"sdp\":\"v=0\"}".into(), 422, "v=0"),
     (|_| "v=0\r\n".into(), 422, "no media section"),
-    (|offer| offer[..offer.len() / 3].to_owned(), 422, "cannot be read"),
+    // Cut within a line that is the same in every offer: their lengths differ.
+    (|offer| offer.split_inclusive("a=rtpmap:").next().unwrap_or_default().to_owned(), 422, "cannot be read"),
     (|offer| offer.replace("v=0", "v=1"), 422, "v=0"),
     (|offer| format!("{offer}{}", "a=x\r\n".repeat(20_000)), 413, "65536 bytes"),
     (|offer| format!("{offer}{}", "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n".repeat(40)), 422, "at most 32"),

@@ -162,3 +162,31 @@ async fn a_stream_that_ends_says_so_to_its_viewers() {
     publisher.vanish().await;
     node.gateway.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_viewer_that_is_moved_between_workers_notices_nothing() {
+    let node = Node::start(3);
+    let publisher = Publisher::start(&node, 1).await;
+    let mut viewer = Viewer::join(&node).await;
+    viewer.watch("pictures", |v| v.units().len() >= 20).await;
+    let listed = node.hub.sessions().page(None, 10, |session| session.entrance().protocol == "whep");
+    let [session] = &listed[..] else { panic!("one viewer") };
+    assert!(!session.move_to(3), "there are three workers");
+    for round in 0..6 {
+        let (from, of) = session.worker().expect("at a worker");
+        let to = (from + 1) % of;
+        assert!(session.move_to(to));
+        eventually("it has moved", || session.worker() == Some((to, of))).await;
+        let (pictures, sounds) = (viewer.units().len() + 20, viewer.sounds.len() + 10);
+        viewer.watch("more", |v| v.units().len() >= pictures && v.sounds.len() >= sounds).await;
+        assert_eq!(node.metrics.live_objects()[0], 1, "round {round}: one audience");
+    }
+    in_order_and_exact(&viewer.units(), 1);
+    // Its bell still finds it, and all it held is given back from where it is now.
+    session.stop("enough");
+    eventually("it is sent away", || node.metrics.sessions().1 == 0).await;
+    assert_eq!(node.stream().viewers(Counted::WebRtc), 0);
+    publisher.vanish().await;
+    node.gateway.shutdown().await;
+    assert_eq!(node.metrics.live_objects(), [0, 0, 0]);
+}

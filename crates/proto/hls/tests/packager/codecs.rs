@@ -137,6 +137,10 @@ fn check(name: &str, file: &'static [u8], attributes: &str) -> Vec<String> {
     let (file, frames) = joined(&view);
     assert!(frames >= 60, "{name}: {frames} frames listed");
     assert_eq!(decoded(&file, name), frames as usize, "{name}");
+    // A frame rate guessed from a `moof` would change with each, and GStreamer would drop pictures at every change.
+    let chunks = file.windows(4).filter(|word| word == b"moof").count();
+    let is_parsed = name.starts_with("hevc");
+    assert_eq!(chunks == frames as usize, !is_parsed, "{name}: {chunks} moof for {frames} pictures");
     comments
 }
 

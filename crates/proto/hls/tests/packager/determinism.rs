@@ -51,15 +51,16 @@ fn assert_same(early: &Viewer, late: &Viewer, kind: Kind) {
     }
 }
 
-fn shapes() -> impl Strategy<Value = Shape> {
+pub(crate) fn shapes() -> impl Strategy<Value = Shape> {
     let frame_us = prop_oneof![Just(33_333i64), Just(40_000), Just(16_683), Just(66_667)];
     let gop = prop_oneof![Just(15i64), Just(30), Just(50)];
     let opus_ms = prop_oneof![Just(20i64), Just(20), Just(0)];
-    (frame_us, 0i64..4_000, gop, prop_oneof![Just(0i64), Just(2)], opus_ms).prop_map(
-        |(frame_us, jitter_us, gop, reorder, opus_ms)| {
+    let slew_ppm = prop_oneof![Just(0i64), -50_000i64..50_000];
+    (frame_us, 0i64..4_000, gop, prop_oneof![Just(0i64), Just(2)], opus_ms, slew_ppm).prop_map(
+        |(frame_us, jitter_us, gop, reorder, opus_ms, slew_ppm)| {
             // Reordering and jitter together would make decode times run backwards.
             let jitter_us = if reorder > 0 { 0 } else { jitter_us };
-            Shape { frame_us, jitter_us, gop, reorder, opus_ms }
+            Shape { frame_us, jitter_us, gop, reorder, opus_ms, slew_ppm }
         },
     )
 }

@@ -41,11 +41,13 @@ pub(crate) struct Shape {
     pub(crate) reorder: i64,
     /// Milliseconds of each Opus packet; 0 for no sound.
     pub(crate) opus_ms: i64,
+    /// By how much T runs fast in the first ten seconds, as the fit slews it; negative for slow.
+    pub(crate) slew_ppm: i64,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { frame_us: 33_333, jitter_us: 0, gop: 30, reorder: 0, opus_ms: 20 }
+        Self { frame_us: 33_333, jitter_us: 0, gop: 30, reorder: 0, opus_ms: 20, slew_ppm: 0 }
     }
 }
 
@@ -106,9 +108,14 @@ impl Live {
         self.next[0] = self.next[0].next_multiple_of_gop(self.shape.gop);
     }
 
+    /// T of what the source calls `us`.
+    fn t(&self, us: i64) -> MediaTime {
+        START + Span::from_micros(us + us.min(10_000_000) * self.shape.slew_ppm / 1_000_000)
+    }
+
     fn video_frame(&self, i: i64) -> Frame {
         let Shape { frame_us, jitter_us, gop, reorder, .. } = self.shape;
-        let shown = |i: i64| START + Span::from_micros(i * frame_us + (i % 2) * jitter_us);
+        let shown = |i: i64| self.t(i * frame_us) + Span::from_micros((i % 2) * jitter_us);
         // Of each mini-group P comes first, then the B-frames before it: decode order 0 3 1 2 6 4 5 ...
         let place = i % gop;
         let (mini, last) = (reorder + 1, (gop - 1) / (reorder + 1) * (reorder + 1));
@@ -145,7 +152,7 @@ impl Live {
                 self.video.as_mut().expect("a picture").append(epoch, frame);
                 self.next[0] += 1;
             } else {
-                let t = START + Span::from_micros(audio);
+                let t = self.t(audio);
                 // CELT fullband, one frame of 20 ms.
                 let payload = vec![0xfc, (self.next[1] % 251) as u8, 3];
                 self.audio.as_mut().expect("sound").append(epoch, Frame::new(t, t, payload.into()));

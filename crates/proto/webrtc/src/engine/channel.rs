@@ -1,6 +1,6 @@
 //! The data channel: SCTP (RFC 9260) by `sctp-proto` inside DTLS (RFC 8261), opened by the peer with DCEP (RFC 8832).
 
-use super::sdp::MESSAGE_MAX;
+use super::{sctp_ahead::Ahead, sdp::MESSAGE_MAX};
 use bytes::Bytes;
 use sctp_proto::{
     Association, AssociationHandle, ClientConfig, DatagramEvent, Endpoint, EndpointConfig, Event, Payload,
@@ -20,6 +20,11 @@ const PACKET_MAX: u32 = 1_120;
 const RECEIVE_MAX: u32 = 4 * MESSAGE_MAX;
 /// Channels a peer may open. The first is the one we write to; from all of them we read.
 const CHANNELS_MAX: usize = 8;
+/// Streams with anything on them. SCTP knows 65,536, each of which costs memory as soon as one byte came for it, and the
+/// library lets a peer begin all of them whatever the handshake agreed on. A peer with more loses its association.
+const STREAMS_MAX: usize = 64;
+/// SCTP packets of a peer are no longer than a datagram. What waits for the rest of a message keeps its whole packet.
+const RECEIVED_PACKET_MAX: usize = 2_048;
 /// Messages we send when the offer names no limit (RFC 8841 §6.1).
 pub(super) const SEND_MAX: u32 = 64 * 1024;
 /// Work done after one input; a peer cannot give more with one datagram.
@@ -48,6 +53,9 @@ pub(super) struct Channel {
     current: Option<StreamId>,
     /// Opened by DCEP, the current one among them.
     open: Vec<StreamId>,
+    /// Streams that the peer has begun and not reset.
+    streams: usize,
+    ahead: Ahead,
     is_lost: bool,
 }
 
@@ -101,12 +109,29 @@ impl Channel {
         config.transport = Arc::clone(&shared.transport);
         let association = begins.then(|| endpoint.connect(config, NOWHERE).ok()).flatten();
         let send_max = if send_max == 0 { u32::MAX } else { send_max };
-        Self { endpoint, association, send_max, current: None, open: Vec::new(), is_lost: false }
+        Self {
+            endpoint,
+            association,
+            send_max,
+            current: None,
+            open: Vec::new(),
+            streams: 0,
+            ahead: Ahead::default(),
+            is_lost: false,
+        }
     }
 
     /// An SCTP packet of the peer.
     pub(super) fn handle_packet(&mut self, now: Instant, bytes: Vec<u8>) {
-        match self.endpoint.handle(now, NOWHERE, None, None, Bytes::from(bytes)) {
+        if bytes.len() > RECEIVED_PACKET_MAX || !self.ahead.allows(&bytes) {
+            return;
+        }
+        let event = self.endpoint.handle(now, NOWHERE, None, None, Bytes::from(bytes));
+        if matches!(event, Some((_, DatagramEvent::NewAssociation(_)))) {
+            // One is all there is; every INIT with another tag would make one more, and never give it back.
+            self.endpoint.reject_new_associations();
+        }
+        match event {
             Some((handle, DatagramEvent::NewAssociation(association))) if self.association.is_none() => {
                 self.association = Some((handle, association));
             }
@@ -156,8 +181,10 @@ impl Channel {
 
     /// The next packets to send inside DTLS.
     pub(super) fn poll_transmit(&mut self, now: Instant, out: &mut Vec<Bytes>) {
+        let ahead = &mut self.ahead;
         let mut keep = |transmit: sctp_proto::Transmit| {
             if let Payload::RawEncode(packets) = transmit.payload {
+                packets.iter().for_each(|packet| ahead.note_sent(packet));
                 out.extend(packets);
             }
         };
@@ -174,9 +201,14 @@ impl Channel {
             let Some(event) = association.poll() else { return };
             match event {
                 Event::Connected => association.set_max_send_message_size(self.send_max),
-                Event::HandshakeFailed { .. } | Event::AssociationLost { .. } => {
-                    self.is_lost = true;
-                    out.extend(self.current.take().map(|_| ChannelEvent::Closed));
+                Event::HandshakeFailed { .. } | Event::AssociationLost { .. } => self.lose(out),
+                Event::Stream(StreamEvent::Opened { .. }) => {
+                    self.streams += 1;
+                    if self.streams > STREAMS_MAX {
+                        tracing::debug!("a peer began more than {STREAMS_MAX} streams");
+                        self.association = None;
+                        return self.lose(out);
+                    }
                 }
                 Event::Stream(StreamEvent::Readable { id } | StreamEvent::Writable { id }) => {
                     self.read(id, out)
@@ -187,6 +219,12 @@ impl Channel {
                 _ => {}
             }
         }
+    }
+
+    /// Nothing more comes or goes.
+    fn lose(&mut self, out: &mut Vec<ChannelEvent>) {
+        self.is_lost = true;
+        out.extend(self.current.take().map(|_| ChannelEvent::Closed));
     }
 
     fn read(&mut self, id: StreamId, out: &mut Vec<ChannelEvent>) {
@@ -257,6 +295,7 @@ impl Channel {
         {
             let _ = stream.close();
         }
+        self.streams = self.streams.saturating_sub(1);
         self.open.retain(|open| *open != id);
         if self.current == Some(id) {
             self.current = None;

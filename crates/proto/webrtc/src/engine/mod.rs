@@ -26,6 +26,7 @@ mod ice;
 mod negotiation;
 mod outlet;
 mod random;
+mod sctp_ahead;
 pub(crate) mod sdp;
 mod session;
 mod viewer;
@@ -37,7 +38,7 @@ pub mod sender;
 pub mod srtp;
 
 pub use negotiation::{Source, SourceKind};
-pub use outlet::Outlet;
+pub use outlet::{Outlet, Prefetch};
 pub use session::{Engine, EngineEvent, Moment, SenderId};
 pub use viewer::Viewer;
 

@@ -8,3 +8,10 @@ pub trait Outlet {
     /// one path in a row become one train for segmentation offload; the last one may be shorter.
     fn packet(&mut self, path: &Path, length: usize, fill: impl FnOnce(&mut [u8]));
 }
+
+/// Asks for memory that is needed soon, and does not wait for it: the processor's prefetch instruction, which is not ours to
+/// issue here.
+pub trait Prefetch {
+    /// All of `value`.
+    fn prefetch<T: ?Sized>(&self, value: &T);
+}

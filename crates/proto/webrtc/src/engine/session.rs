@@ -1,7 +1,7 @@
 //! The session: what a frame touches is here, everything else lies behind one pointer.
 
 use super::{
-    Outlet, Source, SourceKind,
+    Outlet, Prefetch, Source, SourceKind,
     bwe::{Bwe, Estimate},
     channel::{ChannelEvent, SEND_MAX},
     connection::{Connection, News, Received},
@@ -21,6 +21,7 @@ use bytes::Bytes;
 use is::IceCreds;
 use std::{
     collections::VecDeque,
+    ops::Range,
     time::{Duration, Instant},
 };
 use unisono_base::{MediaTime, Span};
@@ -34,6 +35,8 @@ const REPORTS_MAX: usize = 24;
 const EVENTS_MAX: usize = 64;
 /// Packets to be resent that wait for the gateway; beyond it NACKs are left unanswered, and asked again by the viewer.
 pub(super) const RESENDS_MAX: usize = 256;
+/// Bytes that aws-lc holds for a key of AES-256-GCM with its table of powers.
+const KEY_SCHEDULE: usize = 584;
 /// Where the estimate of a path begins, bits per second (decisions 14).
 const FIRST_GUESS: u64 = 10_000_000;
 
@@ -76,6 +79,8 @@ pub struct Engine {
     is_proven: bool,
     /// The viewer has a data channel.
     has_channel: bool,
+    /// Sending a frame queued something else as well.
+    has_control: bool,
     pub(super) reading: Option<Moment>,
     report_at: Option<Instant>,
     pub(super) bwe: Bwe,
@@ -108,9 +113,9 @@ pub(super) struct Cold {
 }
 
 impl Engine {
-    /// What sending a frame touches of a session, in bytes: the session and the one sender. The cipher's key schedule, 584
-    /// bytes of aws-lc's, comes on top; the rest is not looked at.
-    pub const HOT_BYTES: usize = size_of::<Self>() + size_of::<Slot>();
+    /// What sending a frame touches of a session, in bytes: the session, the one sender, and the cipher's key schedule, 584
+    /// bytes of aws-lc's (`EVP_AEAD_CTX` with AES-256-GCM). Of the rest it writes a line each of frames and packets sent.
+    pub const HOT_BYTES: usize = size_of::<Self>() + size_of::<Slot>() + KEY_SCHEDULE;
 
     /// Answers a viewer's offer with the stream's picture (key 0) and sound (key 1). `candidates` are our host addresses
     /// as the viewer can reach them.
@@ -149,6 +154,7 @@ impl Engine {
             route: None,
             is_proven: false,
             has_channel: false,
+            has_control: false,
             reading: None,
             report_at: None,
             bwe: Bwe::new(now, FIRST_GUESS),
@@ -239,16 +245,29 @@ impl Engine {
         outgoing: Outgoing<'_>,
         out: &mut impl Outlet,
     ) -> bool {
+        let all = 0..outgoing.packets.list.len();
+        self.send_part(sender, moment, outgoing, all, out)
+    }
+
+    /// The same for some of a frame's packets: from 0 on first, then the others, before another frame of this sender.
+    pub fn send_part(
+        &mut self,
+        sender: SenderId,
+        moment: Moment,
+        outgoing: Outgoing<'_>,
+        part: Range<usize>,
+        out: &mut impl Outlet,
+    ) -> bool {
         let (Some(sealer), Some(path)) = (&self.sealer, &self.route) else { return false };
         let Some(index) = self.senders.iter().position(|slot| slot.id == sender) else { return false };
         let sender = &mut self.senders[index].sender;
         let is_first = sender.mapping().is_none();
         let mut wire = Wire { path, sealer, bwe: &mut self.bwe };
         if self.is_proven {
-            sender.send_frame(moment.now, outgoing, &mut wire, out);
+            sender.send_part(moment.now, outgoing, part, &mut wire, out);
         } else {
             let mut counted = Counted { ice: &mut self.cold.connection.ice, out };
-            sender.send_frame(moment.now, outgoing, &mut wire, &mut counted);
+            sender.send_part(moment.now, outgoing, part, &mut wire, &mut counted);
         }
         self.reading = Some(moment);
         if is_first || self.report_at.is_none_or(|at| at <= moment.now) {
@@ -258,6 +277,24 @@ impl Engine {
             self.tell_mapping(moment.now, index);
         }
         true
+    }
+
+    /// Asks for what sending a frame will touch behind this struct. Each `stage` finds its places in what the one before asked
+    /// for: call 0, 1 and 2 in turn for a few sessions each, and each session's misses of the cache overlap with the others'.
+    pub fn prefetch(&self, stage: usize, memory: &impl Prefetch) {
+        match stage {
+            0 => {
+                memory.prefetch(self.senders.as_slice());
+                self.bwe.prefetch(memory);
+            }
+            _ => self.senders.iter().for_each(|slot| slot.sender.prefetch(stage, memory)),
+        }
+    }
+
+    /// True while something of the session's own, a sender report or a mapping, waits in [`Session::poll_transmit`] since a
+    /// frame was sent. Whoever only sends frames asks this, which costs less than looking there.
+    pub fn has_control(&self) -> bool {
+        self.has_control
     }
 
     /// Sends a packet again that [`Self::poll_resend`] asked for. False where the viewer has used up its budget.
@@ -321,9 +358,14 @@ impl Engine {
         self.cold.loss
     }
 
-    /// What is known of the viewer's path.
+    /// What is known of the viewer's path. Without transport-wide feedback that is a guess.
     pub fn estimate(&self) -> Estimate {
         self.bwe.estimate()
+    }
+
+    /// True once the viewer has given transport-wide feedback.
+    pub fn has_feedback(&self) -> bool {
+        self.bwe.has_feedback()
     }
 
     /// Totals of all senders that are there.
@@ -404,6 +446,7 @@ impl Engine {
         let Some(mapping) = sender.mapping_due(now) else { return };
         if self.cold.connection.write(now, &mapping.to_json()) {
             sender.set_mapping_told(mapping, now);
+            self.has_control = true;
         }
     }
 
@@ -431,6 +474,7 @@ impl Engine {
         let is_sealed = self.sealer.as_mut().is_some_and(|sealer| sealer.seal_rtcp(&mut packet));
         if is_sealed {
             self.cold.connection.send(packet);
+            self.has_control = true;
         }
     }
 }
@@ -492,7 +536,9 @@ impl Session for Engine {
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.cold.connection.poll_transmit()
+        let transmit = self.cold.connection.poll_transmit();
+        self.has_control &= transmit.is_some();
+        transmit
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

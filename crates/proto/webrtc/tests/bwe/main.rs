@@ -1,6 +1,7 @@
 //! The estimator on simulated paths, in virtual time, with a source that sends what the estimate allows. Each path has a
 //! trace beside this file, a line for each half second; `UNISONO_UPDATE_TRACES=1` writes them anew.
 
+mod overload;
 mod receiver;
 mod world;
 
@@ -36,7 +37,9 @@ fn golden(name: &str, samples: &[Sample]) {
         writeln!(text, "{at:7.1} {hop:9} {estimate:14} {sent:10} {queue:9} {seen:8} {loss:13.1}")
             .expect("a string takes everything");
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bwe").join(name);
+    let path = Path::new(&std::env::var("CARGO_MANIFEST_DIR").expect("cargo says where"))
+        .join("tests/bwe")
+        .join(name);
     if std::env::var_os("UNISONO_UPDATE_TRACES").is_some() {
         std::fs::write(&path, &text).expect("written");
     }

@@ -22,19 +22,20 @@ on_both!(
     without_loss_every_frame_arrives_at_once,
     at_five_percent_of_loss_and_200_ms_nothing_freezes,
     at_twenty_percent_of_loss_the_session_goes_on,
+    what_comes_twice_and_late_counts_once,
     a_keyframe_request_of_either_kind_is_heard,
     what_a_stranger_sends_in_the_peers_name_changes_nothing,
 );
 
 /// Uniform in 0.0..1.0, the same for each seed (xorshift64*, Vigna 2016).
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    fn roll(&mut self) -> f64 {
+    pub(crate) fn roll(&mut self) -> f64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -189,6 +190,28 @@ fn at_five_percent_of_loss_and_200_ms_nothing_freezes<S: ViewerSession>() {
     assert!((195_000..250_000).contains(&rtt), "{rtt} us");
     let loss = world.session.loss().expect("reports came");
     assert!(loss < 0.3, "{loss}");
+}
+
+/// Media and reports alike: a path that doubles packets costs no resends and loses nothing.
+fn what_comes_twice_and_late_counts_once<S: ViewerSession>() {
+    let mut world = lossy::<S>(0.0, Duration::from_millis(20));
+    let mut dice = Dice::new(8);
+    world.mangles = Box::new(move |_, bytes| {
+        // The second copy comes behind packets that were sent after the first.
+        let late = Duration::from_millis(10 + (dice.roll() * 60.0) as u64);
+        vec![(Duration::ZERO, bytes.clone()), (late, bytes)]
+    });
+    play(&mut world, 0..300);
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.session.closed(), None);
+    let shown = shown(&world);
+    assert_eq!(shown.len(), 300);
+    assert!(longest_freeze(&shown) <= FRAME * 2, "{:?}", longest_freeze(&shown));
+    let sounds = packets(&world).filter(|(_, packet)| packet.payload[0] == SOUND).count();
+    assert_eq!(sounds, 300);
+    let stats = world.session.stats();
+    assert_eq!((stats.resent, stats.plis), (0, 0), "{stats:?}");
+    assert_eq!(world.session.loss(), Some(0.0));
 }
 
 fn at_twenty_percent_of_loss_the_session_goes_on<S: ViewerSession>() {

@@ -3,10 +3,18 @@
 
 mod answers;
 mod codecs;
+mod independent;
+mod inside;
+#[path = "../common/insider.rs"]
+mod insider;
+mod line;
 mod links;
 mod offers;
 mod paths;
 mod repair;
+mod sctp;
+mod second_peer;
 mod senders;
 mod srtp;
+mod tcp;
 mod world;

@@ -1,7 +1,7 @@
 //! Which SRTP profile a session gets (decisions 18): AEAD wherever the peer knows it.
 //!
-//! AES-CM-SHA1 alone is what GStreamer 1.22 offers; no DTLS client in Rust lets a test offer that, so it is covered end
-//! to end by `tests/python/whep_gstreamer.py`.
+//! AES-CM-SHA1 alone is what GStreamer 1.22 offers; `independent.rs` has a client that offers each profile alone, and
+//! `tests/python/whep_gstreamer.py` covers it end to end.
 
 use crate::world::{World, config};
 use std::{

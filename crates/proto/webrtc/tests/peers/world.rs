@@ -252,7 +252,7 @@ impl<S: Session> World<S> {
 }
 
 /// In the order of arrival.
-fn insert(wire: &mut VecDeque<(Instant, Vec<u8>)>, at: Instant, bytes: Vec<u8>) {
+pub(crate) fn insert(wire: &mut VecDeque<(Instant, Vec<u8>)>, at: Instant, bytes: Vec<u8>) {
     let index = wire.partition_point(|(other, _)| *other <= at);
     wire.insert(index, (at, bytes));
 }

@@ -2,6 +2,7 @@
 
 use super::{
     Bench, mark,
+    pace::{Pace, UNDER_WAY_MAX},
     threads::{on_thread, shares},
 };
 use crate::{
@@ -21,10 +22,8 @@ use unisono_timeline::Uuid;
 /// Senders of the latency figure, each with a command every [`EVERY`].
 const SENDERS: u32 = 10;
 const EVERY: Duration = Duration::from_millis(100);
-/// Senders of the rate figure, and commands each has under way: the server reads no more of one client than 32. Each is a reader
-/// of all the events as well, so that more of them measure the fan-out instead.
+/// Senders of the rate figure. Each is a reader of all the events as well, so that more of them measure the fan-out instead.
 const PUSHERS: usize = 16;
-const UNDER_WAY: usize = 32;
 /// How a batch of events begins.
 const EVENTS: &str = r#"{"type":"events""#;
 /// What is not measured at the beginning.
@@ -79,7 +78,7 @@ pub(super) async fn rate(bench: &Bench<'_>) -> anyhow::Result<Value> {
         let _ = thread.join();
     }
     Ok(json!({
-        "name": "commands through one room", "senders": PUSHERS, "under_way": UNDER_WAY,
+        "name": "commands through one room", "senders": PUSHERS, "under_way": UNDER_WAY_MAX,
         "commands_per_second": all.answered / bench.args.seconds, "goal": 10_000,
         "ack_ms": all.latency.report(), "server_cores": cores(begun, ended, length),
         "client_cores": cores(own_begun, own_ended, length), "refused": all.refused,
@@ -145,22 +144,32 @@ async fn send_steadily(mut feed: RoomFeed, tally: Shared) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// As many under way as are taken.
+/// As many under way as the room takes. What it has no room for is not a failure: the sender slows down, as the words ask.
 async fn push(mut feed: RoomFeed, tally: Shared) -> anyhow::Result<()> {
     let until = tally.borrow().until;
     let mut sent = HashMap::new();
+    let mut pace = Pace::new(Instant::now());
     while Instant::now() < until {
-        while sent.len() < UNDER_WAY {
-            send(&mut feed, &mut sent).await?;
+        if pace.lets(sent.len(), Instant::now()) {
+            while pace.lets(sent.len(), Instant::now()) {
+                let (cmd_id, command) = mark();
+                sent.insert(cmd_id, Instant::now());
+                feed.queue(&command).await?;
+            }
+            feed.flush().await?;
         }
-        let Ok(text) = timeout_at(until, feed.next_text()).await else { break };
+        // With nothing under way nothing comes that would wake it.
+        let wake = pace.resumes().map_or(until, |at| at.min(until));
+        let Ok(text) = timeout_at(wake, feed.next_text()).await else { continue };
         // The events of all senders come, too; to read them would be most of the work.
         let Some(text) = text?.filter(|text| !text.starts_with(EVENTS)) else { continue };
         if let Said::Ack(answer) = serde_json::from_str(&text)? {
+            match answer.status.as_str() {
+                "accepted" => pace.accepted(),
+                "busy" => pace.refused(Instant::now()),
+                other => bail!("the room refuses a command: {other}"),
+            }
             hear(&tally, &mut sent, answer);
-        }
-        if tally.borrow().refused.values().sum::<u64>() > 100_000 {
-            bail!("the room refuses: {:?}", tally.borrow().refused);
         }
     }
     Ok(())

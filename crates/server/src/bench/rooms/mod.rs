@@ -7,6 +7,7 @@ mod ack;
 mod beside;
 mod crowd;
 mod fan_out;
+mod pace;
 mod reader;
 mod threads;
 

@@ -1,7 +1,7 @@
 //! A counted viewer: ICE, DTLS and RTCP are real, of the media only the clear headers are read.
 
 use super::{
-    super::frames::Part,
+    super::{capture::Capture, frames::Part},
     counts::{Group, Tally},
     dtls::{Handshake, Identity},
     feedback::Feedback,
@@ -75,6 +75,7 @@ pub(super) struct Counted {
     joining: Option<Joining>,
     ssrc: u32,
     video: Option<Track>,
+    captured: Capture,
     audio: Option<Track>,
     /// Stream and highest number of the resent packets.
     resent: Option<(u32, u64)>,
@@ -102,6 +103,7 @@ impl Counted {
             joining: Some(Joining { posted, so_far: Joined::default(), tell }),
             ssrc: random.random(),
             video: None,
+            captured: Capture::default(),
             audio: None,
             resent: None,
             feedback: Feedback::default(),
@@ -362,15 +364,12 @@ impl Counted {
         header: &Header,
         tally: &mut Tally,
     ) -> Took {
-        let track = if kind == Carries::Video { &mut self.video } else { &mut self.audio };
-        let Some(track) = track else { return Took::Known };
-        let part = Part {
-            arrived_us: at.at_us,
-            marker: header.marker,
-            starts: false,
-            key: false,
-            stamp: header.captured_us,
+        let (track, stamp) = match kind {
+            Carries::Video => (&mut self.video, self.captured.of(header.time, header.captured_us)),
+            Carries::Audio | Carries::Resent => (&mut self.audio, header.captured_us),
         };
+        let Some(track) = track else { return Took::Known };
+        let part = Part { arrived_us: at.at_us, marker: header.marker, starts: false, key: false, stamp };
         let took = track.push(at.now, extended, part);
         let mut is_whole = kind == Carries::Audio && !self.answer.payloads.has_video();
         while let Some(whole) = track.poll(at.at_us) {

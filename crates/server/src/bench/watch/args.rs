@@ -25,6 +25,9 @@ pub(crate) struct WatchArgs {
     /// After the steady window so many more join at once: how long they take, and what it does to those who play.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub(crate) joins_at_once: Option<u32>,
+    /// Those joins are spread over so many seconds instead.
+    #[arg(long, default_value_t = 0.0, requires = "joins_at_once", value_parser = seconds)]
+    pub(crate) joins_within: f64,
     /// Each viewer stays so long and is replaced by another: 5..30s
     #[arg(long)]
     pub(crate) churn: Option<Stay>,
@@ -56,6 +59,13 @@ pub(crate) struct WatchArgs {
     /// Publish the stream too, by WHIP: 720p30 at 1.5 Mbit/s with the send time in each frame.
     #[arg(long, requires = "key")]
     pub(crate) publish: bool,
+    /// Publish there instead, the stream's URL at another node that the server has its streams from.
+    #[arg(long, requires = "publish")]
+    pub(crate) publish_to: Option<String>,
+    /// Seconds from one keyframe of what is published to the next, where nobody asks for one. Encoders for live streams send one
+    /// every 2 s, browsers none at all.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=30))]
+    pub(crate) keyframe_every: u32,
     /// Publish key.
     #[arg(long)]
     pub(crate) key: Option<String>,
@@ -100,6 +110,11 @@ fn share(text: &str) -> Result<f64, String> {
     if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("expected a share from 0 to 1".to_owned()) }
 }
 
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| format!("{text} is no number"))?;
+    if (0.0..=60.0).contains(&seconds) { Ok(seconds) } else { Err("expected 0 to 60 seconds".to_owned()) }
+}
+
 fn positive(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| format!("{text} is no number"))?;
     if (0.1..=10_000.0).contains(&rate) { Ok(rate) } else { Err("expected 0.1 to 10000".to_owned()) }
@@ -117,6 +132,7 @@ mod tests {
             assert!(wrong.parse::<Stay>().is_err(), "{wrong}");
         }
         assert!(share("1.5").is_err() && share("0.01") == Ok(0.01));
+        assert!(seconds("-1").is_err() && seconds("NaN").is_err() && seconds("1") == Ok(1.0));
         assert!(positive("0").is_err() && positive("300") == Ok(300.0));
     }
 }

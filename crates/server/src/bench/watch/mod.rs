@@ -93,8 +93,10 @@ async fn measure(args: &WatchArgs) -> anyhow::Result<Value> {
     let base = Url::parse(stream).context("--url")?.origin().ascii_serialization();
     let _publisher = match &args.key {
         Some(key) if args.publish => {
-            let material = Arc::new(Material::encode(Quality::LARGE)?);
-            Some(Crew::start("publisher", vec![Door::Whip(format!("{stream}/whip"))], material, key).await?)
+            let material =
+                Arc::new(Material::encode(Quality::LARGE.with_keyframe_every(args.keyframe_every))?);
+            let at = args.publish_to.as_deref().map_or(Ok(stream), plain_http)?;
+            Some(Crew::start("publisher", vec![Door::Whip(format!("{at}/whip"))], material, key).await?)
         }
         _ => None,
     };
@@ -177,16 +179,17 @@ impl Run<'_> {
         Ok((Window { before, after, counted, full, resident_early }, shape))
     }
 
-    /// `count` joins within one moment: how long they took, and the frame latency of those who were there before, beside the steady one.
+    /// `count` joins in one moment, or as spread as asked for: how long they took, and the frame latency of those who were there before, beside the steady one.
     async fn join_at_once(&self, crowd: &mut Crowd, count: u32, steady: &Window) -> anyhow::Result<Value> {
         self.swarm.begin();
-        crowd.gather(count, Duration::ZERO, Group::Joining, &Behaviour::Stays).await;
+        let step = Duration::from_secs_f64(self.args.joins_within) / count;
+        crowd.gather(count, step, Group::Joining, &Behaviour::Stays).await;
         sleep(Duration::from_secs(1)).await;
         self.swarm.pause();
         sleep(ORIGINS_SETTLE).await;
         let ([playing, _], _) = self.swarm.collect().await?;
         let joins: Joins = crowd.take_joins();
-        Ok(report::at_once(&joins, &playing, &steady.counted))
+        Ok(report::at_once(self.args, &joins, &playing, &steady.counted))
     }
 
     /// Viewers that the server still holds once it must have noticed all departures.

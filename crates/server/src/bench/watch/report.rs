@@ -21,7 +21,7 @@ pub(super) fn report(
     json!({
         "bench": "watch",
         "viewers": args.viewers, "joined": joined, "failed": joins.failed, "joins": joins.report(),
-        "seconds": args.seconds, "gro": format!("{:?}", args.gro).to_lowercase(), "loss_on_purpose": args.loss, "seed": args.seed,
+        "seconds": args.seconds, "keyframe_every": args.keyframe_every, "gro": format!("{:?}", args.gro).to_lowercase(), "loss_on_purpose": args.loss, "seed": args.seed,
         "post_to_keyframe_ms": full_joins.took.report(),
         "frame_latency_ms": counted.latency.report(),
         "reading_round_ms": counted.rounds.report(),
@@ -84,6 +84,7 @@ fn dwell(window: &Window) -> Value {
         "append_to_sent_ms": added.milliseconds("unisono_webrtc_frame_latency_seconds", ""),
         "ingest_ms": stage("ingest"), "wake_ms": stage("wake"), "packetize_ms": stage("packetize"), "send_ms": stage("send"),
         "asked_again": added.value("unisono_webrtc_nacks_total{direction=\"inbound\"}"),
+        "packets_by_worker": added.nonzero("unisono_webrtc_worker_packets_total"),
         "drops": added.nonzero("unisono_webrtc_drops_total"),
     })
 }
@@ -94,8 +95,9 @@ pub(super) fn churn(joins: &Joins, left: u64, sessions_left: Option<f64>) -> Val
 }
 
 /// A burst of joins, and those who watched meanwhile.
-pub(super) fn at_once(joins: &Joins, playing: &Counts, steady: &Counts) -> Value {
+pub(super) fn at_once(args: &WatchArgs, joins: &Joins, playing: &Counts, steady: &Counts) -> Value {
     json!({
+        "within_seconds": args.joins_within,
         "joins": joins.report(),
         "first_frame_ms": joins.first_frame(),
         "playing": {

@@ -135,6 +135,41 @@ async fn erased_bytes_are_gone_from_every_file() {
 }
 
 #[tokio::test]
+async fn an_erasure_reaches_the_copies_of_damaged_files_and_what_only_they_hold() {
+    let (whole, folder) = (Folder::new("whole"), Folder::new("copies"));
+    let log = open(&whole).await;
+    fill(&log, &room("alice"), 40).await;
+    let wal = |folder: &Folder| folder.0.join("log.sqlite-wal");
+    std::fs::copy(whole.file(), folder.file()).expect("copied");
+    let mut bytes = std::fs::read(wal(&whole)).expect("written");
+    log.close().await;
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(wal(&folder), bytes).expect("written");
+
+    let log = open(&folder).await;
+    let Some(Damage::Broken { copy, .. }) = log.damage() else { panic!("{:?}", log.damage()) };
+    let copy = copy.clone();
+    assert!(copy.exists() && folder.holds("person-odd"));
+    log.erase(&room("alice"), Erase::Person { id: "person-odd".into() }).await.expect("erased");
+    assert!(!copy.exists() && !folder.holds("person-odd"), "whatever the log itself had lost");
+    log.close().await;
+}
+
+#[tokio::test]
+async fn copies_of_damaged_files_are_kept_for_a_month() {
+    let folder = Folder::new("month");
+    let (old, new) = (folder.0.join("log.sqlite-wal.damaged.0"), folder.0.join("log.sqlite-wal.damaged.1"));
+    for (copy, days) in [(&old, 31), (&new, 29)] {
+        let written = std::time::SystemTime::now() - Duration::from_secs(days * 86_400);
+        let file = std::fs::File::create(copy).expect("made");
+        file.set_modified(written).expect("dated");
+    }
+    open(&folder).await.close().await;
+    assert!(!old.exists() && new.exists());
+}
+
+#[tokio::test]
 async fn a_file_of_a_newer_program_is_refused_untouched() {
     let folder = Folder::new("newer");
     let log = open(&folder).await;

@@ -6,9 +6,9 @@ use super::{
 };
 use crate::{
     Ballot, Commitment, Committed, Decide, Decision, Entered, Extended, Membership, Offer, Outcome, Person,
-    Rule, Terms, Unit, audit::Digest, decide, judge,
+    Remembered, Rule, Terms, Unit, audit::Digest, decide, judge,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use unisono_base::MediaTime;
 use uuid::Uuid;
 
@@ -56,6 +56,7 @@ struct Stock {
 pub(super) struct Results {
     windows: BTreeMap<Uuid, Window>,
     stocks: BTreeMap<Uuid, Stock>,
+    remembered: HashSet<(Uuid, Digest)>,
 }
 
 impl Results {
@@ -83,7 +84,20 @@ impl Results {
                 w.is_over = true;
                 Ok(())
             }),
-            Rule::Queued(_) | Rule::Shown(_) => Ok(()),
+            Rule::Queued(_) | Rule::Shown(_) | Rule::Replaces { .. } => Ok(()),
+            Rule::Remembered(remembered) => self.remember(remembered),
+        }
+    }
+
+    /// Somebody is erased who took part: that is so at most once a person, and while it is open.
+    fn remember(&mut self, remembered: &Remembered) -> Result<(), String> {
+        let Remembered { subject, person } = *remembered;
+        if self.windows.get(&subject).is_some_and(|window| window.is_over) {
+            return Err(format!("window {subject}: somebody is remembered for it although it is over"));
+        }
+        match self.remembered.insert((subject, person)) {
+            true => Ok(()),
+            false => Err(format!("somebody is remembered twice for {subject}")),
         }
     }
 

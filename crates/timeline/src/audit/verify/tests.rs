@@ -266,3 +266,35 @@ fn lines_from_anywhere_do_no_harm() {
     }
     assert!(!verify(&[]).is_good());
 }
+
+#[test]
+fn somebody_erased_is_remembered_once_a_window_and_only_while_it_is_open() {
+    let fact = Fact { n: 1, cause: None, person: None, digest: None };
+    let rule = |subject: u128, person: &[u8]| {
+        Rule::Remembered(crate::Remembered {
+            subject: Uuid::from_u128(subject),
+            person: Digest::of(&[person]),
+        })
+    };
+    let mut results = Results::default();
+    for (subject, person, is_fine) in
+        [(1, b"ann", true), (2, b"ann", true), (1, b"bob", true), (1, b"ann", false)]
+    {
+        assert_eq!(results.take(&rule(subject, person), &fact).is_ok(), is_fine);
+    }
+    let mut results = Results::default();
+    let entries = evening();
+    let rules = entries.iter().filter_map(|entry| parts(entry).0.map(|rule| (entry, rule)));
+    let mut decided = None;
+    for (entry, rule) in rules {
+        let (_, cause, person) = parts(entry);
+        let digest = person.map(|person| Digest::of(&[person.id.as_bytes()]));
+        results.take(rule, &Fact { n: entry.n, cause, person, digest }).expect("honest");
+        if let Rule::Decided(outcome) = rule {
+            decided = Some(outcome.window);
+        }
+    }
+    let subject = decided.expect("a window was decided");
+    let late = Rule::Remembered(crate::Remembered { subject, person: Digest::of(&[b"ann"]) });
+    assert!(results.take(&late, &fact).is_err_and(|why| why.contains("although it is over")));
+}

@@ -138,7 +138,7 @@ impl Room {
     }
 }
 
-fn new_sequencer() -> Sequencer {
+pub(super) fn new_sequencer() -> Sequencer {
     let room = RoomId::parse(Tenant::default(), "live:alice").expect("valid");
     let scored: crate::EventType = serde_json::from_value(json!({
         "name": "goals", "lane": "round", "class": {"rule": "latest", "key": "/team"},

@@ -255,7 +255,9 @@ fn check_results(log: &[Entry]) {
                 | Rule::Confirmed(_)
                 | Rule::Returned(_)
                 | Rule::Queued(_)
-                | Rule::Shown(_),
+                | Rule::Shown(_)
+                | Rule::Replaces { .. }
+                | Rule::Remembered(_),
             )
             | None => {}
         }

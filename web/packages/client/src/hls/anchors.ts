@@ -27,7 +27,10 @@ export class AnchorReader {
     const timescale = this.#timescale;
     if (timescale === null) return [];
     const epoch = epochOfUrl(url) ?? 0;
-    return fragmentsOf(bytes).flatMap(({ pts, t }) => {
+    const all = fragmentsOf(bytes);
+    // A part may hold a `moof` for each picture, of which the first has the `prft`; the others would only crowd it out.
+    const exactly = all.filter(({ t }) => t !== null);
+    return (exactly.length ? exactly : all).flatMap(({ pts, t }) => {
       const exact = t ?? (epoch ? Math.round((pts / timescale + epoch - EPOCH_LEAD_S) * 1e6) : null);
       return exact === null ? [] : [{ mediaTime: pts / timescale + offset, t: exact, epoch }];
     });

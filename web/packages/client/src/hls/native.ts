@@ -4,6 +4,8 @@
  */
 
 import { Backoff, delay } from '../net/backoff';
+import type { MoveReason } from '../net/endpoints';
+import { within } from '../net/signals';
 import { Player, type FrameTime, type PlayerOptions, type Sync } from '../player';
 import { UnisonoError } from '../errors';
 import { droppedFrames, type Figures, type Kinds } from '../figures';
@@ -19,10 +21,10 @@ export class NativeHlsPlayer extends Player {
 
   #url: string;
 
-  constructor(options: PlayerOptions & { readonly url: string }) {
+  constructor(options: PlayerOptions) {
     super(options);
     this.#url = options.url;
-    void this.#run();
+    this.begin(() => this.#run());
   }
 
   override async figures(): Promise<Figures> {
@@ -59,6 +61,24 @@ export class NativeHlsPlayer extends Player {
     return start === undefined || Number.isNaN(start) ? null : start;
   }
 
+  /** It loads anew, which cannot be unseen: what is loaded is lost with the element's source. */
+  protected override moveAway(why: MoveReason): Promise<boolean> {
+    const { endpoints } = this;
+    if (why === 'lost') endpoints.failed(endpoints.current);
+    else endpoints.drained(endpoints.current);
+    const to = endpoints.alternative();
+    if (to === null) return Promise.resolve(false);
+    endpoints.moveTo(to, why);
+    this.#load();
+    return Promise.resolve(true);
+  }
+
+  #load(): void {
+    this.restart();
+    this.video.src = this.endpoints.at(this.#url);
+    void this.play();
+  }
+
   protected override teardown(): void {
     this.video.removeAttribute('src');
     this.video.load();
@@ -68,31 +88,49 @@ export class NativeHlsPlayer extends Player {
     if (!this.video.canPlayType('application/vnd.apple.mpegurl')) {
       return this.fail(new UnisonoError('unsupported', 'This browser can play neither MSE nor HLS'));
     }
-    this.video.textTracks.addEventListener('addtrack', ({ track }) => track?.kind === 'metadata' && this.#readCues(track));
+    const { signal } = this.closing;
+    // The element may outlive this player: nothing of ours stays on it.
+    this.video.textTracks.addEventListener('addtrack', ({ track }) => track?.kind === 'metadata' && this.#readCues(track), { signal });
     const backoff = new Backoff(1000, 8000);
-    while (!this.closing.signal.aborted) {
+    while (!signal.aborted) {
+      const over = new AbortController();
       const ended = new Promise<void>((resolve) => {
-        for (const name of ['error', 'ended']) this.video.addEventListener(name, () => resolve(), { once: true });
-        this.closing.signal.addEventListener('abort', () => resolve(), { once: true });
+        for (const name of ['error', 'ended']) this.video.addEventListener(name, () => resolve(), { signal: over.signal });
+        signal.addEventListener('abort', () => resolve(), { signal: over.signal });
       });
-      this.restart();
-      this.video.src = this.#url;
-      void this.play();
+      this.#load();
       await ended;
+      over.abort();
       if (this.closing.signal.aborted) return;
+      if (this.video.error && (await this.#isGone()) && (await this.moveAway('lost'))) {
+        this.moveTo('reconnecting', 'Going on at another node');
+        continue;
+      }
       this.moveTo('waiting', 'Waiting for the stream');
       await delay(backoff.next(), this.closing.signal);
     }
   }
 
+  /** The element does not say whose fault an error is, and a decoder that gives up makes no dead node: the playlist is asked for. */
+  async #isGone(): Promise<boolean> {
+    const { signal } = this.closing;
+    try {
+      const { status } = await fetch(this.endpoints.at(this.#url), { signal: within(5000, signal), cache: 'no-store' });
+      return status >= 500;
+    } catch {
+      return !signal.aborted;
+    }
+  }
+
   #readCues(track: TextTrack): void {
     track.mode = 'hidden';
-    track.addEventListener('cuechange', () => {
+    const take = () => {
       for (const { value } of (track.activeCues ?? []) as unknown as DataCue[]) {
         if (value?.key !== 'PRIV' || value.info !== 'unisono' || !value.data) continue;
         for (const event of eventsOfPriv(new Uint8Array(value.data))) this.receive(event, 'emsg');
       }
-    });
+    };
+    track.addEventListener('cuechange', take, { signal: this.closing.signal });
   }
 }
 

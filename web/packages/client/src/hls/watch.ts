@@ -2,11 +2,13 @@
 
 import type Hls from 'hls.js';
 import type { BufferAppendingData, ErrorData, ManifestLoadedData } from 'hls.js';
-import { errorFromResponse, UnisonoError } from '../errors';
+import { errorFromResponse, isRefused, UnisonoError } from '../errors';
 import { droppedFrames, Growth, type Figures, type Kinds } from '../figures';
 import type { Actuator } from '../lockstep/actuator';
 import { hlsActuator } from '../lockstep/hls';
 import { Backoff, delay } from '../net/backoff';
+import { hostOf, type MoveReason } from '../net/endpoints';
+import { within } from '../net/signals';
 import { Player, type FrameTime, type PlayerOptions } from '../player';
 import type { Displayed } from '../time/frames';
 import { MediaTimeline } from '../time/media';
@@ -15,7 +17,9 @@ import { AnchorReader } from './anchors';
 import { FAR_BEHIND_S, lowLatencyConfig, RATE_FAR, RATE_NEAR, SEEK_AHEAD_S, SEEK_BEHIND_S } from './config';
 import { eventsOfPart } from './emsg';
 import { NativeHlsPlayer } from './native';
+import { failoverLoader } from './loader';
 import { keepParts } from './parts';
+import { Standstill } from './standstill';
 
 export interface WatchHlsOptions extends PlayerOptions {
   /** The multivariant playlist. */
@@ -32,11 +36,12 @@ export async function watchHls(options: WatchHlsOptions): Promise<Player> {
 }
 
 const OVER_EVERY_MS = 1000;
-/** A picture that stands still for so long, while the server has the stream, will not move by itself. */
-const STUCK_MS = 15_000;
 /** How often an ended stream is asked whether it has come back. */
 const ENDED_PAUSE_MS = 1500;
 const ENDED = 'The stream has ended';
+/** How often a node is asked whether it has the stream before one moves there, and how long is waited in between. */
+const READY_TRIES = 20;
+const READY_PAUSE_MS = 500;
 
 export class HlsPlayer extends Player {
   override readonly protocol = 'hls';
@@ -57,7 +62,7 @@ export class HlsPlayer extends Player {
     this.#options = options;
     this.#holdBackMs = options.holdBackMs ?? null;
     this.#Hls = HlsClass;
-    void this.#run();
+    this.begin(() => this.#run());
   }
 
   /** hls.js at work, for figures. */
@@ -146,6 +151,39 @@ export class HlsPlayer extends Player {
     return point && { ...point, mediaTime };
   }
 
+  /** The next requests are made at another node, once that has the stream as far as it is loaded here. */
+  protected override async moveAway(why: MoveReason): Promise<boolean> {
+    const { endpoints } = this;
+    const from = endpoints.current;
+    endpoints.drained(from);
+    for (let to = endpoints.alternative(); to !== null; to = endpoints.alternative()) {
+      const isReady = await this.#isReadyAt(to);
+      if (this.closing.signal.aborted) return false;
+      if (endpoints.current !== from) return true;
+      if (isReady) {
+        endpoints.moveTo(to, why);
+        return true;
+      }
+      endpoints.failed(to);
+    }
+    return false;
+  }
+
+  /** That node lists what is asked for next. Its first viewer makes it pull the stream, which takes a moment. */
+  async #isReadyAt(node: string): Promise<boolean> {
+    const { signal } = this.closing;
+    for (let tries = 0; tries < READY_TRIES; tries += 1) {
+      const details = this.#hls?.latestLevelDetails;
+      const url = details?.url ?? this.#options.url;
+      const answer = await fetch(this.endpoints.on(node, url.split('?')[0]!), { signal: within(5000, signal), cache: 'no-store' }).catch(() => null);
+      const first = /^#EXT-X-MEDIA-SEQUENCE:(\d+)/m.exec((await answer?.text().catch(() => '')) ?? '')?.[1];
+      // Whoever is loading the last listed segment finds it there as well.
+      if (answer?.ok && (!details || (first !== undefined && Number(first) < details.endSN))) return true;
+      if (!(await delay(READY_PAUSE_MS, signal))) return false;
+    }
+    return false;
+  }
+
   protected override teardown(): void {
     this.#hls?.destroy();
     this.#hls = null;
@@ -176,7 +214,8 @@ export class HlsPlayer extends Player {
     while (!signal.aborted) {
       let pause = backoff.next();
       try {
-        const response = await fetch(this.#options.url, { signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]) });
+        const node = this.endpoints.current;
+        const response = await fetch(this.endpoints.at(this.#options.url), { signal: within(10_000, signal) });
         if (response.ok && !(this.#hasEnded && (await isClosed(response, signal)))) return null;
         if (response.ok) {
           this.moveTo('waiting', ENDED);
@@ -184,10 +223,12 @@ export class HlsPlayer extends Player {
           continue;
         }
         const error = await errorFromResponse(response);
-        if (error.kind !== 'absent' && error.kind !== 'network') return error;
+        if (isRefused(error) && this.endpoints.refused(node)) return error;
+        if (error.kind === 'network' && this.#elsewhere()) continue;
         if (error.kind === 'absent') pause = error.retryAfterMs ?? 1000;
         this.moveTo('waiting', error.message);
       } catch {
+        if (!signal.aborted && this.#elsewhere()) continue;
         if (!signal.aborted) this.moveTo('reconnecting', 'The server could not be reached');
       }
       await delay(pause, signal);
@@ -195,10 +236,22 @@ export class HlsPlayer extends Player {
     return null;
   }
 
+  /** The node in use does not do: true if another one is worth a try now. */
+  #elsewhere(): boolean {
+    const from = this.endpoints.current;
+    this.endpoints.failed(from);
+    const to = this.endpoints.alternative();
+    if (to === null) return false;
+    this.moveTo('reconnecting', `${hostOf(from)} does not answer; going on at ${hostOf(to)}`);
+    this.endpoints.moveTo(to, 'lost');
+    return true;
+  }
+
   /** Plays until hls.js gives up; resolves with words, or with an error where another try would end the same way. */
   #playOnce(): Promise<string | UnisonoError> {
     const Hls = this.#Hls;
-    const hls = new Hls(lowLatencyConfig(this.#holdBackMs ?? undefined));
+    const loader = failoverLoader(Hls.DefaultConfig.loader, this.endpoints, (notice, from) => this.noticed(notice, from));
+    const hls = new Hls({ ...lowLatencyConfig(this.#holdBackMs ?? undefined), loader });
     this.#hls = hls;
     this.restart();
     this.#timelines.video.clear();
@@ -216,7 +269,7 @@ export class HlsPlayer extends Player {
         if (found === 'over') resolve(ENDED);
         if (found === 'stuck') resolve('The picture stood still; starting again');
       });
-      this.closing.signal.addEventListener('abort', () => resolve('Closed'), { once: true });
+      this.closing.signal.addEventListener('abort', () => resolve('Closed'), { signal: over.signal });
       hls.on(Hls.Events.MANIFEST_PARSED, () => void this.play());
       hls.on(Hls.Events.ERROR, (_, data: ErrorData) => {
         if (!data.fatal) return;
@@ -237,25 +290,27 @@ export class HlsPlayer extends Player {
     });
   }
 
-  /**
-   * `over`: what the playlist ended with has been played, or nothing moves and the server has no such stream any more. `stuck`: the server has it, and
-   * still nothing moves; decoder and buffers are better made anew than waited for.
-   */
+  /** `over`: what the playlist ended with has been played, or nothing moves and the server has no such stream any more. `stuck`: see [`Standstill`]. */
   async #lookOut(hls: Hls, signal: AbortSignal): Promise<'over' | 'stuck' | null> {
-    let stalledAt: number | null = null;
+    const standstill = new Standstill();
     while (await delay(OVER_EVERY_MS, signal)) {
       const isClosed = hls.latestLevelDetails?.live === false;
       if (isClosed && (this.video.ended || this.state !== 'playing')) return 'over';
-      if (this.state !== 'stalled') {
-        stalledAt = null;
-        continue;
-      }
-      stalledAt ??= performance.now();
-      const answer = await fetch(this.#options.url, { signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]) }).catch(() => null);
+      if (this.state !== 'stalled' || document.hidden) standstill.over();
+      if (this.state !== 'stalled') continue;
+      const answer = await this.#ask(this.#options.url, signal);
       if (answer?.status === 404) return 'over';
-      if (answer?.ok && !document.hidden && performance.now() - stalledAt > STUCK_MS) return 'stuck';
+      const playlist = answer?.ok && !document.hidden ? await this.#ask(hls.latestLevelDetails?.url.split('?')[0] ?? '', signal) : null;
+      const text = playlist?.ok ? await playlist.text().catch(() => '') : '';
+      if (standstill.isStuck(text, performance.now())) return 'stuck';
     }
     return null;
+  }
+
+  /** The same path at the node in use; `null` where nothing is asked or nothing answers. */
+  async #ask(url: string, signal: AbortSignal): Promise<Response | null> {
+    if (url === '') return null;
+    return fetch(this.endpoints.at(url), { signal: within(10_000, signal), cache: 'no-store' }).catch(() => null);
   }
 
   #readAppends(hls: Hls): void {

@@ -26,18 +26,30 @@ const DRIFT = 50e-6;
 
 export class ExchangeClock {
   #samples: Sample[] = [];
+  #isGuess = false;
 
   /** Nonsense (a negative round trip) is left out. */
-  observe({ t0, t1, t2, t3 }: Exchange): void {
-    const rtt = t3 - t0 - (t2 - t1);
-    if (!(rtt >= 0) || t2 < t1) return;
-    this.#samples.push({ rtt, offset: (t1 - t0 + t2 - t3) / 2, at: t3 });
+  observe(exchange: Exchange): void {
+    const sample = read(exchange);
+    if (!sample) return;
+    if (this.#isGuess) this.clear();
+    this.#samples.push(sample);
     if (this.#samples.length > KEPT) this.#samples.shift();
+  }
+
+  /**
+   * An exchange that was put together from what is known of a connection's beginning: better than nothing until the first real one. Where a
+   * proxy near the viewer answers TCP, it looks shorter than it was and would be taken for the best for a minute.
+   */
+  guess(exchange: Exchange): void {
+    const sample = read(exchange);
+    if (!sample || this.isKnown) return;
+    [this.#samples, this.#isGuess] = [[sample], true];
   }
 
   /** Another server, another clock. */
   clear(): void {
-    this.#samples = [];
+    [this.#samples, this.#isGuess] = [[], false];
   }
 
   get isKnown(): boolean {
@@ -67,4 +79,9 @@ export class ExchangeClock {
     const usable = this.#samples.filter(({ rtt }) => rtt <= 2 * median);
     return usable.reduce<Sample | null>((best, one) => (best === null || one.rtt <= best.rtt ? one : best), null);
   }
+}
+
+function read({ t0, t1, t2, t3 }: Exchange): Sample | null {
+  const rtt = t3 - t0 - (t2 - t1);
+  return rtt >= 0 && t2 >= t1 ? { rtt, offset: (t1 - t0 + t2 - t3) / 2, at: t3 } : null;
 }

@@ -54,7 +54,7 @@ export class Lockstep {
     this.#recent = [];
     const received = wallClock();
     // TCP's round trip, then the request, then the greeting: the answer itself took a quarter of it.
-    this.clock.observe({ t0: received - (received - startedAt) / 2, t1: t, t2: t, t3: received });
+    this.clock.guess({ t0: received - (received - startedAt) / 2, t1: t, t2: t, t3: received });
     this.#sample(this.#options.isOn ? FIRST_SAMPLES : 2);
   }
 

@@ -8,6 +8,11 @@
 
 /** So far back the latest is looked for: some parts and their playlists. */
 const WINDOW_MS = 10_000;
+/**
+ * So many looks of the window do not count, the worst: a player that stood still for a second says nothing of what its network can do from now on, and
+ * would take the whole room along. A network that is always so late shows it at every part, in far more looks.
+ */
+const OUTLIERS = 4;
 /** Kept ahead in any case: a part comes late now and then. */
 export const RESERVE_MS = 250;
 
@@ -23,6 +28,7 @@ export class Margin {
   /** The least latency without a stall; `null` before anything was seen. */
   get earliestMs(): number | null {
     if (this.#looks.length === 0) return null;
-    return Math.max(...this.#looks.map(({ lateMs }) => lateMs)) + RESERVE_MS;
+    const worst = this.#looks.map(({ lateMs }) => lateMs).sort((a, b) => b - a);
+    return worst[Math.min(OUTLIERS, Math.floor(worst.length / 10))]! + RESERVE_MS;
   }
 }

@@ -4,7 +4,7 @@
 export type Pace = { readonly rate: number } | { readonly seekMs: number };
 
 /** Slower or faster by this at most: nobody hears it. */
-export const RATE_SPREAD = 0.03;
+export const RATE_SPREAD = 0.05;
 /** Nearer than this is near enough. */
 const DEAD_MS = 20;
 /** Farther than this: jump. */

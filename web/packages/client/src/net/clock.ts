@@ -7,12 +7,12 @@ const FIRST_SAMPLES = 5;
 const FIRST_PAUSE_MS = 150;
 const PAUSE_MS = 20_000;
 
-/** Keeps `clock` by `url` (`/api/v1/server`) until `signal` aborts. Gives up silently if the server does not say: the feed's greeting remains. */
-export async function keepClock(clock: ServerClock, url: string, signal: AbortSignal): Promise<void> {
+/** Keeps `clock` by what `url` gives (`/api/v1/server` of the node in use) until `signal` aborts. Gives up silently if the server does not say: the feed's greeting remains. */
+export async function keepClock(clock: ServerClock, url: () => string, signal: AbortSignal): Promise<void> {
   for (let sample = 1; !signal.aborted; sample += 1) {
     const started = wallClock();
     try {
-      const response = await fetch(url, { signal, cache: 'no-store' });
+      const response = await fetch(url(), { signal, cache: 'no-store' });
       const received = wallClock();
       if (response.status >= 400 && response.status < 500) return;
       const { t } = (await response.json()) as { t?: unknown };

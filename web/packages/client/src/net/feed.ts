@@ -2,24 +2,37 @@
 
 import { parseEvent, type RoomEvent } from '../events';
 import { wallClock, type ServerClock } from '../time/clock';
+import { Sequence } from '../room/sequence';
 import { Backoff, delay } from './backoff';
+import type { Endpoints } from './endpoints';
+import { parseMove, type MoveNotice } from './moving';
 
 export interface FeedListener {
   onEvent(event: RoomEvent): void;
   onOpen?(isOpen: boolean): void;
+  /** The node `from` asks to be left, or takes it back. */
+  onNotice?(notice: MoveNotice, from: string): void;
 }
 
 /** A connection without a greeting for this long is given up: the server greets at once. */
 const GREETING_MS = 10_000;
+/** A node that is behind the one before is asked again after so long. */
+const BEHIND_MS = 250;
+
+type End = 'greeted' | 'silent' | 'later';
 
 export class EventFeed {
   #closed = new AbortController();
-  #seq: number | null = null;
+  #sequence = new Sequence();
+  /** Who greeted last. */
+  #node: string | null = null;
 
   constructor(
     private readonly url: string,
     private readonly clock: ServerClock,
     private readonly listener: FeedListener,
+    /** Whose node in use this follows; without it there is but one. */
+    private readonly endpoints: Endpoints | null = null,
   ) {
     void this.#run();
   }
@@ -31,64 +44,69 @@ export class EventFeed {
   async #run(): Promise<void> {
     const backoff = new Backoff(500, 15_000);
     while (!this.#closed.signal.aborted) {
-      const greeted = await this.#connection();
+      const end = await this.#connection();
       this.listener.onOpen?.(false);
-      if (greeted) backoff.reset();
-      await delay(backoff.next(), this.#closed.signal);
+      if (end === 'greeted') backoff.reset();
+      await delay(end === 'later' ? BEHIND_MS : backoff.next(), this.#closed.signal);
     }
   }
 
-  /** One connection, until it ends. True if the server greeted us. */
-  #connection(): Promise<boolean> {
+  /** One connection, until it ends. A dead machine is not waited for: browsers take a minute to say that a connection to it is closed. */
+  #connection(): Promise<End> {
     return new Promise((resolve) => {
       const started = wallClock();
-      let greeted = false;
-      const resume = this.#seq === null ? '' : `?from_seq=${this.#seq + 1}`;
-      const socket = new WebSocket(this.url + resume);
-      const giveUp = setTimeout(() => greeted || socket.close(), GREETING_MS);
-      const close = () => socket.close();
-      this.#closed.signal.addEventListener('abort', close);
+      let end: End = 'silent';
+      const resume = this.#sequence.from === null ? '' : `?from_seq=${this.#sequence.from}`;
+      const node = this.endpoints?.current ?? '';
+      const socket = new WebSocket((this.endpoints?.at(this.url) ?? this.url) + resume);
+      const finish = () => {
+        clearTimeout(giveUp);
+        stopFollowing?.();
+        this.#closed.signal.removeEventListener('abort', finish);
+        socket.onmessage = socket.onclose = null;
+        socket.close();
+        resolve(end);
+      };
+      const giveUp = setTimeout(() => end === 'silent' && finish(), GREETING_MS);
+      const stopFollowing = this.endpoints?.onChange(finish);
+      this.#closed.signal.addEventListener('abort', finish);
       socket.onmessage = ({ data }) => {
         const message = parse(data);
         if (message?.type === 'hello') {
-          greeted = true;
-          if (!this.#greet(message, started)) socket.close();
+          const greeting = this.#greet(message, started, node);
+          end = greeting === 'later' ? 'later' : 'greeted';
+          if (greeting !== 'welcome') finish();
         } else if (message?.type === 'event') {
           this.#take(message.event);
         } else if (message?.type === 'events' && Array.isArray(message.events)) {
           for (const event of message.events) this.#take(event);
+        } else {
+          const notice = parseMove(message);
+          if (notice) this.listener.onNotice?.(notice, node);
         }
         // `lagged` needs no answer: what the room still keeps follows by itself, the rest is gone.
       };
-      socket.onclose = () => {
-        clearTimeout(giveUp);
-        this.#closed.signal.removeEventListener('abort', close);
-        resolve(greeted);
-      };
+      socket.onclose = finish;
     });
   }
 
-  /** False if this feed cannot go on where the last one ended. */
-  #greet(hello: Record<string, unknown>, started: number): boolean {
+  /** `anew`, `later`: this feed cannot go on where the last one ended; see [`Sequence.greet`]. */
+  #greet(hello: Record<string, unknown>, started: number, node: string): 'welcome' | 'anew' | 'later' {
     if (Number.isSafeInteger(hello.t)) {
       // TCP's round trip, then the request, then the greeting: four one-way trips.
       this.clock.observe(hello.t as number, started, wallClock(), 4);
     }
     const seq = Number.isSafeInteger(hello.seq) ? (hello.seq as number) : 0;
-    if (this.#seq !== null && seq < this.#seq) {
-      // The room began anew (its server restarted without a log): come again for whatever is new.
-      this.#seq = null;
-      return false;
-    }
-    this.#seq ??= seq;
-    this.listener.onOpen?.(true);
-    return true;
+    const greeting = this.#sequence.greet(seq, this.#node !== null && this.#node !== node);
+    if (greeting !== 'later') this.#node = node;
+    if (greeting === 'welcome') this.listener.onOpen?.(true);
+    return greeting;
   }
 
   #take(value: unknown): void {
     const event = parseEvent(value);
     if (!event) return;
-    this.#seq = Math.max(this.#seq ?? 0, event.seq);
+    this.#sequence.lag(event.seq + 1);
     this.listener.onEvent(event);
   }
 }

@@ -3,6 +3,7 @@
 import { errorFromResponse } from '../errors';
 import { parseEvent, type Late, type RoomEvent } from '../events';
 import { uuidV7 } from '../uuid';
+import { within } from './signals';
 
 export interface NewEvent {
   readonly type: string;
@@ -25,7 +26,7 @@ export async function postEvent(url: string, event: NewEvent, key?: string): Pro
     method: 'POST',
     headers: { 'content-type': 'application/json', ...(key ? { authorization: `Bearer ${key}` } : {}) },
     body,
-    signal: AbortSignal.timeout(10_000),
+    signal: within(10_000),
   });
   if (!response.ok) throw await errorFromResponse(response);
   return parseEvent(await response.json().catch(() => null));

@@ -3,6 +3,7 @@
 import { Emitter } from '../emitter';
 import { UnisonoError } from '../errors';
 import { Backoff, delay } from '../net/backoff';
+import { anySignal } from '../net/signals';
 import { endSession, exchange } from '../webrtc/exchange';
 import { watchLink } from '../webrtc/link';
 import { restartIce } from '../webrtc/restart';
@@ -103,7 +104,7 @@ export class Publisher {
   /** One session, until it ends. An error is final; anything else is tried again. */
   async #sessionOnce(): Promise<UnisonoError | { words: string; wasLive: boolean }> {
     const over = new AbortController();
-    const signal = AbortSignal.any([this.#closing.signal, over.signal]);
+    const signal = anySignal(this.#closing.signal, over.signal);
     let session: string | null = null;
     try {
       const pc = this.#open();

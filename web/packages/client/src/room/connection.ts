@@ -5,6 +5,8 @@
 
 import { UnisonoError } from '../errors';
 import { Backoff, delay } from '../net/backoff';
+import { Mover, type MoveNotice } from '../net/moving';
+import { anySignal } from '../net/signals';
 import { wallClock } from '../time/clock';
 import { tokenOf, type Doors, type FeedQuery, type TokenSource } from './doors';
 import { EventStream } from './event-stream';
@@ -32,8 +34,8 @@ export type Hello = Extract<Message, { type: 'hello' }>;
 export interface ConnectionListener {
   /** What the next connection says of itself in its query: where to resume, who it is. */
   query(): FeedQuery;
-  /** The room greets. False if this connection is of no use: come again. `startedAt`: wall microseconds before it was opened. */
-  onHello(hello: Hello, startedAt: number): boolean;
+  /** The room greets. If not `welcome`, this connection is of no use: come again, or later. `startedAt`: wall microseconds before it was opened. */
+  onHello(hello: Hello, startedAt: number, origin: string): 'welcome' | 'anew' | 'later';
   onMessage(message: Message): void;
   onLost(words: string): void;
   /** It will not come back by itself. */
@@ -54,6 +56,14 @@ const GREETING_MS = 10_000;
 const ASK_MS = 15_000;
 /** ... and is lost after so long without a word. */
 const SILENCE_MS = 40_000;
+/** With other servers at hand nobody waits as long for one that says nothing. */
+const GREETING_OF_SEVERAL_MS = 3000;
+const ASK_OF_SEVERAL_MS = 3000;
+const SILENCE_OF_SEVERAL_MS = 8000;
+/** Those who lost the same server do not come back in one moment. */
+const SPREAD_MS = 100;
+/** A server that is behind what we know of the room catches up by then. */
+const BEHIND_MS = 250;
 /** A connection that held for so long was a good one: the next pause starts small again. */
 const STEADY_MS = 5000;
 /** More than this unsent: the link does not carry it, and what waits in the outbox comes again anyway. */
@@ -63,7 +73,7 @@ const RETRY_MAX_MS = 60_000;
 const OPEN = 1;
 
 /** Whose fault an end was, and so what comes next. */
-type End = 'greeted' | 'silent' | 'again';
+type End = 'greeted' | 'silent' | 'again' | 'later' | 'moved' | 'refused';
 
 export class Connection {
   #options: ConnectionOptions;
@@ -78,28 +88,52 @@ export class Connection {
   #ways: Ways;
   /** How long the server asked us to stay away. */
   #retryAfterMs = 0;
+  #mover = new Mover(() => Promise.resolve(this.#leave()));
+  /** The connection of the moment ends because we go elsewhere. */
+  #isMoving = false;
 
   constructor(options: ConnectionOptions, listener: ConnectionListener) {
     this.#options = options;
     this.#listener = listener;
     this.#ways = new Ways(options.Socket !== null);
+    // A node that was lost need not be left any more, and the next one did not ask for it.
+    options.doors.onChange(() => this.#mover.cancel());
   }
 
   /** Begins, and goes on until [`close`]. */
   async run(): Promise<void> {
     const backoff = this.#options.backoff ?? new Backoff(250, 15_000);
     const { signal } = this.#closed;
+    const { doors } = this.#options;
+    void doors.keep(signal);
     while (!signal.aborted) {
       const beganAt = performance.now();
       const end = await this.#once();
       if (signal.aborted) return;
-      if (end === 'again') continue;
-      if (end === 'silent') this.#options.doors.next();
+      const wasSteady = end !== 'silent' && performance.now() - beganAt > STEADY_MS;
+      if (end === 'again' || end === 'moved') continue;
       // One that greets and drops us at once is left in peace more and more.
-      else if (performance.now() - beganAt > STEADY_MS) backoff.reset();
-      await this.#pause(Math.max(backoff.next(), this.#retryAfterMs));
+      if (wasSteady) backoff.reset();
+      await this.#pause(this.#pauseAfter(end, wasSteady, backoff));
       this.#retryAfterMs = 0;
     }
+  }
+
+  #pauseAfter(end: Exclude<End, 'again' | 'moved'>, wasSteady: boolean, backoff: Backoff): number {
+    const { doors } = this.#options;
+    if (end === 'later') return BEHIND_MS;
+    // Another server may have what this one has lost; it is looked at first whether this one is still there.
+    const isFresh = end === 'silent' ? doors.next() : wasSteady && doors.count > 1;
+    return isFresh ? Math.random() * SPREAD_MS : Math.max(backoff.next(), this.#retryAfterMs);
+  }
+
+  /** True where there is another server to go to. */
+  #leave(): boolean {
+    if (!this.#options.doors.leave()) return false;
+    // Between two connections there is none to end: the next one is at the new server anyway.
+    this.#isMoving = this.#drop !== null;
+    this.again();
+    return true;
   }
 
   /** False where there is no connection now. */
@@ -122,6 +156,7 @@ export class Connection {
 
   close(): void {
     this.#closed.abort();
+    this.#mover.cancel();
     this.#drop?.();
   }
 
@@ -130,7 +165,7 @@ export class Connection {
     const isOnline = new AbortController();
     const wake = () => isOnline.abort();
     globalThis.addEventListener?.('online', wake);
-    await delay(ms, AbortSignal.any([this.#closed.signal, isOnline.signal]));
+    await delay(ms, anySignal(this.#closed.signal, isOnline.signal));
     globalThis.removeEventListener?.('online', wake);
   }
 
@@ -148,6 +183,11 @@ export class Connection {
     const beganAt = performance.now();
     const { end, words } = await this.#talk(token, query);
     if (this.#closed.signal.aborted) return 'silent';
+    if (this.#isMoving) {
+      this.#isMoving = false;
+      this.#listener.onLost('Going on at another server');
+      return 'moved';
+    }
     this.#listener.onLost(words ?? (end === 'silent' ? `No connection to ${doors.origin}` : 'The connection was lost; coming back'));
     if (end !== 'silent') {
       this.#ways.held(doors.origin, performance.now());
@@ -173,6 +213,10 @@ export class Connection {
       this.#renewed = true;
       return 'again';
     }
+    if (!this.#options.doors.refused()) {
+      this.#listener.onLost(refusal.message);
+      return 'refused';
+    }
     this.close();
     this.#listener.onRefused(refusal);
     return 'silent';
@@ -185,32 +229,43 @@ export class Connection {
       const socket = this.#open(token, query);
       if (!socket) return resolve({ end: 'silent' });
       let heardAt = performance.now();
-      let isUseless = false;
+      let useless: 'again' | 'later' | null = null;
       const finish = (words?: string) => {
         clearInterval(watch);
         clearTimeout(giveUp);
         socket.onmessage = socket.onclose = null;
         socket.close();
-        const end = isUseless ? 'again' : this.#hello ? 'greeted' : 'silent';
+        const end = useless ?? (this.#hello ? 'greeted' : 'silent');
         this.#hello = null;
         this.#drop = null;
         resolve(words ? { end, words } : { end });
       };
-      const watch = setInterval(() => this.#ask(performance.now() - heardAt), ASK_MS);
-      const giveUp = setTimeout(() => this.#hello ?? finish(), GREETING_MS);
+      const hasOthers = this.#options.doors.count > 1;
+      const watch = setInterval(() => this.#ask(performance.now() - heardAt), hasOthers ? ASK_OF_SEVERAL_MS : ASK_MS);
+      const giveUp = setTimeout(() => this.#hello ?? finish(), hasOthers ? GREETING_OF_SEVERAL_MS : GREETING_MS);
       this.#drop = finish;
       socket.onerror = () => undefined;
       socket.onclose = ({ reason }: { reason?: unknown }) => finish(typeof reason === 'string' ? reason : '');
       socket.onmessage = ({ data }: { data: unknown }) => {
         heardAt = performance.now();
         const message = parseMessage(data);
+        if (message?.type === 'move' || message?.type === 'stay') return this.#notice(message);
         if (message?.type !== 'hello') return void (message && this.#hello && this.#listener.onMessage(message));
         this.#hello = message;
         this.#renewed = false;
-        isUseless = !this.#listener.onHello(message, startedAt);
-        if (isUseless) finish();
+        this.#options.doors.worked();
+        const greeted = this.#listener.onHello(message, startedAt, this.#options.doors.origin);
+        useless = greeted === 'anew' ? 'again' : greeted === 'later' ? 'later' : null;
+        if (useless) finish();
       };
     });
+  }
+
+  #notice(notice: MoveNotice): void {
+    const { doors } = this.#options;
+    if (notice.type === 'stay') return this.#mover.cancel();
+    if (notice.endpoints.length > 0) doors.learn(notice.endpoints);
+    this.#mover.ask(doors.origin, notice.withinMs);
   }
 
   #open(token: string | null, query: FeedQuery): SocketLike | null {
@@ -228,7 +283,7 @@ export class Connection {
   /** A server that takes commands answers; silence is a dead link. */
   #ask(silentMs: number): void {
     if (!this.takesCommands) return;
-    if (silentMs > SILENCE_MS) return this.again();
+    if (silentMs > (this.#options.doors.count > 1 ? SILENCE_OF_SEVERAL_MS : SILENCE_MS)) return this.again();
     this.send(JSON.stringify({ type: 'clock', t0: Math.round(wallClock()) }));
   }
 }

@@ -1,6 +1,8 @@
 /** Where a room is: addresses that are tried in turn, and the token that opens them. */
 
 import { errorFromResponse, UnisonoError } from '../errors';
+import { Endpoints, type EndpointChange } from '../net/endpoints';
+import { within } from '../net/signals';
 
 /** A token, or whoever gives a fresh one: asked before each connection. */
 export type TokenSource = string | (() => string | Promise<string>);
@@ -11,6 +13,8 @@ export type FeedQuery = Readonly<Record<string, string | number | null | undefin
 const TOKEN = /^[A-Za-z0-9_.-]+$/;
 const ROOM = /^([A-Za-z0-9_.-]{1,64})[:/]([A-Za-z0-9_.-]{1,64})$/;
 const PROBE_MS = 10_000;
+/** With other servers at hand. */
+const PROBE_OF_SEVERAL_MS = 2000;
 
 /** Reads `live:alice`, or the stream's own `live/alice`. */
 export function roomName(room: string): string {
@@ -33,29 +37,69 @@ export function origin(endpoint: string): string {
 
 /** The servers of a room, one after the other, from the one that worked last. */
 export class Doors {
-  #origins: readonly string[];
-  #current = 0;
+  #endpoints: Endpoints;
 
+  /** `url`: one server, which is asked for the others; `endpoints`: all there are; `beginAt`: the one in use at first. */
   constructor(
-    endpoints: readonly string[],
+    { url, endpoints, beginAt }: { readonly url?: string | undefined; readonly endpoints?: readonly string[] | undefined; readonly beginAt?: string | undefined },
     private readonly room: string,
   ) {
-    if (endpoints.length === 0) throw new UnisonoError('refused', 'No address of a server was given');
-    this.#origins = [...new Set(endpoints.map(origin))];
+    const given = (endpoints ?? (url === undefined ? [] : [url])).map(origin);
+    const [home] = given;
+    if (home === undefined) throw new UnisonoError('refused', 'No address of a server was given');
+    this.#endpoints = new Endpoints({ home, given: endpoints && given, beginAt });
   }
 
   get count(): number {
-    return this.#origins.length;
+    return this.#endpoints.all.length;
   }
 
   /** The server of the moment. */
   get origin(): string {
-    return this.#origins[this.#current]!;
+    return this.#endpoints.current;
   }
 
-  /** That one did not work. */
-  next(): void {
-    this.#current = (this.#current + 1) % this.#origins.length;
+  /** That one did not work. True if the next one was not tried lately, and is worth it at once. */
+  next(): boolean {
+    const endpoints = this.#endpoints;
+    endpoints.failed(endpoints.current);
+    const fresh = endpoints.alternative();
+    const to = fresh ?? endpoints.soonest();
+    if (to !== null) endpoints.moveTo(to, 'lost');
+    return fresh !== null;
+  }
+
+  /** It refused us. True if its word is final; else the first one is asked again. */
+  refused(): boolean {
+    return this.#endpoints.refused(this.origin);
+  }
+
+  /** It works. */
+  worked(): void {
+    this.#endpoints.worked(this.origin);
+  }
+
+  /** The server of the moment asks to be left for one of these, or of those known. False where there is none. */
+  leave(): boolean {
+    const endpoints = this.#endpoints;
+    endpoints.drained(endpoints.current);
+    const to = endpoints.alternative();
+    if (to !== null) endpoints.moveTo(to, 'draining');
+    return to !== null;
+  }
+
+  /** Servers that somebody told of. */
+  learn(nodes: readonly string[]): void {
+    this.#endpoints.learn(nodes);
+  }
+
+  /** Asks for the others, now and then. */
+  keep(signal: AbortSignal): Promise<void> {
+    return this.#endpoints.keep(this.room.replace(':', '/'), signal);
+  }
+
+  onChange(listener: (change: EndpointChange) => void): () => void {
+    return this.#endpoints.onChange(listener);
   }
 
   /** Address of the feed, `ws(s)://`. A browser's WebSocket has no headers: the token travels in the path. */
@@ -89,7 +133,8 @@ export class Doors {
    */
   async look(token: string | null, query: FeedQuery): Promise<UnisonoError | 'welcome' | 'silent'> {
     const enough = new AbortController();
-    const signal = AbortSignal.any([enough.signal, AbortSignal.timeout(PROBE_MS)]);
+    const patienceMs = this.count > 1 ? PROBE_OF_SEVERAL_MS : PROBE_MS;
+    const signal = within(patienceMs, enough.signal);
     try {
       const response = await fetch(this.#events(token, query), { signal, cache: 'no-store', headers: { accept: 'text/event-stream' } });
       if (!response.ok) return await errorFromResponse(response);

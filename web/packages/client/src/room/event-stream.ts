@@ -4,6 +4,7 @@
  */
 
 import { Backoff, delay } from '../net/backoff';
+import { within } from '../net/signals';
 import { parseAck, type Ack, type Command } from './command';
 import type { SocketLike } from './connection';
 import { SseParser } from './sse';
@@ -92,7 +93,7 @@ export class EventStream implements SocketLike {
         method: 'POST',
         headers: { 'content-type': 'application/json', ...(token !== null && { authorization: `Bearer ${token}` }) },
         body: JSON.stringify(command),
-        signal: AbortSignal.any([signal, AbortSignal.timeout(POST_MS)]),
+        signal: within(POST_MS, signal),
       }).catch(() => null);
       if (response) {
         const ack = await ackOf(response, command.cmd_id);

@@ -1,6 +1,7 @@
 /** What the room says over its feed. Anything that this version does not know is left out. */
 
 import { person, type Person } from '../events';
+import { parseMove, type MoveNotice } from '../net/moving';
 import { parseAck, type Ack } from './command';
 import { parseMine, type Mine } from './mine';
 
@@ -26,7 +27,9 @@ export type Message =
   | { readonly type: 'clock'; readonly t0: number; readonly t1: number; readonly t2: number }
   /** Something that this client said was not understood. */
   | { readonly type: 'error'; readonly words: string }
-  | { readonly type: 'lockstep'; readonly targetUs: number | null };
+  | { readonly type: 'lockstep'; readonly targetUs: number | null }
+  /** The server asks to be left, or takes it back. */
+  | MoveNotice;
 
 /** Longest message that is read: a batch or a snapshot of a busy room stays far below. */
 const LENGTH_MAX = 16 * 1024 * 1024;
@@ -82,6 +85,9 @@ function read(m: Record<string, unknown>): Message | null {
       return typeof m.words === 'string' ? { type: 'error', words: m.words } : null;
     case 'lockstep':
       return m.target === null || isWhole(m.target) ? { type: 'lockstep', targetUs: m.target } : null;
+    case 'move':
+    case 'stay':
+      return parseMove(m);
     default:
       return null;
   }

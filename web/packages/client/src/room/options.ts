@@ -5,10 +5,12 @@ import type { TokenSource } from './doors';
 import type { FrameSource } from './stage';
 
 export interface JoinOptions {
-  /** A server, `https://host[:port]`. */
+  /** A server, `https://host[:port]`, which is asked for others that have the room; see [`endpoints`]. */
   readonly url?: string;
-  /** Several servers of the same room: tried in turn, from the one that worked last. */
+  /** All servers of the room: tried in turn, from the one that worked last. Where they are given, none is asked for others. */
   readonly endpoints?: readonly string[];
+  /** The server to begin at, where that is not the first one: the one that a room before this one had moved to ([`Room.endpoint`]). */
+  readonly beginAt?: string;
   /** `app:name`, or the stream's `app/name`. */
   readonly room: string;
   /** A viewer's token or a key, or whoever gives a fresh one: asked before each connection. */

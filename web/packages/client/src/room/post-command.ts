@@ -2,6 +2,7 @@
 
 import { errorFromResponse, UnisonoError } from '../errors';
 import { uuidV7 } from '../uuid';
+import { within } from '../net/signals';
 import { parseAck, type Ack, type CommandOptions, type Verb } from './command';
 import { Doors, roomName, tokenOf, type TokenSource } from './doors';
 
@@ -22,11 +23,11 @@ const ANSWERS: ReadonlySet<number> = new Set([200, 201, 403, 409, 422]);
 export async function postCommand(verb: Verb, type: string, data: unknown, options: PostOptions): Promise<Ack> {
   const { url, room, token, cmdId = uuidV7(), patienceMs = 10_000, ...rest } = options;
   const key = await tokenOf(token);
-  const response = await fetch(new Doors([url], roomName(room)).commands, {
+  const response = await fetch(new Doors({ url }, roomName(room)).commands, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...(key !== null && { authorization: `Bearer ${key}` }) },
     body: JSON.stringify({ cmd_id: cmdId, type, do: verb, ...rest, ...(data !== undefined && { data }) }),
-    signal: AbortSignal.timeout(patienceMs),
+    signal: within(patienceMs),
   }).catch((error: Error) => {
     throw new UnisonoError('network', `The server could not be reached: ${error.message}`);
   });

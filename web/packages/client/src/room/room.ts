@@ -7,6 +7,7 @@ import { Lockstep } from '../lockstep/lockstep';
 import { uuidV7 } from '../uuid';
 import type { Ack, Command, CommandOptions, Verb } from './command';
 import { Connection, type Hello, type SocketConstructor } from './connection';
+import type { EndpointChange } from '../net/endpoints';
 import { Doors, roomName } from './doors';
 import { guestSecret } from './guest';
 import { remaining, type Countdown } from './countdown';
@@ -43,6 +44,8 @@ export interface RoomNotices {
   /** The room began anew, without what it held before. */
   reset: Record<string, never>;
   lockstep: { readonly targetUs: number | null };
+  /** The room goes on at another node. */
+  endpoint: EndpointChange;
   /** The server did not understand something, or this room was given up. */
   error: UnisonoError;
 }
@@ -65,6 +68,7 @@ export class Room<Types extends EventTypes = Record<string, unknown>> extends Ve
   #told = new Emitter<Record<string, Told>>();
   #notices = new Emitter<RoomNotices>();
   #changes = new Emitter<{ change: RoomState }>();
+  #doors: Doors;
   #connection: Connection;
   #sequence: Sequence;
   #outbox: Outbox;
@@ -75,6 +79,8 @@ export class Room<Types extends EventTypes = Record<string, unknown>> extends Ve
   #status: RoomStatus = 'connecting';
   #me: RoomNotices['joined'] = { person: null, role: null };
   #tick: ReturnType<typeof setTimeout> | undefined;
+  /** The node that greeted last. */
+  #origin: string | null = null;
 
   constructor(options: JoinOptions) {
     super();
@@ -83,14 +89,20 @@ export class Room<Types extends EventTypes = Record<string, unknown>> extends Ve
     this.#guest = guestOf(options);
     this.#rules = { latest: { score: '', ...options.latest }, messagesMax: Math.max(options.messagesMax ?? 200, 1) };
     this.#sequence = new Sequence(options.fromSeq);
-    const doors = new Doors(options.endpoints ?? (options.url === undefined ? [] : [options.url]), this.name);
-    this.#connection = new Connection({ doors, token: options.token, Socket: socketOf(options.WebSocket) }, this.#listener());
+    this.#doors = new Doors(options, this.name);
+    this.#doors.onChange((change) => this.#notices.emit('endpoint', change));
+    this.#connection = new Connection({ doors: this.#doors, token: options.token, Socket: socketOf(options.WebSocket) }, this.#listener());
     const send = (message: string) => this.#connection.takesCommands && this.#connection.send(message);
     this.#outbox = new Outbox(send);
     this.#stage = new Stage({ onTold: (told) => this.#tell(told), onFrame: ({ t }) => this.#pass(t) });
     this.#lockstep = new Lockstep({ send: (message) => send(JSON.stringify(message)), isOn: options.lockstep ?? false });
     if (options.player) this.attach(options.player);
-    void this.#connection.run();
+    void this.#connection.run().catch((error: Error) => this.#end('failed', error.message, new UnisonoError('unsupported', error.message)));
+  }
+
+  /** The server in use, `https://host[:port]`. */
+  get endpoint(): string {
+    return this.#doors.origin;
   }
 
   get status(): RoomStatus {
@@ -195,7 +207,7 @@ export class Room<Types extends EventTypes = Record<string, unknown>> extends Ve
   #listener(): ConstructorParameters<typeof Connection>[1] {
     return {
       query: () => ({ ...this.#position(), guest: this.#guest, name: this.#options.name }),
-      onHello: (hello, startedAt) => this.#greet(hello, startedAt),
+      onHello: (hello, startedAt, origin) => this.#greet(hello, startedAt, origin),
       onMessage: (message) => this.#take(message),
       onLost: (words) => this.#lost(words),
       onRefused: (error) => this.#end('failed', error.message, error),
@@ -207,18 +219,21 @@ export class Room<Types extends EventTypes = Record<string, unknown>> extends Ve
     return from === null ? { tail: Math.min(Math.max(this.#options.tail ?? TAIL, 0), 512) } : { from_seq: from };
   }
 
-  #greet(hello: Hello, startedAt: number): boolean {
-    if (!this.#sequence.greet(hello.seq)) {
+  #greet(hello: Hello, startedAt: number, origin: string): 'welcome' | 'anew' | 'later' {
+    const greeting = this.#sequence.greet(hello.seq, this.#origin !== null && this.#origin !== origin);
+    if (greeting === 'later') return greeting;
+    this.#origin = origin;
+    if (greeting === 'anew') {
       this.#move((state) => ({ ...EMPTY, presence: state.presence }));
       this.#notices.emit('reset', {});
-      return false;
+      return greeting;
     }
     if (hello.t !== null) this.#lockstep.greet(hello.t, startedAt);
     this.#me = { person: hello.person, role: hello.role };
     this.#become('open', 'Connected');
     this.#notices.emit('joined', this.#me);
     this.#outbox.resend();
-    return true;
+    return greeting;
   }
 
   #lost(words: string): void {
@@ -230,6 +245,8 @@ export class Room<Types extends EventTypes = Record<string, unknown>> extends Ve
   #take(message: Message): void {
     switch (message.type) {
       case 'hello':
+      case 'move':
+      case 'stay':
         return;
       case 'events':
         return this.#events(message.events);

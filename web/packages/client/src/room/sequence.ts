@@ -10,11 +10,16 @@ export interface Taken {
   readonly hasGap: boolean;
 }
 
+/** So often a node that is behind is asked again, a few seconds in all. */
+const BEHIND_MOST = 12;
+
 export class Sequence {
   #last: number | null;
   /** A gap is asked for once; what is missing then again is lost. */
   #asked = false;
   #mayGoBack = false;
+  /** Greetings in a row that were behind us. */
+  #behind = 0;
 
   /** `fromSeq`: the first event wanted; without it, whatever comes from now on. */
   constructor(fromSeq?: number) {
@@ -31,14 +36,20 @@ export class Sequence {
     return this.#last === null ? null : this.#last + 1;
   }
 
-  /** The room's greeting. False if the room began anew and does not know what we ask for: come again without. */
-  greet(seq: number): boolean {
+  /**
+   * The room's greeting. `anew`: the room began anew and does not know what we ask for: come again without. `later`: `isElsewhere`, at another node
+   * than before, which may be a moment behind the one that told us the last: come again in a moment.
+   */
+  greet(seq: number, isElsewhere = false): 'welcome' | 'anew' | 'later' {
     if (this.#last !== null && seq < this.#last) {
+      this.#behind += 1;
+      if (isElsewhere && this.#behind <= BEHIND_MOST) return 'later';
       this.#last = null;
-      return false;
+      return 'anew';
     }
+    this.#behind = 0;
     this.#last ??= seq;
-    return true;
+    return 'welcome';
   }
 
   /** A snapshot stands for everything up to `seq`. The room may tell some of that again, as history. */

@@ -1,11 +1,13 @@
 /** Messages of the server's data channel `unisono`. */
 
 import { parseEvent, type RoomEvent } from '../events';
+import { parseMove, type MoveNotice } from '../net/moving';
 import { parseMapping, type Mapping } from '../time/rtp';
 
 export type Control =
   | { readonly type: 'mapping'; readonly mapping: Mapping }
   | { readonly type: 'events'; readonly events: readonly RoomEvent[] }
+  | { readonly type: 'notice'; readonly notice: MoveNotice }
   | { readonly type: 'end'; readonly reason: string };
 
 /** Reads one message; `null` for anything this version does not know. */
@@ -26,6 +28,8 @@ export function parseControl(data: unknown): Control | null {
     const events = values.flatMap((value) => parseEvent(value) ?? []);
     return events.length > 0 ? { type: 'events', events } : null;
   }
+  const notice = parseMove(message);
+  if (notice) return { type: 'notice', notice };
   if (message?.type === 'end') {
     return { type: 'end', reason: typeof message.reason === 'string' ? message.reason : 'The server ended the session' };
   }

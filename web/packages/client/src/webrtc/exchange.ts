@@ -1,6 +1,7 @@
 /** Offer and answer over HTTP, the same for WHIP (RFC 9725) and WHEP: POST an offer, get an answer and the address to DELETE. */
 
 import { errorFromResponse, UnisonoError } from '../errors';
+import { within } from '../net/signals';
 
 export interface Exchange {
   /** The session's address; DELETE ends it. `null` if the server named none. */
@@ -11,14 +12,14 @@ export interface Exchange {
 const GATHERING_MS = 300;
 const POST_MS = 10_000;
 
-/** Sends the offer of `pc` to `url` and applies the answer. `amend` may change the offer's text. */
+/** Sends the offer of `pc` to `url` and applies the answer. `amend` may change the offer's text; `isUrgent` sends it without candidates. */
 export async function exchange(
   pc: RTCPeerConnection,
   url: string,
-  options: { readonly key?: string; readonly signal: AbortSignal; readonly amend?: (sdp: string) => string },
+  options: { readonly key?: string; readonly signal: AbortSignal; readonly amend?: (sdp: string) => string; readonly isUrgent?: boolean },
 ): Promise<Exchange> {
   await setOffer(pc, options.amend);
-  await gathered(pc);
+  if (!options.isUrgent) await gathered(pc);
   const response = await post(url, pc.localDescription?.sdp ?? '', options);
   if (response.status !== 201) throw await errorFromResponse(response);
   const location = response.headers.get('location');
@@ -49,7 +50,7 @@ async function post(url: string, sdp: string, { key, signal }: { readonly key?: 
       method: 'POST',
       headers: { 'content-type': 'application/sdp', ...authorization(key) },
       body: sdp,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(POST_MS)]),
+      signal: within(POST_MS, signal),
     });
   } catch (error) {
     throw new UnisonoError('network', `The server could not be reached (${(error as Error).message})`);

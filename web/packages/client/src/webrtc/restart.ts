@@ -1,6 +1,7 @@
 /** ICE restart by PATCH (RFC 9725 §4.3.3): the same session goes on over a network that has changed. */
 
 import { errorFromResponse, UnisonoError } from '../errors';
+import { within } from '../net/signals';
 import { setOffer } from './exchange';
 import { credentials, withCredentials } from './sdp';
 
@@ -30,7 +31,7 @@ async function patch(session: string, body: string, signal: AbortSignal): Promis
       // Nothing is needed beside the address. And a browser keeps connections with and without credentials apart: this is a new one, while the one
       // that carried the POST may lead over the network that is gone, where it would hang for a minute.
       credentials: 'omit',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(PATCH_MS)]),
+      signal: within(PATCH_MS, signal),
     });
   } catch (error) {
     throw new UnisonoError('network', `The server could not be reached (${(error as Error).message})`);

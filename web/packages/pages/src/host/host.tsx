@@ -20,8 +20,10 @@ export function HostPage({ stream, token, urls }: { stream: StreamName; token: s
   const [key, setKey] = useState(() => token ?? hostKey.get());
   const [room, setRoom] = useState<Room | null>(null);
   useEffect(() => {
+    // An admin key is of this server alone: no other node knows it, nor shall it.
+    const ownOnly = key.startsWith('ak_') && { endpoints: [location.origin] };
     // Without a guest's secret: whoever sits at the server's own machine is host there.
-    const joined = joinRoom({ url: location.origin, room: `${stream.app}/${stream.name}`, guest: false, ...(key && { token: key }), player: player.current! });
+    const joined = joinRoom({ url: location.origin, ...ownOnly, room: `${stream.app}/${stream.name}`, guest: false, ...(key && { token: key }), player: player.current! });
     window.unisono = { ...window.unisono, player: player.current!, room: joined };
     setRoom(joined);
     return () => joined.leave();

@@ -21,7 +21,7 @@ export function faceOf({ lane, type, data, actor }: RoomEvent): Face {
   const fields = (typeof data === 'object' && data !== null && !Array.isArray(data) ? data : {}) as Record<string, unknown>;
   const name = first(fields, ['name', 'from', 'by', 'user', 'author']) ?? actor?.name ?? (actor?.id.startsWith('~') ? actor.id.slice(1) : undefined);
   const said = first(fields, ['text', 'message', 'question', 'title', 'emoji']);
-  const bars = lane === 'poll' ? barsOf(fields.options ?? fields.results) : [];
+  const bars = lane === 'poll' ? barsOf(fields.choices ?? fields.options ?? fields.results) : [];
   return {
     who: clip(name ?? WORDS[lane] ?? type, 40),
     text: clip(said ?? (bars.length > 0 ? '' : dataWords(data)) ?? '', TEXT_MAX) || (lane === 'reaction' ? '❤' : ''),

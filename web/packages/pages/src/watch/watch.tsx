@@ -1,6 +1,6 @@
 /** The watch page of one stream. */
 
-import type { Applied, Room, StreamName, StreamUrls } from '@unisono/client';
+import { streamUrls, type Applied, type Room, type StreamName, type StreamUrls } from '@unisono/client';
 import type { Mode, Phase, PlayerState, UnisonoPlayer } from '@unisono/player';
 import type { UnisonoReactions, UnisonoRoom } from '@unisono/room';
 import { useEffect, useRef, useState } from 'preact/hooks';
@@ -62,9 +62,11 @@ export function Watch({ stream, token, urls }: { stream: StreamName; token: stri
   const player = useRef<UnisonoPlayer>(null);
   // The player's own menu changes them later.
   const [{ mode, latency }] = useState(choicesOfAddress);
-  const [state, setState] = useState<PlayerState>({ state: 'connecting', phase: 'connecting', words: '', line: mode === 'hls' ? 'hls' : 'webrtc', note: null });
+  const [state, setState] = useState<PlayerState>({ state: 'connecting', phase: 'connecting', words: '', line: mode === 'hls' ? 'hls' : 'webrtc', note: null, moved: null });
   const [log, setLog] = useState<readonly Applied[]>([]);
-  const { data: view, error, refresh } = usePolled<StreamView>(urls.status, 3000);
+  // What the stream is, the node in use knows.
+  const origin = player.current?.endpoint ?? location.origin;
+  const { data: view, error, refresh } = usePolled<StreamView>(streamUrls(stream, origin, token).status, 3000);
   /** T of the first frame shown here: what belongs to a time before it is history. */
   const [joinedAt, setJoinedAt] = useState<number | null>(null);
   // We are a viewer now, or not any more.
@@ -144,6 +146,9 @@ export function Watch({ stream, token, urls }: { stream: StreamName; token: stri
             <Live player={player}>{view && <Viewers view={view} />}</Live>
           </div>
           {state.phase === 'refused' && <AskToken />}
+          <p class="quiet" role="status">
+            {state.moved}
+          </p>
           {state.note && !isReordered && <Banner>Plays by LL-HLS: {state.note}</Banner>}
           <Troubles view={view} />
         </section>

@@ -4,12 +4,13 @@
 //! choice to make. Nothing here holds back a packet.
 
 mod delay;
+mod overload;
 mod probe;
 mod rate;
 mod received;
 mod ring;
 
-use super::rtcp::TransportFeedback;
+use super::{Prefetch, rtcp::TransportFeedback};
 use delay::{Delay, Signal};
 use probe::Prober;
 use rate::{Observation, Rate};
@@ -17,6 +18,8 @@ use received::Received;
 use ring::Ring;
 use std::time::{Duration, Instant};
 use unisono_base::Span;
+
+pub use overload::Overload;
 
 /// Packets whose losses are counted together, and the longest time they are waited for.
 const LOSS_PACKETS: u32 = 20;
@@ -39,6 +42,9 @@ pub struct Estimate {
     pub delay_gradient: f32,
     /// The queue on the path.
     pub queue: Span,
+    /// How long what is on its way takes to arrive, at the rate at which it arrives: the queue that a packet sent now will
+    /// find, the round trip and the time of the feedback.
+    pub backlog: Span,
 }
 
 /// More than the media should be sent for a moment, to find out whether the path carries it.
@@ -69,6 +75,8 @@ struct Path {
     rtt_reported: Option<Span>,
     rtt_fed_back: Option<Span>,
     last_feedback: Option<Instant>,
+    /// Bytes sent behind the newest packet that was spoken of last.
+    on_its_way: u64,
 }
 
 /// Losses of the window that is filling, and of the one before.
@@ -93,8 +101,14 @@ impl Bwe {
             rtt_reported: None,
             rtt_fed_back: None,
             last_feedback: None,
+            on_its_way: 0,
         };
         Self { ring: Ring::new(now), path: Box::new(path) }
+    }
+
+    /// Asks for the places of the packets that leave next.
+    pub fn prefetch(&self, memory: &impl Prefetch) {
+        self.ring.prefetch(memory);
     }
 
     /// A packet of `bytes` leaves now; returns its transport-wide number.
@@ -118,13 +132,14 @@ impl Bwe {
                 if !packet.was_missing {
                     path.delay.add(sent, at);
                 }
-                newest = Some(sent);
+                newest = Some((sent, arrival.sequence));
             }
             if let Some(proven) = path.prober.add(seconds, arrival.sequence, arrived, path.rate.bits()) {
                 path.rate.probed(proven);
             }
         }
-        if let Some(sent) = newest {
+        if let Some((sent, number)) = newest {
+            path.on_its_way = self.ring.bytes_behind(number);
             let micros = self.ring.at(now).seconds_since(sent) * 1e6;
             path.rtt_fed_back = Some(Span::from_micros(micros as i64));
         }
@@ -160,6 +175,11 @@ impl Bwe {
         path.prober.poll(path.seconds(now), bits, decreased, self.ring.next())
     }
 
+    /// True once the receiver has told of packets: before, an estimate is a guess.
+    pub fn has_feedback(&self) -> bool {
+        self.path.last_feedback.is_some()
+    }
+
     /// What is known now.
     pub fn estimate(&self) -> Estimate {
         let path = &*self.path;
@@ -169,6 +189,7 @@ impl Bwe {
             rtt: path.rtt(),
             delay_gradient: path.delay.gradient() as f32,
             queue: Span::from_micros((path.delay.queue() * 1e3) as i64),
+            backlog: path.backlog(),
         }
     }
 }
@@ -189,6 +210,11 @@ impl Path {
             loss,
             rtt: self.rtt().unwrap_or(RTT_GUESS).as_secs_f64().clamp(0.0, 2.0),
         }
+    }
+
+    fn backlog(&self) -> Span {
+        let rate = self.received.bits_per_second().unwrap_or(self.rate.bits()).max(rate::LEAST);
+        Span::from_micros((self.on_its_way as f64 * 8e6 / rate) as i64)
     }
 
     fn rtt(&self) -> Option<Span> {

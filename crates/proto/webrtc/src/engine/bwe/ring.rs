@@ -1,11 +1,14 @@
 //! The packets that the receiver has not spoken of yet, by their transport-wide number.
 
+use crate::engine::Prefetch;
 use std::time::{Duration, Instant};
 
 /// Packets remembered at first: two seconds of 1.5 Mbit/s. Grows while packets younger than [`YOUNG`] would be forgotten.
 const START: usize = 256;
 /// At most: two seconds of 10 Mbit/s, 16 KiB.
 const MAX: usize = 2_048;
+/// Packets of a usual frame.
+const PACKETS_AHEAD: usize = 8;
 /// Feedback comes within a round trip and 100 ms.
 const YOUNG: Duration = Duration::from_millis(1_500);
 
@@ -81,6 +84,13 @@ impl Ring {
         number
     }
 
+    /// See [`Bwe::prefetch`](super::Bwe::prefetch).
+    pub(super) fn prefetch(&self, memory: &impl Prefetch) {
+        let start = usize::from(self.next) & self.slots.len().saturating_sub(1);
+        let end = (start + PACKETS_AHEAD).min(self.slots.len());
+        memory.prefetch(&self.slots[start.min(end)..end]);
+    }
+
     /// The receiver has it, or lacks it. `None` where that is no news: not one of ours, forgotten, said before.
     pub(super) fn settle(&mut self, number: u16, is_here: bool) -> Option<Settled> {
         let behind = usize::from(self.next.wrapping_sub(number));
@@ -97,6 +107,13 @@ impl Ring {
         };
         self.slots[place].state = after;
         is_news.then_some(Settled { sent, bytes, was_missing: state == State::Missing })
+    }
+
+    /// Bytes of the packets behind `number`, of which nothing can be known yet.
+    pub(super) fn bytes_behind(&self, number: u16) -> u64 {
+        let count = self.next.wrapping_sub(number).wrapping_sub(1).min(self.slots.len() as u16);
+        let behind = (1..=count).map(|step| self.slots[self.place(number.wrapping_add(step))]);
+        behind.map(|slot| u64::from(slot.bytes)).sum()
     }
 
     fn place(&self, number: u16) -> usize {

@@ -1,5 +1,6 @@
 //! Which packets belonged to which frame, and which of them were resent a moment ago.
 
+use crate::engine::Prefetch;
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
@@ -55,6 +56,19 @@ impl History {
             self.frames.pop_front();
         }
         self.frames.push_back(frame);
+    }
+
+    /// Asks for the place of the next frame: that of the oldest one, or behind the newest.
+    pub(super) fn prefetch(&self, memory: &impl Prefetch) {
+        let is_full = self.frames.len() == self.frames_max;
+        if let Some(frame) = if is_full { self.frames.front() } else { self.frames.back() } {
+            memory.prefetch(frame);
+        }
+    }
+
+    /// The frame that was sent last.
+    pub(super) fn newest(&self) -> Option<SentFrame> {
+        self.frames.back().copied()
     }
 
     /// The frame that packet `sequence` belonged to.

@@ -8,7 +8,7 @@ mod history;
 mod repair;
 
 use super::{
-    Outlet,
+    Outlet, Prefetch,
     bwe::Bwe,
     header::{Detail, ExtensionIds, Extensions, PlayoutDelay, Stream},
     rtcp::{ReportBlock, SenderReport},
@@ -17,7 +17,7 @@ use super::{
 use crate::{Mapping, Path, rtp_clock::RtpClock};
 use budget::Budget;
 use history::{FRAMES_MAX, History, SentFrame};
-use std::time::Instant;
+use std::{ops::Range, time::Instant};
 use unisono_base::{Epoch, MediaTime, Span};
 use unisono_media::{Frame, Kind, Packet, Packets};
 
@@ -97,42 +97,54 @@ pub struct SenderStats {
 pub struct Sender {
     clock: RtpClock,
     payload_type: u8,
-    resend: Option<ResendStream>,
     next_sequence: u64,
-    next_resend_sequence: u64,
     /// T of the last frame with all extensions.
     last_full: Option<MediaTime>,
-    stats: SenderStats,
-    acknowledged: Option<MediaTime>,
-    rtt: Option<Span>,
+    frames: u64,
+    packets: u64,
+    bytes: u64,
     extensions: Extensions,
     budget: Budget,
-    history: Box<History>,
+    past: Box<Past>,
+}
+
+/// What sending a frame hardly touches.
+struct Past {
+    history: History,
+    resend: Option<ResendStream>,
+    next_resend_sequence: u64,
+    resent: u64,
+    refused: u64,
+    acknowledged: Option<MediaTime>,
+    rtt: Option<Span>,
 }
 
 impl Sender {
     /// A stream that has sent nothing.
     pub fn new(config: Config<'_>) -> Self {
         let Config { kind, mid, payload_type, ssrc, resend, extensions, playout_delay, random } = config;
+        let has_history = kind == Kind::Video || resend.is_some();
         // In the lower half, so that rollover counters start at 0 and an early loss does not wrap.
         let [start, resend_start] = [random, random >> 16].map(|random| random & 0x3fff);
         Self {
             clock: RtpClock::new(kind, ssrc, (random >> 32) as u32),
             payload_type,
-            resend,
             next_sequence: start,
-            next_resend_sequence: resend_start,
             last_full: None,
-            stats: SenderStats::default(),
-            acknowledged: None,
-            rtt: None,
+            frames: 0,
+            packets: 0,
+            bytes: 0,
             extensions: Extensions::new(extensions, mid, playout_delay),
             budget: Budget::default(),
-            history: Box::new(History::new(if kind == Kind::Video || resend.is_some() {
-                FRAMES_MAX
-            } else {
-                0
-            })),
+            past: Box::new(Past {
+                history: History::new(if has_history { FRAMES_MAX } else { 0 }),
+                resend,
+                next_resend_sequence: resend_start,
+                resent: 0,
+                refused: 0,
+                acknowledged: None,
+                rtt: None,
+            }),
         }
     }
 
@@ -148,12 +160,13 @@ impl Sender {
 
     /// Where retransmissions go.
     pub fn resend_stream(&self) -> Option<ResendStream> {
-        self.resend
+        self.past.resend
     }
 
     /// Totals.
     pub fn stats(&self) -> SenderStats {
-        self.stats
+        let Self { frames, packets, bytes, .. } = *self;
+        SenderStats { frames, packets, bytes, resent: self.past.resent, refused: self.past.refused }
     }
 
     /// Sends all packets of a frame, at once; pacing is the caller's. Frames come in order of T; epochs may change and
@@ -165,16 +178,34 @@ impl Sender {
         wire: &mut Wire<'_>,
         out: &mut impl Outlet,
     ) {
-        let Outgoing { epoch, number, frame, packets } = outgoing;
-        let detail = self.detail(epoch, frame);
-        let timestamp = self.clock.stamp(epoch, frame);
-        let stream = Stream { payload_type: self.payload_type, timestamp, ssrc: self.ssrc() };
-        let template = self.extensions.template(stream, detail, frame.t);
-        let first_sequence = self.next_sequence;
+        let all = 0..outgoing.packets.list.len();
+        self.send_part(now, outgoing, all, wire, out);
+    }
+
+    /// Sends some packets of a frame: those from 0 on first, then the others, before another frame.
+    pub fn send_part(
+        &mut self,
+        now: Instant,
+        outgoing: Outgoing<'_>,
+        part: Range<usize>,
+        wire: &mut Wire<'_>,
+        out: &mut impl Outlet,
+    ) {
+        let (sent, detail) = if part.start == 0 {
+            self.begin(&outgoing)
+        } else {
+            match self.past.history.newest() {
+                Some(sent) => (sent, Detail::Lean),
+                None => return,
+            }
+        };
+        let stream = Stream { payload_type: self.payload_type, timestamp: sent.timestamp, ssrc: self.ssrc() };
+        let template = self.extensions.template(stream, detail, sent.t);
         let mut bytes = 0;
-        for Packet { payload, marker } in &packets.list {
-            let sequence = self.next_sequence;
-            self.next_sequence += 1;
+        let packets = outgoing.packets.list.get(part.clone()).unwrap_or_default();
+        for (Packet { payload, marker }, sequence) in
+            packets.iter().zip(sent.first_sequence + part.start as u64..)
+        {
             bytes += payload.len();
             let length = template.header_len() + payload.len() + wire.sealer.profile().rtp_overhead();
             let number = self.number(now, length, wire.bwe);
@@ -184,12 +215,30 @@ impl Sender {
                 let _sealed = sealer.seal_rtp(stream.ssrc, sequence, packet, template.header_len(), payload);
             });
         }
-        let count = packets.list.len();
-        self.history.push(SentFrame { number, t: frame.t, timestamp, first_sequence, count: count as u16 });
         self.budget.earn(bytes);
-        self.stats.frames += 1;
-        self.stats.packets += count as u64;
-        self.stats.bytes += bytes as u64;
+        self.packets += packets.len() as u64;
+        self.bytes += bytes as u64;
+    }
+
+    /// See [`Engine::prefetch`](super::Engine::prefetch).
+    pub(super) fn prefetch(&self, stage: usize, memory: &impl Prefetch) {
+        match stage {
+            1 => memory.prefetch(&*self.past),
+            _ => self.past.history.prefetch(memory),
+        }
+    }
+
+    /// Gives a frame its place in sequence and time, all its packets at once.
+    fn begin(&mut self, Outgoing { epoch, number, frame, packets }: &Outgoing<'_>) -> (SentFrame, Detail) {
+        let detail = self.detail(*epoch, frame);
+        let timestamp = self.clock.stamp(*epoch, frame);
+        let count = packets.list.len();
+        let first_sequence = self.next_sequence;
+        self.next_sequence += count as u64;
+        let sent = SentFrame { number: *number, t: frame.t, timestamp, first_sequence, count: count as u16 };
+        self.past.history.push(sent);
+        self.frames += 1;
+        (sent, detail)
     }
 
     /// What to report when the timeline clock reads `clock`; `None` before the first frame.
@@ -198,27 +247,27 @@ impl Sender {
             ssrc: self.ssrc(),
             clock,
             rtp: self.clock.at(clock)?,
-            packets: self.stats.packets as u32,
-            octets: self.stats.bytes as u32,
+            packets: self.packets as u32,
+            octets: self.bytes as u32,
         })
     }
 
     /// The viewer's report on this stream arrived as the timeline clock read `clock`.
     pub fn handle_report(&mut self, clock: MediaTime, block: &ReportBlock) -> Reception {
         let reception = Reception { loss: block.loss(), rtt: block.round_trip(clock) };
-        self.rtt = reception.rtt.or(self.rtt);
+        self.past.rtt = reception.rtt.or(self.past.rtt);
         // A receiver that has got nothing yet reports zero, or whatever.
         let received = self
             .extended(block.highest_sequence as u16)
-            .and_then(|highest| self.history.newest_within(highest));
-        self.acknowledged = received.max(self.acknowledged);
+            .and_then(|highest| self.past.history.newest_within(highest));
+        self.past.acknowledged = received.max(self.past.acknowledged);
         reception
     }
 
     /// T of the newest frame that the viewer has got to the end by its reports; `None` while it has shown nothing as far
     /// as we know.
     pub fn acknowledged(&self) -> Option<MediaTime> {
-        self.acknowledged
+        self.past.acknowledged
     }
 
     /// The mapping in force; `None` before the first frame.

@@ -38,12 +38,12 @@ pub struct Resend {
 impl Sender {
     /// Finds a packet that a NACK names; `None` when nothing is to be resent. Look the frame up, and call [`Self::resend`].
     pub fn find_lost(&mut self, now: Instant, sequence: u16) -> Option<Resend> {
-        let found = self.resend.and_then(|_| self.extended(sequence)).and_then(|sequence| {
-            let frame = self.history.find(sequence)?;
-            self.history.may_resend(now, sequence as u16, self.rtt).then_some((frame, sequence))
+        let found = self.past.resend.and_then(|_| self.extended(sequence)).and_then(|sequence| {
+            let frame = self.past.history.find(sequence)?;
+            self.past.history.may_resend(now, sequence as u16, self.past.rtt).then_some((frame, sequence))
         });
         let Some((frame, sequence)) = found else {
-            self.stats.refused += 1;
+            self.past.refused += 1;
             return None;
         };
         Some(Resend {
@@ -66,15 +66,15 @@ impl Sender {
         wire: &mut Wire<'_>,
         out: &mut impl Outlet,
     ) -> bool {
-        let Some(ResendStream { payload_type, ssrc }) = self.resend else { return false };
+        let Some(ResendStream { payload_type, ssrc }) = self.past.resend else { return false };
         if !self.budget.spend(payload.len()) {
-            self.stats.refused += 1;
+            self.past.refused += 1;
             return false;
         }
         let stream = Stream { payload_type, timestamp: request.timestamp, ssrc };
         let template = self.extensions.template(stream, Detail::Full, request.t);
-        let sequence = self.next_resend_sequence;
-        self.next_resend_sequence += 1;
+        let sequence = self.past.next_resend_sequence;
+        self.past.next_resend_sequence += 1;
         let header_len = template.header_len();
         let body_len = ORIGINAL_SEQUENCE + payload.len();
         let length = header_len + body_len + wire.sealer.profile().rtp_overhead();
@@ -87,8 +87,8 @@ impl Sender {
             body[ORIGINAL_SEQUENCE..].copy_from_slice(payload);
             let _sealed = sealer.seal_rtp_in_place(ssrc, sequence, packet, header_len);
         });
-        self.history.resent(now, request.sequence);
-        self.stats.resent += 1;
+        self.past.history.resent(now, request.sequence);
+        self.past.resent += 1;
         true
     }
 }

@@ -296,3 +296,29 @@ fn a_sender_and_its_history_stay_small() {
     assert!(size_of::<Sender>() <= 512, "{}", size_of::<Sender>());
     assert!(size_of::<SentFrame>() * FRAMES_MAX <= 4_096);
 }
+
+#[test]
+fn a_frame_in_parts_is_one_frame_and_what_is_lost_of_it_is_found() {
+    let mut world = world(Kind::Video, Some(RESENT));
+    let mut frame = Frame::new(T0, T0, bytes::Bytes::new());
+    frame.key = true;
+    let packets = World::packets(&[1_000; 100]);
+    let outgoing = Outgoing { epoch: Epoch(1), number: 7, frame: &frame, packets: &packets };
+    let mut sent = Sent::default();
+    for part in [0..48, 48..64, 64..100] {
+        let mut wire = Wire { path: &world.path, sealer: &world.sealer, bwe: &mut world.bwe };
+        world.sender.send_part(world.now, outgoing, part, &mut wire, &mut sent);
+        world.now += Duration::from_millis(5);
+    }
+    let sent = world.open(sent);
+    assert_eq!(sent.len(), 100);
+    assert!(sent.iter().all(|rtp| rtp.timestamp() == sent[0].timestamp()));
+    assert!(sent.windows(2).all(|pair| pair[1].index == pair[0].index + 1));
+    assert!(sent.iter().enumerate().all(|(at, rtp)| rtp.marker() == (at == 99)));
+    let request = world.sender.find_lost(world.now, sent[70].index as u16).expect("known");
+    assert_eq!((request.frame_number, request.packet_index), (7, 70));
+    let stats = world.sender.stats();
+    assert_eq!((stats.frames, stats.packets, stats.bytes), (1, 100, 100_000));
+    let next = world.send(Span::from_millis(33), false, &[10]);
+    assert_eq!(next[0].index, sent[99].index + 1);
+}

@@ -1,0 +1,79 @@
+//! A viewer's session goes to another worker: what it holds moves, its peer notices nothing.
+//!
+//! Datagrams follow by the directory as those that the kernel gives to the wrong worker always do, so the peer's address and
+//! ours stay. What arrives between the two workers is lost as on any network.
+
+use super::Worker;
+use crate::{
+    SessionId,
+    bell::Target,
+    command::Command,
+    directory::Entry,
+    session::{Role, Session},
+};
+
+impl Worker {
+    /// Gives a session to the worker that was wished for. It stays where that one has no room in its mailbox: who wished it
+    /// may wish again.
+    pub(super) fn give_away(&mut self, id: SessionId, to: usize) {
+        let is_viewer = self.sessions.get(&id).is_some_and(|session| matches!(session.role, Role::Viewer(_)));
+        if to == self.index || !is_viewer {
+            return;
+        }
+        let Some(mailbox) = self.shared.mailboxes.get(to) else { return };
+        let Ok(place) = mailbox.commands.try_reserve() else {
+            tracing::warn!(session = ?id, worker = to, "the worker is too busy to take a session");
+            return;
+        };
+        // What was written for its peer leaves first, so that nothing is overtaken.
+        self.out.batch.flush(&self.out.socket);
+        let Some(mut session) = self.sessions.remove(&id) else { return };
+        if let Some(at) = session.link.deadline.take() {
+            self.deadlines.remove(&(at, id));
+        }
+        for (peer, _) in &session.link.peers {
+            if self.peers.get(peer) == Some(&id) {
+                self.peers.remove(peer);
+            }
+        }
+        self.ufrags.remove(&session.link.ufrag);
+        if let Role::Viewer(viewer) = &session.role {
+            self.audiences.leave(&self.shared, viewer.stream(), id);
+        }
+        place.send(Command::Adopt(Box::new(session)));
+    }
+
+    /// Takes a session that another worker gave away.
+    pub(super) fn adopt(&mut self, mut session: Session) {
+        let id = session.link.id;
+        let Role::Viewer(viewer) = &session.role else { return };
+        let stream = viewer.stream().clone();
+        let bells = &self.shared.mailboxes[self.index].bells;
+        session.link.seat.sit_with(&self.shared.mailboxes[self.index].load);
+        if !self.audiences.join(&self.shared, bells, &stream, id) {
+            // The stream has no doorbell left for this worker: the session would never hear of a frame.
+            self.sessions.insert(id, session);
+            return self.end_session(id, "the stream has too many readers on this server");
+        }
+        for (peer, _) in &session.link.peers {
+            self.peers.insert(*peer, id);
+            self.shared.directory.bind_peer(*peer, self.index, id);
+        }
+        let (ufrag, direction) = (session.link.ufrag.clone(), session.link.direction);
+        let entry = Entry { worker: self.index, direction, stream: stream.id().clone() };
+        self.shared.directory.enter(id, entry, &ufrag);
+        session.link.ticket.session().set_worker(self.index, self.shared.mailboxes.len());
+        self.ufrags.insert(ufrag, id);
+        self.sessions.insert(id, session);
+        tracing::info!(session = ?id, worker = self.index, "session moved");
+        // Somebody may have rung while it was on its way, when no worker had it.
+        self.called(id);
+    }
+
+    /// Rings for a session that has gone to another worker, which its bell does not know of.
+    pub(super) fn pass_on(&self, id: SessionId) {
+        if let Some(entry) = self.shared.directory.session(id).filter(|entry| entry.worker != self.index) {
+            self.shared.mailboxes[entry.worker].bells.ring(Target::Session(id));
+        }
+    }
+}

@@ -39,13 +39,16 @@ export function watchLink(pc: RTCPeerConnection, signal: AbortSignal, repair: ()
       resolve(why);
     };
     const closed = () => finish('closed');
+    // One at a time: whoever wants another path waits for the search under way. A second one would get its answer after the first had been applied.
+    let search: Promise<void> | null = null;
+    const look = () => (search ??= repair().finally(() => (search = null)));
     const mend = async () => {
       isRepairing = true;
       clearTimeout(timer);
       timer = setTimeout(() => finish('lost'), REPAIRED_MS);
       while (isRepairing && !isOver) {
         try {
-          return await repair();
+          return await look();
         } catch (error) {
           if (!(error instanceof UnisonoError) || error.kind !== 'network') return finish('lost');
           await delay(REPAIR_PAUSE_MS, signal);
@@ -70,7 +73,7 @@ export function watchLink(pc: RTCPeerConnection, signal: AbortSignal, repair: ()
       }
     };
     watchSilence(pc, signal, async () => {
-      if (!isRepairing) await repair();
+      if (!isRepairing) await look();
     });
     signal.addEventListener('abort', closed);
     pc.addEventListener('connectionstatechange', check);

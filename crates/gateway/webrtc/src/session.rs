@@ -51,6 +51,8 @@ pub(crate) struct Link {
     pub(crate) direction: Direction,
     /// Our ICE user fragment now.
     pub(crate) ufrag: String,
+    /// What the last ICE restart was answered, in case that does not arrive.
+    pub(crate) restarted: Option<Box<str>>,
     /// Addresses that sent a valid binding request, and our own that they sent it to; oldest first.
     pub(crate) peers: Vec<(SocketAddr, Option<IpAddr>)>,
     /// Connections that a valid binding request came over; oldest first, bounded like `peers`.
@@ -94,6 +96,7 @@ impl Link {
             id,
             direction,
             ufrag: ufrag.to_owned(),
+            restarted: None,
             peers: Vec::new(),
             tcp: Vec::new(),
             deadline: None,

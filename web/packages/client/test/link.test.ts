@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { UnisonoError } from '../src/index';
 import { watchLink, type Lost } from '../src/webrtc/link';
+import { restartIce } from '../src/webrtc/restart';
 
 /** A connection over which `packets` came so far. */
 class Peer extends EventTarget {
@@ -14,21 +15,28 @@ class Peer extends EventTarget {
   }
 }
 
-const over = new AbortController();
+const unreachable = new UnisonoError('network', 'The server could not be reached');
+
+let over: AbortController;
 let peer: Peer;
-let searches: { readonly done: () => void; readonly failed: (error: unknown) => void }[];
+let searches: { readonly attempt: number; readonly done: () => void; readonly failed: (error: unknown) => void }[];
 let lost: Lost | null;
 
 beforeEach(() => {
   vi.useFakeTimers();
+  over = new AbortController();
   peer = new Peer();
   searches = [];
   lost = null;
-  const repair = () => new Promise<void>((done, failed) => searches.push({ done, failed }));
+  const repair = (attempt: number) => new Promise<void>((done, failed) => searches.push({ attempt, done, failed }));
   void watchLink(peer as unknown as RTCPeerConnection, over.signal, repair).lost.then((why) => (lost = why));
   peer.turn('connected');
 });
-afterEach(() => vi.useRealTimers());
+afterEach(() => {
+  over.abort();
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
 
 /** Packets come for `ms`, or do not. */
 async function pass(ms: number, isSilent: boolean): Promise<void> {
@@ -56,13 +64,46 @@ test('a search that could not reach the server is tried again by whoever waited 
   await pass(3000, true);
   peer.turn('disconnected');
   await pass(1000, true);
-  searches[0]!.failed(new UnisonoError('network', 'The server could not be reached'));
+  searches[0]!.failed(unreachable);
   await pass(1100, true);
   expect(searches.length).toBe(2);
   searches[1]!.done();
   peer.turn('connected');
   await pass(10_000, false);
   expect(lost).toBeNull();
+});
+
+test('a search goes on to its answer although the link comes back: the server must hear of the new credentials', async () => {
+  await pass(3000, true);
+  searches[0]!.failed(unreachable);
+  peer.turn('disconnected');
+  await pass(400, true);
+  peer.turn('connected');
+  await pass(1000, false);
+  expect(searches.map(({ attempt }) => attempt)).toEqual([0, 1]);
+  searches[1]!.done();
+  await pass(10_000, false);
+  expect([searches.length, lost]).toEqual([2, null]);
+});
+
+test('a second try goes by the other kind of connection, and with the same credentials', async () => {
+  const sent: [string | undefined, unknown][] = [];
+  vi.stubGlobal('fetch', async (_: string, { credentials, body }: RequestInit) => {
+    sent.push([credentials, body]);
+    throw new TypeError('Failed to fetch');
+  });
+  let offers = 0;
+  const pc = {
+    signalingState: 'stable',
+    localDescription: null as RTCSessionDescriptionInit | null,
+    createOffer: async () => ({ type: 'offer', sdp: `a=ice-ufrag:u${(offers += 1)}\r\na=ice-pwd:p\r\n` }),
+    setLocalDescription: async (description: RTCSessionDescriptionInit) => void Object.assign(pc, { localDescription: description, signalingState: 'have-local-offer' }),
+  };
+  for (const attempt of [0, 1, 2]) {
+    await expect(restartIce(pc as unknown as RTCPeerConnection, 'https://a/session', attempt, { signal: over.signal })).rejects.toThrow('could not be reached');
+  }
+  const body = 'a=ice-ufrag:u1\r\na=ice-pwd:p\r\n';
+  expect(sent).toEqual([['omit', body], ['same-origin', body], ['omit', body]]);
 });
 
 test('a server that refuses ends it', async () => {

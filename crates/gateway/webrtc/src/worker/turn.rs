@@ -292,12 +292,18 @@ impl Worker {
         if_match: IfMatch,
     ) -> Result<Patched, Refusal> {
         let session = self.sessions.get_mut(&id).ok_or(Refusal::Gone)?;
-        if matches!(if_match, IfMatch::Tag(tag) if tag != session.link.etag()) {
+        if matches!(&if_match, IfMatch::Tag(tag) if *tag != session.link.etag()) {
             return Err(Refusal::Stale);
         }
         match session.patch(now, fragment)? {
+            // The answer did not reach the client, which asks again with the credentials that we have taken already.
+            PatchOutcome::Trickled if if_match == IfMatch::Any && session.link.restarted.is_some() => {
+                let fragment = session.link.restarted.as_deref().unwrap_or_default().to_owned();
+                Ok(Patched::Restarted { fragment, etag: session.link.etag() })
+            }
             PatchOutcome::Trickled => Ok(Patched::Trickled),
             PatchOutcome::Restarted { fragment } => {
+                session.link.restarted = Some(fragment.as_str().into());
                 let ufrag = session.local_ufrag();
                 let old = std::mem::replace(&mut session.link.ufrag, ufrag.clone());
                 let etag = session.link.etag();

@@ -174,7 +174,7 @@ export class Endpoints {
     const asked = this.#current;
     try {
       const query = stream === null ? '' : `?stream=${encodeURIComponent(stream)}`;
-      const response = await fetch(`${asked}/api/v1/endpoints${query}`, { signal: within(ASK_PATIENCE_MS, signal), cache: 'no-store', credentials: 'omit' });
+      const response = await fetch(`${asked}/api/v1/endpoints${query}`, { signal: within(ASK_PATIENCE_MS, signal), cache: 'no-store' });
       if (response.status === 404 || response.status === 405) return 'none';
       if (!response.ok) return 'silent';
       this.#take(asked, await response.json());

@@ -23,7 +23,7 @@ export async function isThere(origin: string, signal: AbortSignal): Promise<bool
   for (const patienceMs of PROBES_MS) {
     const patience = within(patienceMs, signal);
     try {
-      await fetch(`${origin}/healthz`, { signal: patience, cache: 'no-store', credentials: 'omit', mode: 'no-cors' });
+      await fetch(`${origin}/healthz`, { signal: patience, cache: 'no-store', mode: 'no-cors' });
       return true;
     } catch {
       if (signal.aborted) return true;

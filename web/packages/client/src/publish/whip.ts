@@ -108,7 +108,7 @@ export class Publisher {
     let session: string | null = null;
     try {
       const pc = this.#open();
-      const link = watchLink(pc, signal, () => restartIce(pc, session ?? '', { signal, amend: preferStereo }));
+      const link = watchLink(pc, signal, (attempt) => restartIce(pc, session ?? '', attempt, { signal, amend: preferStereo }));
       ({ session } = await exchange(pc, this.#options.url, { ...this.#options, signal: this.#closing.signal, amend: preferStereo }));
       const live = link.up.then(() => this.#goLive(pc, signal));
       const why = await link.lost;

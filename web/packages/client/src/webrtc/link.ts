@@ -10,8 +10,8 @@ const CONNECT_MS = 10_000;
 const DISCONNECTED_MS = 500;
 /** A connection that is not back by then is given up. */
 const REPAIRED_MS = 6000;
-/** Between two tries while the server cannot be reached. */
-const REPAIR_PAUSE_MS = 1000;
+/** From one try to the next while the server cannot be reached. */
+const REPAIR_EVERY_MS = 1000;
 
 export type Lost = 'unreachable' | 'lost' | 'closed';
 
@@ -22,8 +22,11 @@ export interface Link {
   readonly lost: Promise<Lost>;
 }
 
-/** `repair` looks for another path in the same session; see `restartIce`. */
-export function watchLink(pc: RTCPeerConnection, signal: AbortSignal, repair: () => Promise<void>): Link {
+/** Looks for another path in the same session; `attempt` counts from 0 for each search. See `restartIce`. */
+export type Repair = (attempt: number) => Promise<void>;
+
+/** Watches `pc` until `signal` aborts, and repairs it while that can be hoped for. */
+export function watchLink(pc: RTCPeerConnection, signal: AbortSignal, repair: Repair): Link {
   let isUp: () => void;
   const up = new Promise<void>((resolve) => (isUp = resolve));
   const lost = new Promise<Lost>((resolve) => {
@@ -40,20 +43,13 @@ export function watchLink(pc: RTCPeerConnection, signal: AbortSignal, repair: ()
     };
     const closed = () => finish('closed');
     // One at a time: whoever wants another path waits for the search under way. A second one would get its answer after the first had been applied.
-    let search: Promise<void> | null = null;
-    const look = () => (search ??= repair().finally(() => (search = null)));
+    let search: Promise<boolean> | null = null;
+    const look = () => (search ??= findPath(signal, repair).finally(() => (search = null)));
     const mend = async () => {
       isRepairing = true;
       clearTimeout(timer);
       timer = setTimeout(() => finish('lost'), REPAIRED_MS);
-      while (isRepairing && !isOver) {
-        try {
-          return await look();
-        } catch (error) {
-          if (!(error instanceof UnisonoError) || error.kind !== 'network') return finish('lost');
-          await delay(REPAIR_PAUSE_MS, signal);
-        }
-      }
+      if (!(await look()) && !isOver) finish('lost');
     };
     const check = () => {
       const state = pc.connectionState;
@@ -72,12 +68,30 @@ export function watchLink(pc: RTCPeerConnection, signal: AbortSignal, repair: ()
         finish('closed');
       }
     };
-    watchSilence(pc, signal, async () => {
-      if (!isRepairing) await look();
+    watchSilence(pc, signal, () => {
+      if (!isRepairing) void look();
     });
     signal.addEventListener('abort', closed);
     pc.addEventListener('connectionstatechange', check);
     if (signal.aborted) finish('closed');
   });
   return { up, lost };
+}
+
+/**
+ * Asks until there is an answer, also where the connection comes back meanwhile: it does so with credentials that the server has not heard of, which
+ * then cannot check who is there and holds back most of what it has to send. False where the server refuses, or nobody wants it any more.
+ */
+async function findPath(signal: AbortSignal, repair: Repair): Promise<boolean> {
+  for (let attempt = 0; !signal.aborted; attempt += 1) {
+    const begun = performance.now();
+    try {
+      await repair(attempt);
+      return true;
+    } catch (error) {
+      if (!(error instanceof UnisonoError) || error.kind !== 'network') return false;
+      await delay(Math.max(REPAIR_EVERY_MS - (performance.now() - begun), 0), signal);
+    }
+  }
+  return false;
 }

@@ -10,27 +10,28 @@ const PATCH_MS = 2000;
 
 /**
  * Gives the session new ICE credentials, so that the browser looks for a path again. Rejects with kind `network` where the server cannot be
- * reached now, with another kind where it refuses: then the session is over.
+ * reached now, with another kind where it refuses: then the session is over. `attempt` counts the tries from 0.
  */
-export async function restartIce(pc: RTCPeerConnection, session: string, options: { readonly signal: AbortSignal; readonly amend?: (sdp: string) => string }): Promise<void> {
+export async function restartIce(pc: RTCPeerConnection, session: string, attempt: number, options: { readonly signal: AbortSignal; readonly amend?: (sdp: string) => string }): Promise<void> {
   // A restart that got no answer is still open: the next try sends its offer.
   if (pc.signalingState === 'stable') await setOffer(pc, options.amend, { iceRestart: true });
   const ours = credentials(pc.localDescription?.sdp ?? '');
-  const response = await patch(session, ours, options.signal);
+  const response = await patch(session, ours, attempt, options.signal);
   if (response.status !== 200) throw await errorFromResponse(response);
   const current = pc.currentRemoteDescription?.sdp ?? '';
   await pc.setRemoteDescription({ type: 'answer', sdp: withCredentials(current, await response.text()) });
 }
 
-async function patch(session: string, body: string, signal: AbortSignal): Promise<Response> {
+async function patch(session: string, body: string, attempt: number, signal: AbortSignal): Promise<Response> {
   try {
     return await fetch(session, {
       method: 'PATCH',
       headers: { 'content-type': 'application/trickle-ice-sdpfrag', 'if-match': '*' },
       body,
-      // Nothing is needed beside the address. And a browser keeps connections with and without credentials apart: this is a new one, while the one
-      // that carried the POST may lead over the network that is gone, where it would hang for a minute.
-      credentials: 'omit',
+      // Nothing is needed beside the address. But a browser keeps connections with and without credentials apart, and one that was there before may
+      // lead over the network that is gone, where a request hangs for 20 s and more. Nobody else here asks our own server without credentials, so the
+      // first try makes a connection of its own; each further one takes the other kind.
+      credentials: attempt % 2 === 0 ? 'omit' : 'same-origin',
       signal: within(PATCH_MS, signal),
     });
   } catch (error) {

@@ -63,7 +63,7 @@ export class WatchSession {
     const ended = this.#listen(listener);
     const { signal } = this.#closing;
     const over = new AbortController();
-    const link = watchLink(this.pc, anySignal(signal, over.signal), () => restartIce(this.pc, this.#location ?? '', { signal, amend: preferStereo }));
+    const link = watchLink(this.pc, anySignal(signal, over.signal), (attempt) => restartIce(this.pc, this.#location ?? '', attempt, { signal, amend: preferStereo }));
     this.up = link.up;
     this.over = this.#run(url, isUrgent, ended, link.lost).finally(() => over.abort());
   }

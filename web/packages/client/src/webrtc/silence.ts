@@ -1,16 +1,11 @@
 /** A connection that the browser still believes in, over which nothing comes: the network changed under it. */
 
-import { UnisonoError } from '../errors';
-
 const LOOK_MS = 500;
 /** The server reports once a second, whatever the media does; a browser takes seven seconds and more to notice. */
 const SILENT_MS = 2000;
 
-/**
- * Calls `onSilent` once when nothing came for two seconds, again only after something did (a stream without a publisher is silent, too), or when it
- * rejected because the server could not be reached.
- */
-export function watchSilence(pc: RTCPeerConnection, signal: AbortSignal, onSilent: () => Promise<void>): void {
+/** Calls `onSilent` once when nothing came for two seconds, again only after something did (a stream without a publisher is silent, too). */
+export function watchSilence(pc: RTCPeerConnection, signal: AbortSignal, onSilent: () => void): void {
   let last = NaN;
   let since = 0;
   let isTold = false;
@@ -21,9 +16,7 @@ export function watchSilence(pc: RTCPeerConnection, signal: AbortSignal, onSilen
       [last, since, isTold] = [received, performance.now(), false];
     } else if (!isTold && performance.now() - since >= SILENT_MS) {
       isTold = true;
-      await onSilent().catch((error: unknown) => {
-        isTold = !(error instanceof UnisonoError && error.kind === 'network');
-      });
+      onSilent();
     }
   };
   const timer = setInterval(() => void look(), LOOK_MS);

@@ -29,6 +29,9 @@ const RECHECK_EVERY: Duration = Duration::from_secs(1);
 /// What serving a viewer touches is found in so many steps, each in what the one before asked for.
 pub(crate) const PREFETCH_STAGES: usize = 4;
 
+/// A session that has just begun is left where it is: what arrives while it moves is lost, and a handshake would wait for it.
+const FOLLOWS_AFTER: Duration = Duration::from_secs(2);
+
 /// Said to the peer and in the log.
 const ACCESS_ENDED: &str = "the key or token was revoked or has expired";
 const STOPPED: &str = "closed by the server's operator";
@@ -59,6 +62,8 @@ pub(crate) struct Link {
     pub(crate) tcp: Vec<Arc<TcpLink>>,
     /// Where it stands in the worker's deadlines.
     pub(crate) deadline: Option<Instant>,
+    /// From when on it may go to the worker that its peer's datagrams arrive at; `None` once an operator said where it is to be.
+    pub(crate) follows_at: Option<Instant>,
     /// What let it in, and when that is asked for again.
     pass: Pass,
     recheck: Instant,
@@ -100,6 +105,7 @@ impl Link {
             peers: Vec::new(),
             tcp: Vec::new(),
             deadline: None,
+            follows_at: Some(posted + FOLLOWS_AFTER),
             pass,
             recheck: posted + RECHECK_EVERY,
             posted,

@@ -42,6 +42,8 @@ pub(crate) struct Forwarded {
     pub(crate) from: SocketAddr,
     pub(crate) to: Option<IpAddr>,
     pub(crate) bytes: Bytes,
+    /// That worker.
+    pub(crate) by: usize,
 }
 
 /// A packet of an ICE-TCP connection whose first packet named the session.

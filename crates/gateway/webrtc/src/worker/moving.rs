@@ -11,11 +11,45 @@ use crate::{
     directory::Entry,
     session::{Role, Session},
 };
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+/// One more than this worker has, for so many that it has, is not yet more than its share.
+const SLACK_PART: usize = 16;
+/// Between two moves of a session on its own account: a peer that sends by two paths at once would go to and fro.
+const FOLLOWS_EVERY: Duration = Duration::from_secs(10);
 
 impl Worker {
-    /// Gives a session to the worker that was wished for. It stays where that one has no room in its mailbox: who wished it
-    /// may wish again.
-    pub(super) fn give_away(&mut self, id: SessionId, to: usize) {
+    /// Moves a session as an operator wished. From then on it stays there.
+    pub(super) fn move_as_wished(&mut self, id: SessionId, to: usize) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.link.follows_at = None;
+            self.give_away(id, to);
+        }
+    }
+
+    /// A session whose datagrams worker `by` receives goes there, so that they need not be handed over, each with a wake-up of
+    /// its own. The kernel spreads peers over the sockets evenly, but not exactly: a worker that has more than its share takes
+    /// no more.
+    pub(super) fn follow(&mut self, id: SessionId, by: usize, now: Instant) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        if session.link.follows_at.is_none_or(|at| now < at) {
+            return;
+        }
+        session.link.follows_at = Some(now + FOLLOWS_EVERY);
+        let load = |worker: usize| {
+            self.shared.mailboxes.get(worker).map(|mailbox| mailbox.load.load(Ordering::Relaxed))
+        };
+        let (Some(here), Some(there)) = (load(self.index), load(by)) else { return };
+        if there <= here + here / SLACK_PART {
+            self.give_away(id, by);
+        }
+    }
+
+    /// Gives a viewer to another worker. It stays where that one has no room in its mailbox: who wished it may wish again.
+    fn give_away(&mut self, id: SessionId, to: usize) {
         let is_viewer = self.sessions.get(&id).is_some_and(|session| matches!(session.role, Role::Viewer(_)));
         if to == self.index || !is_viewer {
             return;
@@ -40,16 +74,17 @@ impl Worker {
         if let Role::Viewer(viewer) = &session.role {
             self.audiences.leave(&self.shared, viewer.stream(), id);
         }
+        // At once: the next one that is about to follow must see it there.
+        session.link.seat.sit_with(&mailbox.load);
         place.send(Command::Adopt(Box::new(session)));
     }
 
     /// Takes a session that another worker gave away.
-    pub(super) fn adopt(&mut self, mut session: Session) {
+    pub(super) fn adopt(&mut self, session: Session) {
         let id = session.link.id;
         let Role::Viewer(viewer) = &session.role else { return };
         let stream = viewer.stream().clone();
         let bells = &self.shared.mailboxes[self.index].bells;
-        session.link.seat.sit_with(&self.shared.mailboxes[self.index].load);
         if !self.audiences.join(&self.shared, bells, &stream, id) {
             // The stream has no doorbell left for this worker: the session would never hear of a frame.
             self.sessions.insert(id, session);
@@ -65,7 +100,7 @@ impl Worker {
         session.link.ticket.session().set_worker(self.index, self.shared.mailboxes.len());
         self.ufrags.insert(ufrag, id);
         self.sessions.insert(id, session);
-        tracing::info!(session = ?id, worker = self.index, "session moved");
+        tracing::debug!(session = ?id, worker = self.index, "session moved");
         // Somebody may have rung while it was on its way, when no worker had it.
         self.called(id);
     }

@@ -88,7 +88,8 @@ impl Worker {
     }
 
     pub(super) fn take_over(&mut self, forwarded: &Forwarded) {
-        self.datagram(Instant::now(), forwarded.from, forwarded.to, &forwarded.bytes, Hop::Second);
+        let Forwarded { from, to, bytes, by } = forwarded;
+        self.datagram(Instant::now(), *from, *to, bytes, Hop::Second { by: *by });
     }
 
     /// A packet that came by TCP. Only a binding request with the session's password lets its connection in.
@@ -140,9 +141,14 @@ impl Worker {
             Datagram::Garbage => (None, None),
         };
         match (here, elsewhere) {
-            (Some(id), _) => self.input(id, now, from, to, bytes, matches!(kind, Datagram::Binding { .. })),
+            (Some(id), _) => {
+                self.input(id, now, from, to, bytes, matches!(kind, Datagram::Binding { .. }));
+                if let (Hop::Second { by }, Datagram::Media) = (hop, kind) {
+                    self.follow(id, by, now);
+                }
+            }
             (None, Some((worker, _))) if hop == Hop::First && worker != self.index => {
-                let forwarded = Forwarded { from, to, bytes: Bytes::copy_from_slice(bytes) };
+                let forwarded = Forwarded { from, to, bytes: Bytes::copy_from_slice(bytes), by: self.index };
                 if self.shared.mailboxes[worker].datagrams.try_send(forwarded).is_err() {
                     self.counters.handover_full.inc();
                 }
@@ -331,7 +337,7 @@ impl Worker {
     pub(super) fn called(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return self.pass_on(id) };
         match session.link.ticket.session().take_wish() {
-            Some(worker) => self.give_away(id, worker),
+            Some(worker) => self.move_as_wished(id, worker),
             None => self.settle(id, Instant::now()),
         }
     }
@@ -457,5 +463,5 @@ impl Worker {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Hop {
     First,
-    Second,
+    Second { by: usize },
 }

@@ -1,6 +1,6 @@
 //! Many handshakes at once beside viewers that play.
 
-use crate::common::{Node, Publisher, Viewer, access_unit, picture_of};
+use crate::common::{Node, Publisher, Viewer, last_of_all, picture_of};
 use std::{
     sync::{
         Arc,
@@ -22,22 +22,6 @@ fn play(mut viewer: Viewer, is_over: Arc<AtomicBool>) -> JoinHandle<Viewer> {
         }
         viewer
     })
-}
-
-/// The publisher's keyframes are so many pictures apart.
-const GROUP: u32 = 50;
-
-/// Exact and in order; the index of the last one. A client that a loaded machine keeps waiting is served keyframes alone
-/// for a while, so pictures may be left out up to the next keyframe, and no keyframe may.
-fn last_of_all(viewer: &Viewer) -> u32 {
-    let units = viewer.units();
-    let indices: Vec<_> = units.iter().map(|(_, unit)| picture_of(unit).1).collect();
-    let follows = |before: u32, next: u32| {
-        next == before + 1 || next.is_multiple_of(GROUP) && next == (before + 1).next_multiple_of(GROUP)
-    };
-    assert!(indices.windows(2).all(|pair| follows(pair[0], pair[1])), "{indices:?}");
-    assert!(units.iter().zip(&indices).all(|((_, unit), index)| *unit == access_unit(1, *index)));
-    *indices.last().expect("pictures")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,7 @@ mod viewer;
 
 pub(crate) use client::Client;
 pub(crate) use publisher::{Publisher, access_unit, picture_of};
-pub(crate) use viewer::Viewer;
+pub(crate) use viewer::{Viewer, last_of_all};
 
 use axum::{
     Router,

@@ -1,6 +1,6 @@
 //! A WHEP client that keeps what it gets.
 
-use super::{Answer, Client, Node, PATIENCE};
+use super::{Answer, Client, Node, PATIENCE, access_unit, picture_of};
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 use str0m::{
@@ -130,4 +130,20 @@ impl Viewer {
     pub(crate) fn messages_of(&self, ty: &str) -> Vec<&serde_json::Value> {
         self.messages.iter().filter(|m| m["type"] == ty).collect()
     }
+}
+
+/// The publisher's keyframes are so many pictures apart.
+const GROUP: u32 = 50;
+
+/// What a viewer got is exact and in order; the index of the last picture. A client that a loaded machine keeps waiting is
+/// served keyframes alone for a while, so pictures may be left out up to the next keyframe, and no keyframe may.
+pub(crate) fn last_of_all(viewer: &Viewer) -> u32 {
+    let units = viewer.units();
+    let indices: Vec<_> = units.iter().map(|(_, unit)| picture_of(unit).1).collect();
+    let follows = |before: u32, next: u32| {
+        next == before + 1 || next.is_multiple_of(GROUP) && next == (before + 1).next_multiple_of(GROUP)
+    };
+    assert!(indices.windows(2).all(|pair| follows(pair[0], pair[1])), "{indices:?}");
+    assert!(units.iter().zip(&indices).all(|((_, unit), index)| *unit == access_unit(1, *index)));
+    *indices.last().expect("pictures")
 }

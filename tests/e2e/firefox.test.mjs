@@ -27,7 +27,9 @@ function watching() {
   before(async () => {
     net = new Plain(114);
     server = await Server.start({ host: '0.0.0.0' });
-    [source, firefox] = await Promise.all([Browser.launch(), Firefox.launch({ prefix: net.command([]) })]);
+    // One after the other: what was started is closed again where the other does not start.
+    source = await Browser.launch();
+    firefox = await Firefox.launch({ prefix: net.command([]) });
   });
 
   after(async () => {

@@ -70,6 +70,8 @@ export class Firefox {
     });
     const ended = () => this.waiting.forEach(({ reject }) => reject(new Error('Firefox ended, or never answered')));
     this.socket.on('close', ended).on('error', ended);
+    // The relay would go on dialling.
+    this.child.once('exit', () => this.socket.destroy());
   }
 
   command(name, parameters = {}) {

@@ -111,7 +111,7 @@ async fn media(node: &Node, id: &str, span: Span, caller: &Caller, rendition: Re
     let growth = if recording.is_running() && !is_past { Growth::Grows } else { Growth::Whole };
     let which = Which { recording: recording.head.id, rendition, growth, span: span.within() };
     let text = node.playlists.text(which, index).await?.ok_or_else(|| nothing(&recording))?;
-    Ok(playlist(text.answer(&caller.headers), &recording))
+    Ok(playlist(text.answer(&which, &caller.headers, &node.sendings)?, &recording))
 }
 
 fn nothing(recording: &Recording) -> Problem {

@@ -1,8 +1,9 @@
 //! The text of media playlists. That of a day has megabytes: it is made once for all who ask, and compressed once.
 
+use crate::sendings::Sendings;
 use axum::{
     body::Body,
-    http::{HeaderMap, header},
+    http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -75,8 +76,7 @@ impl Playlists {
         }
         let made = tokio::task::spawn_blocking(move || Text::make(&index, of)).await;
         let Some(text) = made.map_err(|_| busy())?.map(Arc::new) else { return Ok(None) };
-        // Clips are too many to be kept.
-        if of.span == Within::default() {
+        if of.is_kept() {
             self.keep(Kept { of, segments, text: text.clone() });
         }
         Ok(Some(text))
@@ -115,14 +115,35 @@ impl Text {
         self.plain.len() + self.gzip.len()
     }
 
-    /// The answer with it, compressed for whoever takes that.
-    pub(crate) fn answer(&self, request: &HeaderMap) -> Response {
-        let vary = (header::VARY, "accept-encoding");
-        if accepts_gzip(request) {
-            let coded = (header::CONTENT_ENCODING, "gzip");
-            return ([vary, coded], Body::from(self.gzip.clone())).into_response();
+    /// The answer with it, compressed for whoever takes that. A clip's text is held by its answer alone, so that takes a
+    /// place among `sendings`; 503 while there is none.
+    pub(crate) fn answer(
+        &self,
+        of: &Which,
+        request: &HeaderMap,
+        sendings: &Sendings,
+    ) -> Result<Response, Problem> {
+        let is_coded = accepts_gzip(request);
+        let text = if is_coded { &self.gzip } else { &self.plain };
+        let length = (header::CONTENT_LENGTH, text.len().to_string());
+        let body = if of.is_kept() {
+            Body::from(text.clone())
+        } else {
+            // The form that is not sent is dropped with this.
+            Body::from_stream(sendings.begin(text.len() as u64)?.pieces(text.clone()))
+        };
+        let mut answer = ([(header::VARY, "accept-encoding".to_owned()), length], body).into_response();
+        if is_coded {
+            answer.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        ([vary], Body::from(self.plain.clone())).into_response()
+        Ok(answer)
+    }
+}
+
+impl Which {
+    /// Clips are too many to be kept.
+    fn is_kept(&self) -> bool {
+        self.span == Within::default()
     }
 }
 
@@ -139,6 +160,29 @@ fn accepts_gzip(request: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_text_of_a_clip_takes_a_place_until_it_is_read() {
+        let text = Text { plain: vec![b'a'; 100 << 10].into(), gzip: Bytes::from_static(b"a") };
+        let clip = Which {
+            recording: "01a2021b-10dc-778a-89fc-b601ab5aa29f".parse().expect("an id"),
+            rendition: Rendition::Video,
+            growth: Growth::Whole,
+            span: Within { from: Some(unisono_base::MediaTime::from_micros(1)), to: None },
+        };
+        let sendings = Sendings::of(150);
+        let answer = |of: &Which| text.answer(of, &HeaderMap::new(), &sendings);
+        let first = answer(&clip).expect("room");
+        assert_eq!(first.headers()[header::CONTENT_LENGTH], "102400");
+        assert!(answer(&clip).is_err(), "slow readers of many clips hold so much at most");
+        assert!(
+            answer(&Which { span: Within::default(), ..clip }).is_ok(),
+            "a whole one is held once for all"
+        );
+        let read = axum::body::to_bytes(first.into_body(), usize::MAX).await.expect("whole");
+        assert_eq!(read.len(), 100 << 10);
+        assert!(answer(&clip).is_ok());
+    }
 
     #[test]
     fn gzip_is_for_whoever_takes_it() {

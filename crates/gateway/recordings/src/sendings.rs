@@ -34,7 +34,7 @@ impl Default for Sendings {
 }
 
 impl Sendings {
-    fn of(kib_max: u32) -> Self {
+    pub(crate) fn of(kib_max: u32) -> Self {
         Self { kib: Arc::new(Semaphore::new(kib_max as usize)), kib_max }
     }
 

@@ -191,6 +191,11 @@ impl Link {
 }
 
 impl Session {
+    /// A viewer that is connected.
+    pub(crate) fn plays(&self) -> bool {
+        self.link.is_connected && matches!(self.role, Role::Viewer(_))
+    }
+
     /// False when the session had no use for the packet.
     pub(crate) fn handle_packet(&mut self, now: Instant, path: Path, bytes: &[u8]) -> bool {
         self.core().handle_packet(now, path, bytes)

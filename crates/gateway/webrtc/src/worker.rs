@@ -4,6 +4,7 @@
 //! that is there in one turn, sends what came of it, and sleeps again: one wake-up per frame, however many viewers.
 
 mod moving;
+mod reading;
 mod turn;
 
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
 };
 use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;
+use reading::Reading;
 use std::{
     collections::{BTreeSet, HashMap},
     io,
@@ -78,6 +80,7 @@ struct Worker {
     audiences: Audiences,
     /// Datagrams of senders that no session knows, by network.
     strangers: Buckets,
+    reading: Reading,
     /// Scratch: what rang in this turn.
     rung: Vec<Target>,
     /// Scratch: what is done for the audience being served.
@@ -127,6 +130,7 @@ pub(crate) fn spawn(
         deadlines: BTreeSet::new(),
         audiences: Audiences::default(),
         strangers: Buckets::new(shared.config.limits.strangers, STRANGERS_MAX),
+        reading: Reading::default(),
         rung: Vec::new(),
         round: Round::default(),
         counters: Counters {
@@ -161,6 +165,13 @@ impl Worker {
                     None => std::future::pending().await,
                 }
             };
+            let put_off_to = self.reading.put_off_to().map(tokio::time::Instant::from_std);
+            let readable = async {
+                if let Some(at) = put_off_to {
+                    tokio::time::sleep_until(at).await;
+                }
+                self.out.socket.readable().await
+            };
             tokio::select! {
                 biased;
                 _ = stopped.wait_for(|stop| *stop) => break,
@@ -168,7 +179,7 @@ impl Worker {
                 Some(forwarded) = self.datagrams.recv() => self.take_over(&forwarded),
                 Some(arrived) = self.arrived.recv() => self.take_in(arrived),
                 () = bells.rung() => {}
-                _ = self.out.socket.readable() => {}
+                _ = readable => {}
                 () = wait => {}
             }
             self.turn(&mut buffers);

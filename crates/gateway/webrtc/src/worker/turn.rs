@@ -1,6 +1,6 @@
 //! One turn of a worker: datagrams, commands, bells, deadlines, and what they send.
 
-use super::{Arrived, Forwarded, Worker};
+use super::{Arrived, Forwarded, Worker, reading::Haste};
 use crate::{
     SessionId,
     audience::AudienceKey,
@@ -47,6 +47,7 @@ impl Worker {
     /// Takes what is there, as much as leaves the viewers in time: what remains is the next turn's, which follows at once.
     pub(super) fn turn(&mut self, buffers: &mut RecvBuffers) {
         let mut begun = Instant::now();
+        self.reading.begin();
         for _ in 0..READS_PER_TURN {
             // An error concerns one peer (ICMP unreachable) or is WouldBlock; either way there is nothing to read.
             if self.out.socket.recv(buffers).is_err() {
@@ -54,7 +55,8 @@ impl Worker {
             }
             let now = Instant::now();
             for datagram in buffers.datagrams() {
-                self.datagram(now, datagram.from, datagram.to, datagram.bytes, Hop::First);
+                let haste = self.datagram(now, datagram.from, datagram.to, datagram.bytes, Hop::First);
+                self.reading.note(now, haste);
             }
             if !buffers.is_full() || begun.elapsed() >= INTAKE {
                 break;
@@ -123,10 +125,17 @@ impl Worker {
     }
 
     /// Finds the session of a datagram: here, at another worker, or nowhere.
-    fn datagram(&mut self, now: Instant, from: SocketAddr, to: Option<IpAddr>, bytes: &[u8], hop: Hop) {
+    fn datagram(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        to: Option<IpAddr>,
+        bytes: &[u8],
+        hop: Hop,
+    ) -> Haste {
         if hop == Hop::First && !self.is_welcome(now, from) {
             self.counters.too_many_strangers.inc();
-            return;
+            return Haste::Routine;
         }
         let kind = classify(bytes);
         let (here, elsewhere) = match kind {
@@ -157,6 +166,8 @@ impl Worker {
                 self.counters.unknown_peer.inc();
             }
         }
+        let plays = |id| self.sessions.get(&id).is_some_and(Session::plays);
+        if here.is_some_and(plays) { Haste::Routine } else { Haste::Prompt }
     }
 
     /// Known senders always are; of others so many per network and second are looked at: each costs a keyed hash.

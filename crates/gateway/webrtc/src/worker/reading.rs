@@ -52,7 +52,6 @@ impl Reading {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "tests need one real instant to start virtual time from")]
 mod tests {
     use super::*;
 

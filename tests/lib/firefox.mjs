@@ -41,12 +41,18 @@ export class Firefox {
     await writeFile(join(firefox.profile, 'user.js'), lines.join('\n'));
     const command = [...prefix, 'firefox-esr', '--headless', '--no-remote', '--marionette', '--profile', firefox.profile];
     firefox.child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'ignore', 'ignore'], env: { ...process.env, MOZ_HEADLESS: '1', HOME: firefox.profile } });
-    firefox.socket = relay(prefix, port);
+    firefox.relay = relay(prefix, port);
+    firefox.socket = Duplex.from({ readable: firefox.relay.stdout, writable: firefox.relay.stdin });
     firefox.waiting = new Map();
     firefox.next = 1;
     firefox.#listen();
-    await firefox.command('WebDriver:NewSession', { capabilities: { alwaysMatch: { acceptInsecureCerts: true } } });
-    await firefox.command('WebDriver:SetTimeouts', { script: 600_000, pageLoad: 60_000 });
+    try {
+      await firefox.command('WebDriver:NewSession', { capabilities: { alwaysMatch: { acceptInsecureCerts: true } } });
+      await firefox.command('WebDriver:SetTimeouts', { script: 600_000, pageLoad: 60_000 });
+    } catch (error) {
+      await firefox.close();
+      throw error;
+    }
     return firefox;
   }
 
@@ -71,10 +77,14 @@ export class Firefox {
     const ended = () => this.waiting.forEach(({ reject }) => reject(new Error('Firefox ended, or never answered')));
     this.socket.on('close', ended).on('error', ended);
     // The relay would go on dialling.
-    this.child.once('exit', () => this.socket.destroy());
+    this.child.once('exit', () => {
+      this.socket.destroy();
+      this.relay.kill();
+    });
   }
 
   command(name, parameters = {}) {
+    if (this.socket.destroyed) return Promise.reject(new Error('Firefox has ended'));
     const id = this.next++;
     const text = JSON.stringify([0, id, name, parameters]);
     return new Promise((resolve, reject) => {
@@ -98,6 +108,7 @@ export class Firefox {
 
   async close() {
     this.socket.destroy();
+    this.relay.kill();
     if (this.child.exitCode === null && this.child.signalCode === null) {
       this.child.kill('SIGTERM');
       await once(this.child, 'exit');
@@ -118,6 +129,5 @@ dial(600);`;
 
 function relay(prefix, port) {
   const [program, ...args] = [...prefix, process.execPath, '-e', RELAY, String(port)];
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-  return Duplex.from({ readable: child.stdout, writable: child.stdin });
+  return spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
 }

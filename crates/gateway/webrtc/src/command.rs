@@ -17,8 +17,8 @@ pub(crate) enum Command {
     Watch(Watch),
     /// PATCH of either.
     Patch(Patch),
-    /// DELETE of either.
-    Close { id: SessionId, reply: oneshot::Sender<()> },
+    /// DELETE of either. Answered whether it was there.
+    Close { id: SessionId, reply: oneshot::Sender<bool> },
     /// Another worker gives a session away.
     Adopt(Box<Session>),
 }

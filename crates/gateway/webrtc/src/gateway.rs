@@ -68,6 +68,13 @@ pub(crate) struct Mailbox {
     pub(crate) load: Arc<AtomicUsize>,
 }
 
+impl Mailbox {
+    /// Whoever is sent now is the next.
+    pub(crate) fn has_no_commands(&self) -> bool {
+        self.commands.capacity() == self.commands.max_capacity()
+    }
+}
+
 /// What workers and handlers share.
 pub(crate) struct Shared {
     pub(crate) config: Config,

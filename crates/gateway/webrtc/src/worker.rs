@@ -193,6 +193,12 @@ impl Worker {
 
     /// Tells every peer that it is over. What the socket does not take at once is not waited for.
     fn farewell(&mut self) {
+        while let Ok(command) = self.commands.try_recv() {
+            // Of the others each has somebody who waits, and learns that nobody answers any more.
+            if let Command::Adopt(session) = command {
+                self.adopt(*session);
+            }
+        }
         let all: Vec<SessionId> = self.sessions.keys().copied().collect();
         for id in all {
             self.end_session(id, "the server is shutting down");

@@ -3,7 +3,7 @@
 use super::{TRICKLE, ask, expect_type, preflight, stream_id, text};
 use crate::{
     SessionId,
-    command::{Command, IfMatch, Patch, Patched},
+    command::{Command, IfMatch, Patch, Patched, Refusal},
     directory::Entry,
     gateway::Shared,
     metrics::Direction,
@@ -15,8 +15,12 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodRouter, delete, options, patch},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use unisono_api::Problem;
+
+/// A session that its worker does not have, and that is not over, goes from one worker to another: it is looked for again.
+/// Ends when it has arrived, or is over and no longer listed.
+const ON_ITS_WAY: Duration = Duration::from_millis(2);
 
 type Parts = Path<(String, String, String)>;
 
@@ -34,7 +38,7 @@ async fn change(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let (id, entry) = find(direction, &shared, path)?;
+    let (id, _) = find(direction, &shared, &path)?;
     expect_type(&headers, TRICKLE)?;
     let if_match = match headers.get(header::IF_MATCH).map(|v| v.to_str().unwrap_or_default().trim()) {
         Some("*") => IfMatch::Any,
@@ -45,8 +49,16 @@ async fn change(
         }
     };
     let fragment = text(body, shared.config.limits.sdp_bytes_max).await?;
-    let command = |reply| Command::Patch(Patch { id, fragment, if_match, reply });
-    Ok(match ask(&shared, entry.worker, command).await?? {
+    let patched = loop {
+        let entry = find(direction, &shared, &path)?.1;
+        let (fragment, if_match) = (fragment.clone(), if_match.clone());
+        let command = |reply| Command::Patch(Patch { id, fragment, if_match, reply });
+        match ask(&shared, entry.worker, command).await? {
+            Err(Refusal::Gone) => tokio::time::sleep(ON_ITS_WAY).await,
+            other => break other?,
+        }
+    };
+    Ok(match patched {
         Patched::Trickled => StatusCode::NO_CONTENT.into_response(),
         Patched::Restarted { fragment, etag } => {
             let headers = [(header::CONTENT_TYPE, TRICKLE.to_owned()), (header::ETAG, etag)];
@@ -61,17 +73,21 @@ async fn close(
     State(shared): State<Arc<Shared>>,
     path: Parts,
 ) -> Result<StatusCode, Problem> {
-    let (id, entry) = find(direction, &shared, path)?;
-    ask(&shared, entry.worker, |reply| Command::Close { id, reply }).await?;
-    Ok(StatusCode::OK)
+    loop {
+        let (id, entry) = find(direction, &shared, &path)?;
+        if ask(&shared, entry.worker, |reply| Command::Close { id, reply }).await? {
+            return Ok(StatusCode::OK);
+        }
+        tokio::time::sleep(ON_ITS_WAY).await;
+    }
 }
 
 fn find(
     direction: Direction,
     shared: &Shared,
-    Path((app, name, session)): Parts,
+    Path((app, name, session)): &Parts,
 ) -> Result<(SessionId, Entry), Problem> {
-    let stream = stream_id(&app, &name)?;
+    let stream = stream_id(app, name)?;
     let gone = || Problem::not_found("there is no such session, or it is over; make one by POST");
     let id: SessionId = session.parse().map_err(|_| gone())?;
     let entry = shared.directory.session(id).ok_or_else(gone)?;

@@ -43,7 +43,9 @@ impl Worker {
             self.shared.mailboxes.get(worker).map(|mailbox| mailbox.load.load(Ordering::Relaxed))
         };
         let (Some(here), Some(there)) = (load(self.index), load(by)) else { return };
-        if there <= here + here / SLACK_PART {
+        // Behind others' offers it would wait, and its viewer with it.
+        let is_free = self.shared.mailboxes[by].has_no_commands();
+        if is_free && there <= here + here / SLACK_PART {
             self.give_away(id, by);
         }
     }

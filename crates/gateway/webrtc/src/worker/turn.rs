@@ -58,7 +58,12 @@ impl Worker {
                 let haste = self.datagram(now, datagram.from, datagram.to, datagram.bytes, Hop::First);
                 self.reading.note(now, haste);
             }
-            if !buffers.is_full() || begun.elapsed() >= INTAKE {
+            if !buffers.is_full() {
+                break;
+            }
+            // What remains is not put off.
+            self.reading.begin();
+            if begun.elapsed() >= INTAKE {
                 break;
             }
         }
@@ -97,7 +102,9 @@ impl Worker {
     /// A packet that came by TCP. Only a binding request with the session's password lets its connection in.
     pub(super) fn take_in(&mut self, Arrived { session: id, link, bytes }: Arrived) {
         let Some(session) = self.sessions.get_mut(&id) else {
-            return match self.shared.directory.session(id).filter(|entry| entry.worker != self.index) {
+            return match self.shared.directory.session(id) {
+                // It has just left, or is about to come: lost on the way, as a datagram would be.
+                Some(entry) if entry.worker == self.index => {}
                 // TCP cannot lose one packet: where the other worker has no room, the connection is over.
                 Some(entry) => {
                     let arrived = Arrived { session: id, link: link.clone(), bytes };
@@ -217,8 +224,9 @@ impl Worker {
             Command::Watch(watch) => self.watch(now, watch),
             Command::Patch(patch) => self.patch(now, patch),
             Command::Close { id, reply } => {
+                let is_here = self.sessions.contains_key(&id);
                 self.end_session(id, "closed by its client");
-                let _ = reply.send(());
+                let _ = reply.send(is_here);
             }
             Command::Adopt(session) => self.adopt(*session),
         }
@@ -349,8 +357,10 @@ impl Worker {
         let Some(session) = self.sessions.get(&id) else { return self.pass_on(id) };
         match session.link.ticket.session().take_wish() {
             Some(worker) => self.move_as_wished(id, worker),
-            None => self.settle(id, Instant::now()),
+            None => {}
         }
+        // Where it is still here.
+        self.settle(id, Instant::now());
     }
 
     /// Sends what is new to all viewers of a stream: most of them take the shortest way, the others look for themselves.

@@ -16,25 +16,28 @@ export async function restartIce(pc: RTCPeerConnection, session: string, attempt
   // A restart that got no answer is still open: the next try sends its offer.
   if (pc.signalingState === 'stable') await setOffer(pc, options.amend, { iceRestart: true });
   const ours = credentials(pc.localDescription?.sdp ?? '');
-  const response = await patch(session, ours, attempt, options.signal);
-  if (response.status !== 200) throw await errorFromResponse(response);
+  const theirs = await patch(session, ours, attempt, options.signal);
   const current = pc.currentRemoteDescription?.sdp ?? '';
-  await pc.setRemoteDescription({ type: 'answer', sdp: withCredentials(current, await response.text()) });
+  await pc.setRemoteDescription({ type: 'answer', sdp: withCredentials(current, theirs) });
 }
 
-async function patch(session: string, body: string, attempt: number, signal: AbortSignal): Promise<Response> {
+/** The answer's body. */
+async function patch(session: string, body: string, attempt: number, signal: AbortSignal): Promise<string> {
+  let response: Response;
   try {
-    return await fetch(session, {
+    response = await fetch(session, {
       method: 'PATCH',
       headers: { 'content-type': 'application/trickle-ice-sdpfrag', 'if-match': '*' },
       body,
       // Nothing is needed beside the address. But a browser keeps connections with and without credentials apart, and one that was there before may
       // lead over the network that is gone, where a request hangs for 20 s and more. Nobody else here asks our own server without credentials, so the
-      // first try makes a connection of its own; each further one takes the other kind.
+      // first try makes a connection of its own; each further one takes the other kind. To a server of another origin all are of one kind.
       credentials: attempt % 2 === 0 ? 'omit' : 'same-origin',
       signal: within(PATCH_MS, signal),
     });
+    if (response.status === 200) return await response.text();
   } catch (error) {
     throw new UnisonoError('network', `The server could not be reached (${(error as Error).message})`);
   }
+  throw await errorFromResponse(response);
 }

@@ -355,9 +355,8 @@ impl Worker {
     /// Somebody wants something of a session.
     pub(super) fn called(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get(&id) else { return self.pass_on(id) };
-        match session.link.ticket.session().take_wish() {
-            Some(worker) => self.move_as_wished(id, worker),
-            None => {}
+        if let Some(worker) = session.link.ticket.session().take_wish() {
+            self.move_as_wished(id, worker);
         }
         // Where it is still here.
         self.settle(id, Instant::now());

@@ -9,7 +9,9 @@ export async function watch(browser, server, stream, mode, hash = '') {
   await page.evaluate(observe);
   await until(`${mode} shows ${stream}`, () => page.evaluate(() => window.seen.frames.length > 5)).catch(async (error) => {
     const state = await page.evaluate(() => document.body.innerText.slice(0, 600));
-    throw new Error(`${error.message}\n${state}\n${page.words.slice(-10).join('\n')}`);
+    const asked = await page.evaluate(() => performance.getEntriesByType('resource').slice(-15).map((entry) => `${entry.name.slice(-70)} at ${Math.round(entry.startTime)}, ${Math.round(entry.duration)} ms, ${entry.responseStatus}`));
+    const states = await page.evaluate(() => window.seen.states.map(({ words }) => words));
+    throw new Error([error.message, state, ...page.words.slice(-10), ...asked, ...states].join('\n'));
   });
   return page;
 }

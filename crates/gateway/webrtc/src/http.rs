@@ -158,6 +158,10 @@ async fn text(body: Body, max: usize) -> Result<String, Problem> {
     String::from_utf8(bytes.into()).map_err(|_| Problem::bad_request("the SDP is not UTF-8"))
 }
 
+fn busy() -> Problem {
+    Problem::unavailable("the server is busy or shutting down; try again").retry_after(2)
+}
+
 /// Sends a command to a worker and waits for the answer.
 async fn ask<T>(
     shared: &Shared,
@@ -165,7 +169,6 @@ async fn ask<T>(
     command: impl FnOnce(oneshot::Sender<T>) -> Command,
 ) -> Result<T, Problem> {
     let (reply, answer) = oneshot::channel();
-    let busy = || Problem::unavailable("the server is busy or shutting down; try again").retry_after(2);
     let mailbox = shared.mailboxes.get(worker).ok_or_else(busy)?;
     mailbox.commands.try_send(command(reply)).map_err(|_| busy())?;
     match tokio::time::timeout(WORKER_PATIENCE, answer).await {

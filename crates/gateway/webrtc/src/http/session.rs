@@ -1,6 +1,6 @@
 //! PATCH and DELETE of a session's URL, the same for WHIP and WHEP.
 
-use super::{TRICKLE, ask, expect_type, preflight, stream_id, text};
+use super::{TRICKLE, WORKER_PATIENCE, ask, busy, expect_type, preflight, stream_id, text};
 use crate::{
     SessionId,
     command::{Command, IfMatch, Patch, Patched, Refusal},
@@ -49,16 +49,18 @@ async fn change(
         }
     };
     let fragment = text(body, shared.config.limits.sdp_bytes_max).await?;
-    let patched = loop {
-        let entry = find(direction, &shared, &path)?.1;
-        let (fragment, if_match) = (fragment.clone(), if_match.clone());
-        let command = |reply| Command::Patch(Patch { id, fragment, if_match, reply });
-        match ask(&shared, entry.worker, command).await? {
-            Err(Refusal::Gone) => tokio::time::sleep(ON_ITS_WAY).await,
-            other => break other?,
+    let patched = in_time(async {
+        loop {
+            let entry = find(direction, &shared, &path)?.1;
+            let (fragment, if_match) = (fragment.clone(), if_match.clone());
+            let command = |reply| Command::Patch(Patch { id, fragment, if_match, reply });
+            match ask(&shared, entry.worker, command).await? {
+                Err(Refusal::Gone) => tokio::time::sleep(ON_ITS_WAY).await,
+                other => return Ok(other?),
+            }
         }
-    };
-    Ok(match patched {
+    });
+    Ok(match patched.await? {
         Patched::Trickled => StatusCode::NO_CONTENT.into_response(),
         Patched::Restarted { fragment, etag } => {
             let headers = [(header::CONTENT_TYPE, TRICKLE.to_owned()), (header::ETAG, etag)];
@@ -73,13 +75,21 @@ async fn close(
     State(shared): State<Arc<Shared>>,
     path: Parts,
 ) -> Result<StatusCode, Problem> {
-    loop {
-        let (id, entry) = find(direction, &shared, &path)?;
-        if ask(&shared, entry.worker, |reply| Command::Close { id, reply }).await? {
-            return Ok(StatusCode::OK);
+    in_time(async {
+        loop {
+            let (id, entry) = find(direction, &shared, &path)?;
+            if ask(&shared, entry.worker, |reply| Command::Close { id, reply }).await? {
+                return Ok(StatusCode::OK);
+            }
+            tokio::time::sleep(ON_ITS_WAY).await;
         }
-        tokio::time::sleep(ON_ITS_WAY).await;
-    }
+    })
+    .await
+}
+
+/// A session that never arrives is not looked for longer than one worker is waited for: 503.
+async fn in_time<T>(looking: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    tokio::time::timeout(WORKER_PATIENCE, looking).await.unwrap_or_else(|_| Err(busy()))
 }
 
 fn find(

@@ -1,6 +1,7 @@
 // A real server of one's own: free ports, a fresh data directory, keys from its first words.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -48,6 +49,9 @@ export class Server {
     server.stderr = '';
     server.child.stdout.on('data', (chunk) => (server.stdout += chunk));
     server.child.stderr.on('data', (chunk) => (server.stderr += chunk));
+    // What it said is kept for whoever looks into a failure.
+    const { E2E_LOGS: logs } = process.env;
+    if (logs) for (const pipe of [server.child.stdout, server.child.stderr]) pipe.pipe(createWriteStream(join(logs, `${server.child.pid}.log`), { flags: 'a' }));
     await until('the server answers', async () => {
       if (server.child.exitCode !== null) die(`the server ended: ${server.stderr}`);
       return (await fetch(`${server.url}/readyz`).catch(() => null))?.ok;

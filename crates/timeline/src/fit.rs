@@ -19,8 +19,10 @@ const ERROR_MAX: Span = Span::from_millis(500);
 const ERROR_FOR: Span = Span::from_secs(5);
 /// While the fit settles, a source that is late for so long stays so, and T is slewed to where it is now.
 const LATE_FOR: Span = Span::from_secs(2);
-/// A step of pts beyond what arrival explains that breaks the timeline at once.
+/// A step of one track's pts beyond what arrival explains that breaks the timeline at once.
 const JUMP: Span = Span::from_secs(1);
+/// Two tracks of one source may lie so far apart. It is more than a live picture is worth, but each break would cost more.
+const APART_MAX: Span = Span::from_secs(5);
 /// How long after a break frames from before it (the other track's last ones) are still recognised.
 const STRAGGLERS_FOR: Span = Span::from_secs(2);
 /// How far the running minimum may lie above the anchor before the anchor follows.
@@ -42,14 +44,24 @@ const RTT_MAX: Span = Span::from_secs(1);
 /// not go back, so a new epoch would begin no earlier. Frames that come long after it do, but not while the fit
 /// settles (docs/decisions/0014).
 ///
-/// A step back of pts by less than 1 s counts as reordering. Two tracks of one source that lie more than 1 s apart
-/// break the timeline every 2 s; no encoder in use does that.
+/// A step back of a track's pts by less than 1 s counts as reordering. Tracks may lie up to 5 s apart, as those of an overloaded
+/// browser do: their offset is kept, and no track's regular frames break the other's timeline (docs/decisions/0019). Farther apart
+/// they break it again and again.
 #[derive(Debug)]
 pub struct Fit {
     rtt: Span,
     run: Option<Run>,
     /// The run before the last break, for the other track's stragglers.
     before: Option<Before>,
+}
+
+/// Whose pts it is: a jump is one of a single track.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Track {
+    /// Picture.
+    Video,
+    /// Sound.
+    Audio,
 }
 
 /// What [`Fit::stamp`] found.
@@ -73,6 +85,8 @@ struct Run {
     floor: Option<MediaTime>,
     /// When the frame with the largest pts arrived.
     frontier_arrival: MediaTime,
+    /// The largest pts of each track in this epoch.
+    fronts: [Option<Front>; 2],
     /// Since when every frame was off by more than [`ERROR_MAX`].
     off_since: Option<MediaTime>,
     /// T is ahead of arrival and may not go back: slew fast until that is made up for.
@@ -80,6 +94,12 @@ struct Run {
     /// The source fell behind while the fit settled: slew fast until T is where it is now.
     behind: bool,
     newest: MediaTime,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Front {
+    pts: Span,
+    arrival: MediaTime,
 }
 
 #[derive(Debug)]
@@ -108,23 +128,26 @@ impl Fit {
 
     /// Observes a frame and gives its T. `pts`: publisher's clock, any origin, unwrapped. `arrival`: the node's
     /// timeline clock when the frame was complete. Frames come in the order of arrival, of both tracks mixed.
-    pub fn stamp(&mut self, pts: Span, arrival: MediaTime) -> Stamp {
+    pub fn stamp(&mut self, track: Track, pts: Span, arrival: MediaTime) -> Stamp {
         let sent = arrival - Span::from_micros(self.rtt.as_micros() / 2);
         let Some(run) = &mut self.run else {
-            self.run = Some(Run::new(pts, arrival, sent, None));
+            let mut run = Run::new(pts, arrival, sent, None);
+            run.advance(track, pts, arrival);
+            self.run = Some(run);
             return Stamp { t: sent, breaks: false };
         };
-        if run.jumps(pts, arrival, sent) {
-            if let Some(t) =
+        if run.may_be_of_the_one_before(track, pts)
+            && let Some(t) =
                 self.before.as_ref().and_then(|before| before.straggler(pts, arrival, run.start.1))
-            {
-                return Stamp { t, breaks: false };
-            }
-            return self.begin_again(pts, arrival, sent);
+        {
+            // Whatever else this track brings from before the start comes after it.
+            run.floor = run.floor.max(Some(t));
+            return Stamp { t, breaks: false };
         }
-        if run.is_lost(pts, arrival, sent) {
-            return self.begin_again(pts, arrival, sent);
+        if run.jumps(track, pts, arrival, sent) || run.is_lost(pts, arrival, sent) {
+            return self.begin_again(track, pts, arrival, sent);
         }
+        run.advance(track, pts, arrival);
         run.observe(pts, arrival, self.rtt);
         let t = run.t(pts);
         run.newest = run.newest.max(t);
@@ -137,9 +160,10 @@ impl Fit {
         self.run.as_ref().map_or(MediaTime::default() + pts, |run| run.t(pts))
     }
 
-    fn begin_again(&mut self, pts: Span, arrival: MediaTime, sent: MediaTime) -> Stamp {
+    fn begin_again(&mut self, track: Track, pts: Span, arrival: MediaTime, sent: MediaTime) -> Stamp {
         let floor = self.run.as_ref().map(|run| run.newest);
-        let new = Run::new(pts, arrival, sent, floor);
+        let mut new = Run::new(pts, arrival, sent, floor);
+        new.advance(track, pts, arrival);
         let t = new.start.1;
         self.before =
             self.run.replace(new).map(|old| Before { line: old.line, newest: old.newest, broke: arrival });
@@ -159,6 +183,7 @@ impl Run {
             start: (pts, t),
             floor,
             frontier_arrival: arrival,
+            fronts: [None; 2],
             off_since: None,
             ahead: t > sent,
             behind: false,
@@ -166,13 +191,29 @@ impl Run {
         }
     }
 
-    /// pts stepped by more than a second beyond what arrival explains. A step forward must also lead away from the
-    /// fit: catching up after a stall, with frames left out, steps too, but towards it. A step back is always one,
-    /// since T may not go back.
-    fn jumps(&self, pts: Span, arrival: MediaTime, sent: MediaTime) -> bool {
-        let elapsed = (arrival - self.frontier_arrival).max(Span::ZERO);
-        let step = pts - self.line.frontier();
-        step < -JUMP || (step > elapsed + JUMP && (sent - self.line.at(pts)).abs() > JUMP)
+    /// A frame that does not fit here, of a track that has brought none that does, or that fits the other track's end.
+    fn may_be_of_the_one_before(&self, track: Track, pts: Span) -> bool {
+        let front = self.fronts[track as usize].map_or(self.line.frontier(), |front| front.pts);
+        (pts - front).abs() > JUMP
+    }
+
+    /// The track's pts stepped by more than a second beyond what arrival explains. A step forward must also lead away from
+    /// the fit: catching up after a stall, with frames left out, steps too, but towards it. A step back is always one, since T
+    /// may not go back. A track's first frame in an epoch has only the other track to be compared with.
+    fn jumps(&self, track: Track, pts: Span, arrival: MediaTime, sent: MediaTime) -> bool {
+        let newest = Front { pts: self.line.frontier(), arrival: self.frontier_arrival };
+        let (front, most) = self.fronts[track as usize].map_or((newest, APART_MAX), |own| (own, JUMP));
+        let elapsed = (arrival - front.arrival).max(Span::ZERO);
+        let step = pts - front.pts;
+        let is_forward = step > elapsed + most && (sent - self.line.at(pts)).abs() > most;
+        step < -most || is_forward || pts - newest.pts < -APART_MAX
+    }
+
+    fn advance(&mut self, track: Track, pts: Span, arrival: MediaTime) {
+        let front = &mut self.fronts[track as usize];
+        if front.is_none_or(|front| pts > front.pts) {
+            *front = Some(Front { pts, arrival });
+        }
     }
 
     /// Frames have come after their T for so long that only a new epoch helps.
@@ -236,14 +277,19 @@ impl Before {
         }
         let t = self.line.at(pts);
         let beyond = t - self.newest;
-        Some(if beyond <= Span::ZERO { t } else { self.newest + squeeze(beyond, next_start - self.newest) })
+        // The other half is for what this track brings from before the start of the new run.
+        let room = Span::from_micros((next_start - self.newest).as_micros() / 2);
+        Some(if beyond <= Span::ZERO { t } else { self.newest + squeeze(beyond, room) })
     }
 }
 
-/// Maps `0..` into `0..room`, strictly increasing and nearly unchanged where `span` is small.
+/// Maps `0..` into `0..room`, strictly increasing up to [`APART_MAX`] and nearly unchanged where `span` is small: a hyperbola in
+/// three quarters of the room, and a straight line that still rises where that is flat.
 fn squeeze(span: Span, room: Span) -> Span {
     let (span, room) = (i128::from(span.as_micros()), i128::from(room.as_micros()));
-    Span::from_micros((span * room / (span + room).max(1)) as i64)
+    let (most, rest) = (room * 3 / 4, room / 4);
+    let apart_max = i128::from(APART_MAX.as_micros());
+    Span::from_micros((span * most / (span + most).max(1) + span.min(apart_max) * rest / apart_max) as i64)
 }
 
 #[cfg(test)]

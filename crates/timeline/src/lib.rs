@@ -24,7 +24,7 @@ pub use event_type::{Class, DecideBy, EventType, WindowClass};
 pub use fairness::{
     Ballot, CLOCK_ERROR, Commitment, Judged, L_MAX, L_MIN, Membership, UPLINK, decide, judge,
 };
-pub use fit::{Fit, Stamp};
+pub use fit::{Fit, Stamp, Track};
 pub use rule::{
     Committed, Decide, Decision, Entered, Extended, Offer, Outcome, Queued, Remembered, Rule, Shortened,
     Shown, SoftClose, Terms, Unit,

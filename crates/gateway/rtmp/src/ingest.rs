@@ -13,7 +13,7 @@ use unisono_hub::{Publication, TrackWriter, Written};
 use unisono_media::{CodecConfig, Frame, Kind, OpusConfig};
 use unisono_mux::flv::{AudioDemuxer, AudioTag, FlvError, VideoDemuxer, VideoTag};
 use unisono_proto_rtmp::Metadata;
-use unisono_timeline::{Drift, Fit};
+use unisono_timeline::{Drift, Fit, Track};
 
 /// After so much media, a track that has not appeared is not part of this publication.
 const TRACKS_WITHIN: Span = Span::from_secs(1);
@@ -122,7 +122,7 @@ impl Ingest {
         let dts = Span::from_millis(timestamp_ms) + offset;
         let pts = dts + composition;
         self.diagnosis.timestamp(self.publication.stream(), Line::Video, dts, arrived);
-        let Some(t) = self.stamp(pts, arrived) else { return Ok(()) };
+        let Some(t) = self.stamp(Track::Video, pts, arrived) else { return Ok(()) };
         let mut frame = Frame::new(t, arrived, payload);
         frame.dts = t - composition.max(Span::ZERO);
         frame.duration = step(self.video.last_dts.replace(dts), dts);
@@ -157,7 +157,7 @@ impl Ingest {
         let pts = clock.next(timestamp, samples);
         let duration = clock.span(u64::from(samples));
         self.diagnosis.timestamp(self.publication.stream(), Line::Audio, timestamp, arrived);
-        let Some(t) = self.stamp(pts, arrived) else { return Ok(()) };
+        let Some(t) = self.stamp(Track::Audio, pts, arrived) else { return Ok(()) };
         // A player cannot hear two units at once: what repeats or goes back is left out.
         if self.audio.last.is_some_and(|last| t <= last) {
             self.metrics.dropped("audio_backwards");
@@ -235,8 +235,8 @@ impl Ingest {
 
     /// T of a frame, in a new epoch where the publisher's clock broke. `None` for the first moments of a publisher
     /// that took over from one whose T was a little ahead: T never goes back.
-    fn stamp(&mut self, pts: Span, arrived: MediaTime) -> Option<MediaTime> {
-        let stamp = self.fit.stamp(pts, arrived);
+    fn stamp(&mut self, track: Track, pts: Span, arrived: MediaTime) -> Option<MediaTime> {
+        let stamp = self.fit.stamp(track, pts, arrived);
         if stamp.breaks {
             let epoch = self.publication.break_timeline(unix_seconds(arrived));
             info!(stream = %self.stream_id(), %epoch, "RTMP: the publisher's timestamps jumped; a new epoch begins");

@@ -12,7 +12,7 @@ use unisono_media::{CodecConfig, Frame, Kind};
 use unisono_proto_webrtc::{
     Ingress, IngressEvent, IngressFrame, IngressStats, PatchError, PatchOutcome, Session as _,
 };
-use unisono_timeline::{Drift, Fit};
+use unisono_timeline::{Drift, Fit, Track};
 
 /// After so much media, a track that has not appeared is not part of this publication.
 const TRACKS_WITHIN: Span = Span::from_secs(2);
@@ -154,7 +154,8 @@ impl Publisher {
             self.keep_groups_short(now, pts, key);
         }
         let arrived = shared.clock.at(arrived);
-        let Some(t) = self.stamp(pts, arrived) else { return };
+        let track = if kind == Kind::Video { Track::Video } else { Track::Audio };
+        let Some(t) = self.stamp(track, pts, arrived) else { return };
         let mut stored = Frame::new(t, arrived, payload);
         stored.key = key || kind == Kind::Audio;
         stored.droppable = droppable;
@@ -193,8 +194,8 @@ impl Publisher {
 
     /// T of a frame, in a new epoch where the publisher's clock broke. `None` for the first moments of a publisher
     /// that took over from one whose T was a little ahead: T never goes back.
-    fn stamp(&mut self, pts: Span, arrived: MediaTime) -> Option<MediaTime> {
-        let stamp = self.fit.stamp(pts, arrived);
+    fn stamp(&mut self, track: Track, pts: Span, arrived: MediaTime) -> Option<MediaTime> {
+        let stamp = self.fit.stamp(track, pts, arrived);
         if stamp.breaks {
             let epoch = self.publication.break_timeline(unix_seconds(arrived));
             let stream = self.publication.stream().id();

@@ -2,13 +2,16 @@
 //!
 //! Each track's RTP time starts at a random point. Until sender reports arrive, tracks are aligned by arrival; then
 //! by the NTP time of the reports (RFC 3550 §6.4.1), which gives the offset between them and nothing else: absolute
-//! time is the server's. Corrections are slewed, so that time never runs backwards within a track.
+//! time is the server's. Corrections are slewed, so that time never runs backwards within a track. A track that has fallen far
+//! behind has lost what lies in between, as the sound of a browser whose processor is busy: it steps forward at once.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use unisono_base::Span;
 
 /// Largest correction per elapsed media time: 5 %.
 const SLEW_DIVISOR: i64 = 20;
+/// Behind its reports by more than this a track does not come back by slew: at 5 % it would take ten seconds, in which it loses more.
+const BEHIND_MAX: Span = Span::from_millis(500);
 /// Differences between tracks beyond this are a broken report, not an offset.
 const OFFSET_MAX: Span = Span::from_secs(10);
 
@@ -47,8 +50,9 @@ impl TrackClock {
         if let Some(target) = target {
             let elapsed = self.last_pts.map_or(Span::ZERO, |last| raw + self.offset - last);
             let most = elapsed.as_micros().max(0) / SLEW_DIVISOR;
-            let correction = (target - self.offset).as_micros().clamp(-most, most);
-            self.offset = self.offset + Span::from_micros(correction);
+            let correction = target - self.offset;
+            let slewed = Span::from_micros(correction.as_micros().clamp(-most, most));
+            self.offset = self.offset + if correction > BEHIND_MAX { correction } else { slewed };
         }
         let pts = raw + self.offset;
         self.last_pts = self.last_pts.max(Some(pts));
@@ -140,5 +144,29 @@ mod tests {
         }
         let expected = Span::from_millis(100 + 199 * 20);
         assert!((last - expected).abs() <= Span::from_micros(50), "{last:?} {expected:?}");
+    }
+
+    #[test]
+    fn sound_that_loses_half_of_its_time_is_never_far_behind_the_video() {
+        let (mut video, mut audio) = (TrackClock::new(90_000), TrackClock::new(48_000));
+        let (mut last, mut worst) = (Span::from_millis(-1), Span::ZERO);
+        for ms in 0..60_000i64 {
+            let since = Duration::from_millis(ms as u64);
+            // The sender's clock of sound stands still in every other second, until it is no longer busy.
+            let heard = if ms < 30_000 { ms / 2_000 * 1_000 + (ms % 2_000).min(1_000) } else { ms - 15_000 };
+            if ms % 1_000 == 0 {
+                video.report(UNIX_EPOCH + SENDER_CLOCK + since, ms * 90);
+                audio.report(UNIX_EPOCH + SENDER_CLOCK + since, heard * 48);
+            }
+            let picture = video.pts(ms * 90, since, None);
+            if heard % 20 == 0 && (ms >= 30_000 || ms % 2_000 <= 1_000) {
+                let pts = audio.pts(heard * 48, since, audio.target_beside(&video));
+                assert!(pts > last, "never backwards: {pts} after {last}");
+                last = pts;
+                worst = worst.max((picture - pts).abs());
+            }
+        }
+        assert!(worst <= Span::from_millis(1_600), "{worst}");
+        assert!((last - Span::from_secs(60)).abs() <= Span::from_millis(30), "{last}: together again");
     }
 }

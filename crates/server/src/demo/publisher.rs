@@ -13,7 +13,7 @@ use std::{
 use unisono_base::{Doorbell, KeyId, MediaTime, NodeClock, Span, StreamId};
 use unisono_hub::{Hub, Publication, Source, TrackWriter, Written};
 use unisono_media::{AvcConfig, CodecConfig, Frame, OpusConfig};
-use unisono_timeline::Fit;
+use unisono_timeline::{Fit, Track};
 
 /// Where the demo publishes.
 pub(crate) const STREAM: &str = "live/demo";
@@ -144,7 +144,7 @@ impl Show {
                 None => self.video = Some(self.publication.open_track(config)),
             }
         }
-        let (t, arrived) = self.stamp(frame_due(frame));
+        let (t, arrived) = self.stamp(Track::Video, frame_due(frame));
         let mut stored = Frame::new(t, arrived, unit.payload);
         stored.key = unit.key;
         stored.droppable = unit.droppable;
@@ -155,16 +155,16 @@ impl Show {
 
     fn sound_packet(&mut self) -> anyhow::Result<Written> {
         let (pts, packet) = self.tone.packet()?;
-        let (t, arrived) = self.stamp(pts);
+        let (t, arrived) = self.stamp(Track::Audio, pts);
         let mut frame = Frame::new(t, arrived, packet);
         frame.duration = Tone::DURATION;
         Ok(self.audio.append(self.publication.epoch(), frame))
     }
 
     /// T of a PTS that is complete now, and now.
-    fn stamp(&mut self, pts: Span) -> (MediaTime, MediaTime) {
+    fn stamp(&mut self, track: Track, pts: Span) -> (MediaTime, MediaTime) {
         let arrived = self.clock.at(Instant::now());
-        let stamp = self.fit.stamp(pts, arrived);
+        let stamp = self.fit.stamp(track, pts, arrived);
         if stamp.breaks {
             self.publication.break_timeline(unix_seconds(&self.clock));
             self.h264.force_keyframe();

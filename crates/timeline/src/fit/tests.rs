@@ -20,12 +20,6 @@ impl Noise {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Track {
-    Video,
-    Audio,
-}
-
 /// Frames of a source as they are sent: 30 fps and 21.3 ms of sound, pts in the order of decoding.
 fn source(seconds: i64, b_frames: bool) -> Vec<(Track, Span, Span)> {
     let mut frames = Vec::new();
@@ -55,10 +49,10 @@ fn run(
     fit: &mut Fit,
 ) -> Vec<(Span, Stamp, MediaTime)> {
     let mut noise = Noise(7);
-    let stamp = |(_, pts, sent): &(Track, Span, Span)| {
+    let stamp = |(track, pts, sent): &(Track, Span, Span)| {
         let true_sent = START + Span::from_micros(sent.as_micros() * (1_000_000 - drift_ppm) / 1_000_000);
         let arrival = true_sent + ms(40) + Span::from_micros(noise.below(jitter.as_micros()));
-        (*pts, fit.stamp(Span::from_secs(9_999) + *pts, arrival), true_sent)
+        (*pts, fit.stamp(*track, Span::from_secs(9_999) + *pts, arrival), true_sent)
     };
     frames.iter().map(stamp).collect()
 }
@@ -66,7 +60,7 @@ fn run(
 #[test]
 fn the_first_frame_is_stamped_with_its_arrival() {
     let mut fit = Fit::new();
-    assert_eq!(fit.stamp(Span::from_secs(77), START), Stamp { t: START, breaks: false });
+    assert_eq!(fit.stamp(Track::Video, Span::from_secs(77), START), Stamp { t: START, breaks: false });
     assert_eq!(fit.shift(Span::from_secs(76)), START - Span::from_secs(1), "a DTS");
 }
 
@@ -100,7 +94,7 @@ fn a_clock_that_runs_fast_or_slow_is_followed() {
 fn half_the_round_trip_is_taken_off() {
     let mut fit = Fit::new();
     fit.set_rtt(ms(80));
-    assert_eq!(fit.stamp(Span::ZERO, START + ms(40)).t, START);
+    assert_eq!(fit.stamp(Track::Video, Span::ZERO, START + ms(40)).t, START);
     fit.set_rtt(Span::from_secs(3_600));
     assert_eq!(fit.rtt, RTT_MAX, "no peer moves T by an hour");
 }
@@ -119,10 +113,10 @@ fn equal_pts_have_equal_t_and_reordered_frames_the_order_of_their_pts() {
 fn the_anchor_moves_by_5_percent_at_first_and_500_ppm_later() {
     let frame = ms(20);
     let mut fit = Fit::new();
-    fit.stamp(Span::ZERO, START + ms(400));
+    fit.stamp(Track::Video, Span::ZERO, START + ms(400));
     let anchor = |fit: &mut Fit, i: i64| {
         let pts = Span::from_micros(i * frame.as_micros());
-        (fit.stamp(pts, START + pts).t - START) - pts
+        (fit.stamp(Track::Video, pts, START + pts).t - START) - pts
     };
     assert_eq!(anchor(&mut fit, 1), ms(400) - ms(1));
     assert_eq!(anchor(&mut fit, 2), ms(400) - ms(2));
@@ -130,7 +124,7 @@ fn the_anchor_moves_by_5_percent_at_first_and_500_ppm_later() {
     assert_eq!(last, Some(Span::ZERO), "8 s were enough");
     // From here on the network is faster by 100 ms.
     let pts = Span::from_micros(501 * frame.as_micros());
-    let t = fit.stamp(pts, START + pts - ms(100)).t;
+    let t = fit.stamp(Track::Video, pts, START + pts - ms(100)).t;
     assert_eq!((t - START) - pts, Span::from_micros(-10));
 }
 
@@ -151,7 +145,7 @@ impl Feed {
     fn step(&mut self, pts: Span, arrival: Span) -> Stamp {
         self.pts = self.pts + pts;
         self.arrival += arrival;
-        self.fit.stamp(self.pts, self.arrival)
+        self.fit.stamp(Track::Video, self.pts, self.arrival)
     }
 
     /// Breaks met in `frames` regular frames.
@@ -265,7 +259,7 @@ fn both_tracks_see_one_break_and_the_other_tracks_stragglers_stay_in_order() {
     let mut newest = [MediaTime::default(); 2];
     let mut breaks = 0;
     let mut take = |track: Track, pts: Span, arrival: MediaTime| {
-        let stamp = fit.stamp(pts, arrival);
+        let stamp = fit.stamp(track, pts, arrival);
         assert!(stamp.t > newest[track as usize], "{track:?} went back at {pts}");
         newest[track as usize] = stamp.t;
         breaks += usize::from(stamp.breaks);
@@ -283,6 +277,49 @@ fn both_tracks_see_one_break_and_the_other_tracks_stragglers_stay_in_order() {
         take(track, pts + ms(1), again + sent + ms(40));
     }
     assert_eq!(breaks, 1);
+}
+
+/// Sound that is `late` (or, below zero, early) by its pts from second `from` on, through a network; T of each track with its breaks.
+fn apart(late: Span, from: Span) -> (Vec<(Track, Span, MediaTime)>, usize) {
+    let mut fit = Fit::new();
+    let mut breaks = 0;
+    let stamps = source(60, false).into_iter().map(|(track, pts, sent)| {
+        let pts = if track == Track::Audio && pts >= from { pts - late } else { pts };
+        let stamp = fit.stamp(track, pts, START + sent);
+        breaks += usize::from(stamp.breaks);
+        (track, pts, stamp.t)
+    });
+    (stamps.collect(), breaks)
+}
+
+#[test]
+fn tracks_that_lie_apart_from_the_start_break_nothing_and_stay_as_far_apart() {
+    for late in [ms(1_250), ms(-1_250), ms(3_000), ms(-3_000), ms(4_900)] {
+        let (stamps, breaks) = apart(late, Span::ZERO);
+        assert_eq!(breaks, 0, "late by {late}");
+        let at =
+            |wanted, pts| stamps.iter().find(|(track, p, _)| *track == wanted && *p == pts).map(|(.., t)| *t);
+        // A unit and a picture begin together each eight seconds.
+        let both = Span::from_secs(48);
+        let (picture, sound) = (at(Track::Video, both), at(Track::Audio, both - late));
+        let offset = picture.expect("a picture") - sound.expect("a unit");
+        // What came early is being made up for, at 5 %.
+        assert!((offset - late).abs().as_micros() <= late.abs().as_micros() / 20 + 1, "{offset} for {late}");
+    }
+}
+
+#[test]
+fn a_track_that_falls_behind_the_other_breaks_once_at_most_and_goes_back_nowhere() {
+    for late in [ms(990), ms(1_250), ms(-1_250), ms(4_000), ms(-4_000)] {
+        let (stamps, breaks) = apart(late, Span::from_secs(20));
+        assert_eq!(breaks, usize::from(late.abs() > JUMP), "late by {late}");
+        for wanted in [Track::Video, Track::Audio] {
+            let own: Vec<_> = stamps.iter().filter(|(track, ..)| *track == wanted).collect();
+            // Without a break it is the track itself that goes back.
+            let back = own.windows(2).filter(|pair| pair[1].2 <= pair[0].2 && pair[1].1 > pair[0].1).count();
+            assert_eq!(back, 0, "{wanted:?}, late by {late}");
+        }
+    }
 }
 
 proptest! {

@@ -13,6 +13,7 @@ export function running(children) {
   const last = children.at(-1);
   last.words = '';
   last.stderr?.on('data', (chunk) => (last.words = (last.words + chunk).slice(-4000)));
+  for (const child of children) child.once('exit', (code, signal) => (last.words += `\n${child.spawnargs[0]} ended with ${code ?? signal}`));
   const signal = async (name) => {
     const ends = children.filter((child) => child.exitCode === null && child.signalCode === null).map((child) => once(child, 'exit'));
     children.forEach((child) => child.kill(name));

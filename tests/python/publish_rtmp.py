@@ -6,6 +6,8 @@ VIDEO is h264, hevc, hevc-b-frames, hevc-10bit, av1, vp9 or none; AUDIO is aac, 
 there, at the pace of whoever writes them, else ffmpeg's test picture is sent at the wall clock's.
 """
 import argparse
+import subprocess
+import sys
 import time
 from fractions import Fraction
 
@@ -19,16 +21,17 @@ ENCODERS = {
     "hevc": ("libx265", "yuv420p", {"preset": "ultrafast", "tune": "zerolatency", "x265-params": X265}),
     "hevc-b-frames": ("libx265", "yuv420p", {"preset": "ultrafast", "x265-params": X265 + ":bframes=2:b-adapt=0:rc-lookahead=5"}),
     "hevc-10bit": ("libx265", "yuv420p10le", {"preset": "ultrafast", "tune": "zerolatency", "x265-params": X265}),
-    "av1": ("libsvtav1", "yuv420p", {"preset": "12", "svtav1-params": "pred-struct=1:rc=0:lookahead=0"}),
     "vp9": ("libvpx-vp9", "yuv420p", {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "b": "1500k"}),
 }
+# By Debian's ffmpeg: the one encoder that PyAV has for it (SVT-AV1 3.1 and later) stands still for ever now and then.
+AV1 = "-c:v libaom-av1 -usage realtime -cpu-used 8 -lag-in-frames 0 -threads 1 -b:v 500k -g {0} -keyint_min {0}"
 AUDIO = {"aac": "aac", "opus": "libopus", "flac": "flac"}
 
 
 def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("url")
-    parser.add_argument("video", choices=[*ENCODERS, "none"])
+    parser.add_argument("video", choices=[*ENCODERS, "av1", "none"])
     parser.add_argument("audio", choices=[*AUDIO, "none"])
     parser.add_argument("--size", default="320x180")
     parser.add_argument("--fps", type=int, default=15)
@@ -78,14 +81,46 @@ class Tone:
                 yield from self.stream.encode(piece)
 
 
+def av1_packets(args):
+    """Packets of AV1, each when it is encoded, and the stream that they are of."""
+    lavfi = ["-re", "-f", "lavfi", "-i", f"testsrc2=size={args.size}:rate={args.fps}"]
+    raw = ["-probesize", "32", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", args.size, "-r", str(args.fps), "-i", "pipe:0"]
+    encode = ["-pix_fmt", "yuv420p", *AV1.format(args.keyframes).split(), "-flush_packets", "1", "-f", "nut", "pipe:1"]
+    command = ["ffmpeg", "-loglevel", "error", *(raw if args.stdin else lavfi), *encode]
+    encoder = subprocess.Popen(command, stdin=sys.stdin if args.stdin else subprocess.DEVNULL, stdout=subprocess.PIPE)
+    source = av.open(encoder.stdout, format="nut", options={"probesize": "32", "analyzeduration": "0"})
+    return source.streams.video[0], source.demux(video=0)
+
+
 def main():
     args = arguments()
     av.logging.set_libav_level(av.logging.ERROR)
     av.logging.restore_default_callback()
     # Flushed at once: else libavformat holds back half a second of a small picture.
     out = av.open(args.url, "w", format="flv", options={"rtmp_enhanced_codecs": "hvc1,av01,vp09", "flush_packets": "1"})
-    video = open_video(out, args) if args.video != "none" else None
+    if args.video == "av1":
+        encoded, packets = av1_packets(args)
+        video = out.add_stream_from_template(encoded, opaque=True)
+    else:
+        video = open_video(out, args) if args.video != "none" else None
     tone = Tone(out, AUDIO[args.audio]) if args.audio != "none" else None
+    if args.video == "av1":
+        copy(out, packets, video, tone)
+    else:
+        encode(out, args, video, tone)
+
+
+def copy(out, packets, video, tone):
+    for packet in packets:
+        if packet.pts is None:
+            continue
+        if tone:
+            out.mux(list(tone.until(float(packet.pts * packet.time_base))))
+        packet.stream = video
+        out.mux(packet)
+
+
+def encode(out, args, video, tone):
     begun = time.monotonic()
     for index, picture in enumerate(pictures(args)):
         if not args.stdin:

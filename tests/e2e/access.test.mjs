@@ -115,7 +115,7 @@ describe('watching by token', () => {
     const studio = ffmpegRtmp(server.rtmpUrl('live/studio', made.body.key));
     await server.live('live/studio');
     assert.equal((await call('DELETE', `keys/${made.body.id}`)).status, 204);
-    await until('its publisher is sent away', async () => (await server.stream('live/studio'))?.state !== 'live', 10);
+    await until('its publisher is sent away', async () => (await server.stream('live/studio'))?.state !== 'live');
     assert.equal((await call('DELETE', `keys/${made.body.id}`)).status, 404);
     await studio.stop();
   });
@@ -138,7 +138,7 @@ describe('watching by token', () => {
       const says = () => page.evaluate(() => /revoked|expired/i.test(document.querySelector('unisono-player').shadowRoot?.textContent + document.body.innerText));
       assert.equal(await says(), false);
       await unisono('token', 'revoke', mine);
-      await until('the player says why', says, 30);
+      await until('the player says why', says);
       if (process.env.SCREENSHOTS) await page.screenshot({ path: `${process.env.SCREENSHOTS}/revoked-${mode}.png` });
       // LL-HLS has some seconds in its buffer.
       const count = () => page.evaluate(() => window.seen.frames.length);
@@ -146,7 +146,7 @@ describe('watching by token', () => {
         const before = await count();
         await pause(1000);
         return before === (await count());
-      }, 30);
+      });
       await page.close();
     });
   }

@@ -112,7 +112,7 @@ describe('every door and every bad token', () => {
       const others = ['view', 'publish', 'host', 'send', 'moderate', 'bid'].filter((other) => other !== action);
       await check('wrong action', issuer.sign({ grants: [grant('live/x', ...others)] }), 403, /does not grant/);
       const now = Math.floor(Date.now() / 1000);
-      await check('expired', good(action, { exp: now - 60 }), 401, /expired 6\d s ago/);
+      await check('expired', good(action, { exp: now - 60 }), 401, /expired \d+ s ago/);
       await check('not begun', good(action, { nbf: now + 600 }), 401, /begins in/);
       await check('signed by nobody', `${good(action).slice(0, -8)}AAAAAAAA`, 401, /not signed by a key/);
       const jti = randomUUID();
@@ -222,17 +222,17 @@ describe('every door and every bad token', () => {
     after(() => browser?.close());
     for (const mode of ['webrtc', 'hls']) {
       it(`${mode}: a token that expires ends it, in words`, async () => {
-        const page = await watch(browser, server, 'live/x', mode, `#token=${good('view', { exp: Math.floor(Date.now() / 1000) + 60 })}`);
+        const page = await watch(browser, server, 'live/x', mode, `#token=${good('view', { exp: Math.floor(Date.now() / 1000) + 150 })}`);
         await frames(page, 30);
         const says = () => page.evaluate(() => /revoked|expired/i.test(document.querySelector('unisono-player').shadowRoot?.textContent + document.body.innerText));
         assert.equal(await says(), false);
-        await until('the player says that it has expired', says, 150);
+        await until('the player says that it has expired', says, 300);
         const count = () => page.evaluate(() => window.seen.frames.length);
         await until('no frame comes any more', async () => {
           const before = await count();
           await pause(1000);
           return before === (await count());
-        }, 30);
+        });
         await page.close();
       });
     }

@@ -17,7 +17,7 @@ const strict = process.env.E2E_STRICT === '1';
 const TICK_US = 12 + 1;
 const FRAME_US = 1e6 / 30;
 /** Beyond what HLS has already shown and packaged, and what a busy machine takes to post an event. */
-const LEAD_US = 3_000_000;
+const LEAD_US = 15_000_000;
 /** From when on an event may be bound: of what is shown and what the server has, the later one. */
 const lead = (page) => page.evaluate(() => Math.max(window.unisono.player.currentT().t, window.unisono.player.serverNow() ?? 0)).then((t) => t + LEAD_US);
 
@@ -60,7 +60,7 @@ describe('an event on a frame', () => {
       // Only the numbers: carrying every frame out of a page holds up its next ones.
       const shown = await Promise.all([webrtc, hls].map((page) => page.evaluate(() => window.seen.events.length)));
       return shown.every((events) => events >= count);
-    }, 60 + 2 * count);
+    }, 75 + 2 * count);
     const [inWebRtc, inHls] = [await seen(webrtc), await seen(hls)];
 
     const lateness = { webrtc: [], hls: [] };
@@ -127,7 +127,7 @@ describe('an event on a frame', () => {
         const [shown] = await until(`${mode} shows the event`, async () => {
           const events = (await seen(page)).events.filter(({ id }) => id === event.id);
           return events.length ? events : null;
-        });
+        }, 90);
         assert.equal(shown.via, via);
         assert.ok(shown.previousT < event.at && event.at <= shown.t, `${mode}: ${shown.previousT}, ${event.at}, ${shown.t}`);
         await page.close();

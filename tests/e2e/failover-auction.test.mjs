@@ -23,10 +23,11 @@ describe('an auction at nodes that go away', () => {
     folder = await mkdtemp(join(tmpdir(), 'unisono-auction-'));
     const config = join(folder, 'unisono.toml');
     await writeFile(config, OPEN_ROOMS);
+    // Built before anything runs: that blocks the process which hands the pictures on.
+    sdk = await import(buildSdk('room'));
     cluster = await nodes(2, ['--config', config]);
     encoder = ffmpegRtmp(cluster.origin.rtmpUrl(STREAM));
     await cluster.origin.live(STREAM);
-    sdk = await import(buildSdk('room'));
     bidders = Array.from({ length: BIDDERS }, (_, i) => {
       const url = cluster.edges[i % 2].url;
       const room = sdk.joinRoom({ url, room: STREAM, name: `Bidder ${i}`, guest: `bidder-${i}-0123456789`, WebSocket });

@@ -33,11 +33,13 @@ describe('a span behind a release gate', () => {
     feeds = [listen(server), await listenSse(server)];
     await until('parts come', () => peeks.every((peek) => peek.files.size > 3));
     // Its seconds are counted from its first picture: the span lies among them however long the above took.
-    watching = whep(`${server.url}/${STREAM}/whep`, 24);
+    watching = whep(`${server.url}/${STREAM}/whep`, 30);
+    // One that ends before says why.
+    await Promise.race([watching, until('it is connected', async () => (await server.metric('unisono_webrtc_connect_seconds_count')) >= 1, 120)]);
     const { t } = await (await fetch(`${server.url}/api/v1/server`)).json();
-    gate = await put(server, { from: t + 3_000_000, until: t + 6_000_000, delay: DELAY_US });
-    inside = await server.post(STREAM, { type: 'answer', at: t + 4_500_000, data: { secret: 'gated-inside' } });
-    behind = await server.post(STREAM, { type: 'answer', at: t + 6_500_000, data: { secret: 'gated-behind' } });
+    gate = await put(server, { from: t + 8_000_000, until: t + 11_000_000, delay: DELAY_US });
+    inside = await server.post(STREAM, { type: 'answer', at: t + 9_500_000, data: { secret: 'gated-inside' } });
+    behind = await server.post(STREAM, { type: 'answer', at: t + 11_500_000, data: { secret: 'gated-behind' } });
     early = ask(server, inside.at + DELAY_US);
     await until('the span is out', () => Date.now() * 1000 > gate.until + DELAY_US + 4_000_000);
     await Promise.all(peeks.map((peek) => peek.stop()));

@@ -15,6 +15,8 @@ const STREAM = 'live/x';
 const VIEWERS = Number(process.env.ROLLING_VIEWERS ?? 20);
 const isStrict = process.env.E2E_STRICT === '1';
 const OF_PAGE = ['webrtc', 'webrtc', 'webrtc', 'webrtc', 'hls', 'hls', 'webrtc', 'webrtc', 'webrtc', 'webrtc'];
+/** A player calls a node lost that leaves two probes unanswered, for 0.4 and 0.8 s; so may a few on a busy machine. */
+const LOST_MAX = isStrict ? 0 : 2;
 /** Viewers are given so long to move, as `unisono drain --within`. */
 const WITHIN_S = 12;
 
@@ -24,11 +26,12 @@ describe('a rolling restart', () => {
   const every = (look, ...more) => Promise.all(pages.map((page) => look(page, ...more)));
 
   before(async () => {
+    // Built before anything runs: that blocks the process which hands the pictures on.
+    sdk = await SdkPage.start();
     // Over HTTP/2, as anybody would: by HTTP/1.1 a browser has six connections for all its players together.
     cluster = await nodes(2, [], { https: true });
     encoder = ffmpegRtmp(cluster.origin.rtmpUrl(STREAM), { size: '160x90', fps: 10, gop: 10, audio: false });
     await cluster.origin.live(STREAM, ['video']);
-    sdk = await SdkPage.start();
     browser = await Browser.launch();
     for (let n = 0; n < VIEWERS / OF_PAGE.length; n += 1) {
       const page = await sdk.open(browser, { inWindow: true });
@@ -73,7 +76,7 @@ describe('a rolling restart', () => {
 
   it('nobody noticed: every picture later than the one before it, no stall, and all play', async () => {
     await every(play, 30);
-    const all = (await every(noticed)).flat();
+    let all = (await every(noticed)).flat();
     const gaps = (wanted) => all.filter(({ mode }) => mode === wanted).map(({ gap }) => gap).sort((a, b) => a - b);
     for (const mode of ['webrtc', 'hls']) console.log(`${mode}: longest gap of each, ms: ${gaps(mode).join(' ')}`);
     // A figure of a busy machine, and no assertion: half a second without a picture.
@@ -84,8 +87,15 @@ describe('a rolling restart', () => {
     // A player that gets no time to decode stands still as well, whoever is drained.
     if (isStrict) assert.deepEqual(words(({ states }) => states.length > 0), [], 'no state but playing');
     if (isStrict) assert.deepEqual(words(({ waits }) => waits > 0), [], 'no element had nothing to show');
-    assert.deepEqual(words(({ state, nodes }) => state !== 'playing' || nodes.length === 0), [], 'all have moved, and play');
-    assert.deepEqual(words(({ nodes }) => nodes.some((move) => !move.startsWith('draining '))), [], 'nobody lost a node');
-    assert.deepEqual(words(({ nodes }) => nodes.some((move) => move.endsWith(addressOf(cluster.origin)))), [], 'they moved between the edges; the origin was left alone');
+    const isThere = ({ state, nodes }) => state === 'playing' && nodes.length > 0;
+    // One that pauses just now counts as stalled, and plays a moment later.
+    await until('all have moved, and play', async () => {
+      all = (await every(noticed)).flat();
+      return all.every(isThere);
+    }).catch((error) => assert.fail(`${error.message}; not: ${words((one) => !isThere(one)).join('\n')}`));
+    const hasLost = ({ nodes }) => nodes.some((move) => move.startsWith('lost '));
+    assert.ok(all.filter(hasLost).length <= LOST_MAX, `at most ${LOST_MAX} lost a node: ${words(hasLost).join('\n')}`);
+    assert.deepEqual(words(({ nodes }) => nodes.some((move) => !/^(draining|lost) /.test(move))), [], 'nobody was refused');
+    assert.deepEqual(words((one) => !hasLost(one) && one.nodes.some((move) => move.endsWith(addressOf(cluster.origin)))), [], 'they moved between the edges; the origin was left alone');
   });
 });

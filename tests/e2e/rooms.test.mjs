@@ -70,7 +70,7 @@ describe('a room in the pages', () => {
   });
 
   it('a poll of the host opens on its frame in both, is answered by both, and comes out the same', async () => {
-    await open(boss, 'Poll', { title: 'Tea or coffee?', choices: 'Tea\nCoffee', seconds: '45' });
+    await open(boss, 'Poll', { title: 'Tea or coffee?', choices: 'Tea\nCoffee', seconds: '120' });
     for (const page of [ann, bob]) {
       const card = page.locator('[data-window]', { hasText: 'Tea or coffee?' });
       await card.waitFor();
@@ -90,7 +90,7 @@ describe('a room in the pages', () => {
       const [decided] = await until('it is decided', async () => {
         const events = await told(page, 'poll.decided');
         return events.length > 0 ? events : null;
-      }, 120);
+      }, 240);
       results.push(decided);
       await until('bars are shown', async () => /Tea[^]*50 %[^]*Coffee[^]*50 %[^]*2 entries/.test(await page.locator('[data-window][data-phase=decided]', { hasText: 'Tea or coffee?' }).innerText()));
     }
@@ -101,15 +101,15 @@ describe('a room in the pages', () => {
   });
 
   it('an auction: bids of both, a soft close, and the hammer with the same price and buyer', async () => {
-    await open(boss, 'Auction', { title: 'Signed ball', start: '10', step: '1', currency: 'EUR', seconds: '30' });
+    await open(boss, 'Auction', { title: 'Signed ball', start: '10', step: '1', currency: 'EUR', seconds: '60' });
     const lots = [ann, bob].map((page) => page.locator('[data-window]', { hasText: 'Signed ball' }));
     await lots[0].getByRole('button', { name: /^Bid €10/ }).click();
     await lots[0].getByText('You lead').waitFor();
-    // Near enough to the end to move it.
+    // Near enough to the end to move it: a bid in the last 17.6 s does.
     await until('the end is near for Bob', async () => {
       const left = /(\d+):(\d\d) left/.exec(await lots[1].innerText());
-      return left && Number(left[1]) * 60 + Number(left[2]) < 8;
-    });
+      return left && Number(left[1]) * 60 + Number(left[2]) < 15;
+    }, 120);
     await lots[1].getByRole('button', { name: /^Bid €11/ }).click();
     await lots[0].getByText('You were outbid').waitFor();
     for (const page of [ann, bob]) {

@@ -53,11 +53,12 @@ describe('a room of the SDK', () => {
     const posted = [];
     for (let index = 0; index < EVENTS; index += 1) {
       const { t } = await pages.webrtc.evaluate(() => window.here.player.currentT());
-      posted.push(await server.post('live/x', { type: 'test.mark', at: t + 4_000_000 + index * 500_000, lane: index % 2 ? 'chat' : 'alert', data: { index } }));
+      // Long before, so that a busy machine has posted it before either shows that frame.
+      posted.push(await server.post('live/x', { type: 'test.mark', at: t + 15_000_000 + index * 500_000, lane: index % 2 ? 'chat' : 'alert', data: { index } }));
       await pause(200);
     }
     for (const mode of ['webrtc', 'hls']) {
-      const told = await until(`${mode} tells them all`, () => pages[mode].evaluate((n) => (window.here.told.length >= n ? window.here.told : null), EVENTS), 90);
+      const told = await until(`${mode} tells them all`, () => pages[mode].evaluate((n) => (window.here.told.length >= n ? window.here.told : null), EVENTS), 120);
       assert.deepEqual(told.map(({ id }) => id), [...posted].sort((a, b) => a.at - b.at || a.seq - b.seq).map(({ id }) => id), `${mode}: once each, in order`);
       for (const { seq, at, bound, t, shown, previousT } of told) {
         assert.ok(bound && shown, `${mode}: event ${seq} is bound to a frame`);

@@ -57,7 +57,7 @@ describe('the SDK in Node', () => {
   });
 
   it('a poll: opened, entered, decided; its result is in the state', async () => {
-    const opened = await host.open('poll', { question: 'Which?', choices: ['a', 'b'] }, { dur: 3_000_000 });
+    const opened = await host.open('poll', { question: 'Which?', choices: ['a', 'b'] }, { dur: 20_000_000 });
     assert.equal(opened.status, 'accepted', opened.words);
     await until('the viewer sees it', () => viewer.state.windows.get(opened.id)?.phase === 'open');
     assert.deepEqual(viewer.state.windows.get(opened.id).data.choices, ['a', 'b']);

@@ -25,6 +25,9 @@ export class Browser {
       args: [...FLAGS.filter((flag) => !without.includes(flag)), ...extra],
       viewport: { width: 1280, height: 800 },
     });
+    // Playwright's 30 s are half of `until`'s patience.
+    browser.context.setDefaultTimeout(120_000);
+    browser.context.setDefaultNavigationTimeout(120_000);
     return browser;
   }
 
@@ -54,6 +57,7 @@ export class Browser {
 
   async close() {
     await this.context.close();
-    await rm(this.profile, { recursive: true, force: true });
+    // Its last processes may still be writing there.
+    await rm(this.profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
 }

@@ -111,7 +111,8 @@ export class Firefox {
     this.relay.kill();
     if (this.child.exitCode === null && this.child.signalCode === null) {
       this.child.kill('SIGTERM');
-      await once(this.child, 'exit');
+      const late = setTimeout(() => this.child.kill('SIGKILL'), 20_000);
+      await once(this.child, 'exit').finally(() => clearTimeout(late));
     }
     await rm(this.profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }

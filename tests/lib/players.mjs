@@ -8,13 +8,17 @@ import { fileURLToPath } from 'node:url';
 const python = (script) => fileURLToPath(new URL(`../python/${script}`, import.meta.url));
 const venv = process.env.UNISONO_VENV ?? join(homedir(), '.cache/unisono/venv');
 
-/** Both scripts give up by themselves after two minutes. */
+/** As a last resort: what hangs would hold up its test for good. */
+const PATIENCE_MS = 180_000;
+
+/** Both scripts give up by themselves after two minutes of playing. */
 async function viewer(interpreter, script, url, frames) {
   const child = spawn(interpreter, [python(script), url, String(frames)], { stdio: ['ignore', 'pipe', 'pipe'] });
   const [words, errors] = [collect(child.stdout), collect(child.stderr)];
-  await once(child, 'close');
+  const deadline = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
+  const [code, signal] = await once(child, 'close').finally(() => clearTimeout(deadline));
   const line = (await words).toString().trim();
-  if (!line) throw new Error(`${script}: ${(await errors).toString().slice(-2000)}`);
+  if (!line) throw new Error(`${script} ended with ${code ?? signal}: ${(await errors).toString().slice(-2000)}`);
   const seen = JSON.parse(line);
   if (seen.error) throw new Error(`${script}: ${seen.error}`);
   return seen;
@@ -34,7 +38,7 @@ export function recordedOffset(url, seconds, prefix = []) {
   const filters = ['-filter_complex', `[0:v]${flash}[v];[0:a]silencedetect=n=-30dB:d=0.3[a]`, '-map', '[v]', '-map', '[a]'];
   return new Promise((resolve, reject) => {
     const [program, ...args] = [...prefix, 'ffmpeg', '-nostdin', '-hide_banner', '-i', url, ...filters, '-t', String(seconds), '-f', 'null', '-'];
-    const child = execFile(program, args, { maxBuffer: 1 << 26 }, (error, pictures, words) => {
+    const child = execFile(program, args, { maxBuffer: 1 << 26, timeout: PATIENCE_MS, killSignal: 'SIGKILL' }, (error, pictures, words) => {
       if (error) return reject(error);
       const beeps = [...words.matchAll(/silence_end: ([0-9.]+)/g)].map(([, at]) => Number(at));
       const lights = [...pictures.matchAll(/pts_time:([0-9.]+)\s+lavfi\.signalstats\.YAVG=([0-9.]+)/g)].map(([, at, luma]) => [Number(at), luma > 127]);
@@ -70,8 +74,9 @@ export async function ffmpegHls(url, seconds, size = [640, 360]) {
 export async function probe(url) {
   const child = spawn('ffprobe', ['-v', 'error', '-of', 'json', '-show_streams', url], { stdio: ['ignore', 'pipe', 'pipe'] });
   const [words, errors] = [collect(child.stdout), collect(child.stderr)];
-  const [code] = await once(child, 'close');
-  if (code !== 0) throw new Error(`ffprobe ended with ${code}: ${(await errors).toString().slice(-2000)}`);
+  const deadline = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
+  const [code, signal] = await once(child, 'close').finally(() => clearTimeout(deadline));
+  if (code !== 0) throw new Error(`ffprobe ended with ${code ?? signal}: ${(await errors).toString().slice(-2000)}`);
   const seen = {};
   for (const stream of JSON.parse((await words).toString()).streams) {
     const { codec_type: kind, codec_name: name, width, height, sample_rate: rate } = stream;
@@ -87,7 +92,7 @@ export async function gstreamerHls(url, kind, buffers) {
   const pipeline = ['uridecodebin3', `uri=${url}`, 'name=source', 'source.', '!', caps, '!', 'queue', '!', convert, '!', 'fakesink', `num-buffers=${buffers}`, 'sync=false'];
   const child = spawn('gst-launch-1.0', ['-q', ...pipeline], { stdio: ['ignore', 'ignore', 'pipe'] });
   const errors = collect(child.stderr);
-  const deadline = setTimeout(() => child.kill('SIGKILL'), 180_000);
+  const deadline = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
   const [code, signal] = await once(child, 'close');
   clearTimeout(deadline);
   if (code !== 0) throw new Error(`gst-launch-1.0 ended with ${code ?? signal}: ${(await errors).toString().slice(-2000)}`);

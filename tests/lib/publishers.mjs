@@ -15,9 +15,12 @@ export function running(children) {
   last.stderr?.on('data', (chunk) => (last.words = (last.words + chunk).slice(-4000)));
   for (const child of children) child.once('exit', (code, signal) => (last.words += `\n${child.spawnargs[0]} ended with ${code ?? signal}`));
   const signal = async (name) => {
-    const ends = children.filter((child) => child.exitCode === null && child.signalCode === null).map((child) => once(child, 'exit'));
-    children.forEach((child) => child.kill(name));
-    await Promise.all(ends);
+    const alive = children.filter((child) => child.exitCode === null && child.signalCode === null);
+    const ends = alive.map((child) => once(child, 'exit'));
+    alive.forEach((child) => child.kill(name));
+    // One that does not obey would hold up its test for good.
+    const late = setTimeout(() => alive.forEach((child) => child.kill('SIGKILL')), 20_000);
+    await Promise.all(ends).finally(() => clearTimeout(late));
   };
   return { child: last, kill: () => signal('SIGKILL'), stop: () => signal('SIGTERM') };
 }

@@ -71,7 +71,7 @@ export async function frames(page, count) {
   await until(`${count} more frames`, () => page.evaluate((n) => window.seen.frames.length >= n, from + count), Math.max(60, count));
 }
 
-/** Loudness of what plays: root mean square of the last moment above silence at some time within a few seconds. */
+/** Loudness of what plays: root mean square of the last moment above silence at some time within a minute. */
 export const hears = (page) =>
   page.evaluate(async () => {
     const { video } = window.unisono.player;
@@ -83,7 +83,7 @@ export const hears = (page) =>
     context.createMediaStreamSource(stream).connect(analyser);
     const samples = new Float32Array(analyser.fftSize);
     let loudest = 0;
-    const end = performance.now() + 20_000;
+    const end = performance.now() + 60_000;
     while (performance.now() < end && loudest < 0.02) {
       analyser.getFloatTimeDomainData(samples);
       loudest = Math.max(loudest, Math.sqrt(samples.reduce((sum, s) => sum + s * s, 0) / samples.length));

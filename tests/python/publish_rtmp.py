@@ -82,14 +82,14 @@ class Tone:
 
 
 def av1_packets(args):
-    """Packets of AV1, each when it is encoded, and the stream that they are of."""
+    """The encoder, the stream of AV1 that comes out of it, and its packets."""
     lavfi = ["-re", "-f", "lavfi", "-i", f"testsrc2=size={args.size}:rate={args.fps}"]
     raw = ["-probesize", "32", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", args.size, "-r", str(args.fps), "-i", "pipe:0"]
     encode = ["-pix_fmt", "yuv420p", *AV1.format(args.keyframes).split(), "-flush_packets", "1", "-f", "nut", "pipe:1"]
     command = ["ffmpeg", "-loglevel", "error", *(raw if args.stdin else lavfi), *encode]
     encoder = subprocess.Popen(command, stdin=sys.stdin if args.stdin else subprocess.DEVNULL, stdout=subprocess.PIPE)
     source = av.open(encoder.stdout, format="nut", options={"probesize": "32", "analyzeduration": "0"})
-    return source.streams.video[0], source.demux(video=0)
+    return encoder, source.streams.video[0], source.demux(video=0)
 
 
 def main():
@@ -99,13 +99,14 @@ def main():
     # Flushed at once: else libavformat holds back half a second of a small picture.
     out = av.open(args.url, "w", format="flv", options={"rtmp_enhanced_codecs": "hvc1,av01,vp09", "flush_packets": "1"})
     if args.video == "av1":
-        encoded, packets = av1_packets(args)
+        encoder, encoded, packets = av1_packets(args)
         video = out.add_stream_from_template(encoded, opaque=True)
     else:
         video = open_video(out, args) if args.video != "none" else None
     tone = Tone(out, AUDIO[args.audio]) if args.audio != "none" else None
     if args.video == "av1":
         copy(out, packets, video, tone)
+        sys.exit(encoder.wait())
     else:
         encode(out, args, video, tone)
 

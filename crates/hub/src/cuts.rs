@@ -52,12 +52,20 @@ pub(crate) enum Role {
     Follower,
 }
 
+/// Of a frame.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct At {
+    pub(crate) t: MediaTime,
+    pub(crate) arrived: MediaTime,
+}
+
 /// Makes the cuts of one stream, over all its epochs.
 #[derive(Debug, Default)]
 pub(crate) struct Cutter {
     cuts: Cuts,
     epoch: Option<Epoch>,
-    newest_lead: Option<MediaTime>,
+    /// When the lead's newest frame arrived. Not its T: a follower may lie seconds ahead of it.
+    lead_arrived: Option<MediaTime>,
 }
 
 impl Cutter {
@@ -68,22 +76,25 @@ impl Cutter {
     /// A new run of the timeline: the next lead frame cuts, and the target is open again.
     pub(crate) fn begin(&mut self, epoch: Epoch) {
         self.epoch = Some(epoch);
-        self.newest_lead = None;
+        self.lead_arrived = None;
         self.cuts.target = None;
     }
 
     /// Takes a frame in decode order and returns the segment in force at it.
     /// `reconfigured`: the lead's decoder configuration changes with it, so that it must start a segment.
-    pub(crate) fn frame(&mut self, role: Role, t: MediaTime, key: bool, reconfigured: bool) -> u64 {
+    pub(crate) fn frame(&mut self, role: Role, at: At, key: bool, reconfigured: bool) -> u64 {
+        let At { t, arrived } = at;
         match role {
-            Role::Lead => self.lead(t, key, reconfigured),
-            Role::Follower => self.follower(t),
+            Role::Lead => {
+                self.lead_arrived = Some(arrived);
+                self.lead(t, key, reconfigured);
+            }
+            Role::Follower => self.follower(t, arrived),
         }
         self.cuts.list.iter().rev().find(|c| c.t <= t).or(self.cuts.list.front()).map_or(0, |c| c.segment)
     }
 
     fn lead(&mut self, t: MediaTime, key: bool, reconfigured: bool) {
-        self.newest_lead = Some(t);
         let Some(current) = self.current() else {
             self.cut(t, key, false);
             return self.move_horizon(t);
@@ -108,9 +119,9 @@ impl Cutter {
     }
 
     /// A follower cuts only when the lead has fallen silent, so that sound goes on without a picture.
-    fn follower(&mut self, t: MediaTime) {
+    fn follower(&mut self, t: MediaTime, arrived: MediaTime) {
         let Some(current) = self.current() else { return };
-        let silent = self.newest_lead.is_none_or(|lead| t - lead > LEAD_SILENCE_MAX);
+        let silent = self.lead_arrived.is_none_or(|lead| arrived - lead > LEAD_SILENCE_MAX);
         if !silent {
             return;
         }
@@ -168,11 +179,16 @@ mod tests {
         MediaTime::from_micros(t * 1_000)
     }
 
+    /// Of a frame that arrived at its T.
+    fn at(t: i64) -> At {
+        At { t: ms(t), arrived: ms(t) }
+    }
+
     fn cuts_of(gop_ms: i64, until_ms: i64) -> Cuts {
         let mut cutter = Cutter::default();
         cutter.begin(Epoch(1_000));
         for t in (0..until_ms).step_by(40) {
-            cutter.frame(Role::Lead, ms(t), t % gop_ms == 0, false);
+            cutter.frame(Role::Lead, at(t), t % gop_ms == 0, false);
         }
         cutter.cuts.clone()
     }
@@ -204,19 +220,19 @@ mod tests {
     fn a_new_epoch_continues_the_numbers() {
         let mut cutter = Cutter::default();
         cutter.begin(Epoch(1_000));
-        cutter.frame(Role::Lead, ms(0), true, false);
+        cutter.frame(Role::Lead, at(0), true, false);
         cutter.begin(Epoch(1_005));
-        assert_eq!(cutter.frame(Role::Lead, ms(500), true, false), 1_001);
+        assert_eq!(cutter.frame(Role::Lead, at(500), true, false), 1_001);
     }
 
     #[test]
     fn a_new_configuration_cuts_at_once_and_counts_as_a_break() {
         let mut cutter = Cutter::default();
         cutter.begin(Epoch(1_000));
-        cutter.frame(Role::Lead, ms(0), true, false);
-        cutter.frame(Role::Lead, ms(500), true, true);
+        cutter.frame(Role::Lead, at(0), true, false);
+        cutter.frame(Role::Lead, at(500), true, true);
         cutter.begin(Epoch(1_001));
-        cutter.frame(Role::Lead, ms(600), true, true);
+        cutter.frame(Role::Lead, at(600), true, true);
         let breaks: Vec<_> = cutter.cuts.list.iter().map(|c| (c.t, c.discontinuities)).collect();
         assert_eq!(breaks, [(ms(0), 0), (ms(500), 1), (ms(600), 2)]);
     }
@@ -225,11 +241,25 @@ mod tests {
     fn sound_goes_on_when_the_picture_stops() {
         let mut cutter = Cutter::default();
         cutter.begin(Epoch(1_000));
-        cutter.frame(Role::Lead, ms(0), true, false);
+        cutter.frame(Role::Lead, at(0), true, false);
         for t in (0..30_000).step_by(20) {
-            cutter.frame(Role::Follower, ms(t), true, false);
+            cutter.frame(Role::Follower, at(t), true, false);
         }
         assert!(cutter.cuts.list.len() > 3);
         assert!(cutter.cuts.horizon > Some(ms(27_000)));
+    }
+
+    #[test]
+    fn sound_that_lies_ahead_of_the_picture_does_not_cut_in_its_place() {
+        let mut cutter = Cutter::default();
+        cutter.begin(Epoch(1_000));
+        for now in (0..30_000).step_by(20) {
+            let ahead = At { t: ms(now + 3_000), arrived: ms(now) };
+            cutter.frame(Role::Follower, ahead, true, false);
+            if now % 40 == 0 {
+                cutter.frame(Role::Lead, at(now), now % 2_000 == 0, false);
+            }
+        }
+        assert!(cutter.cuts.list.len() > 12 && cutter.cuts.list.iter().all(|cut| cut.independent));
     }
 }

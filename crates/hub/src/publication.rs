@@ -1,6 +1,10 @@
 //! The writing side of a stream: one publication at a time, taken over cleanly.
 
-use crate::{Code, GroupHeader, OverQuota, Ring, Severity, State, Stream, cuts::Role, diagnosis::Seen};
+use crate::{
+    Code, GroupHeader, OverQuota, Ring, Severity, State, Stream,
+    cuts::{At, Role},
+    diagnosis::Seen,
+};
 use std::sync::Arc;
 use unisono_base::{Epoch, KeyId, MediaTime};
 use unisono_media::{CodecConfig, Frame, Kind};
@@ -249,7 +253,8 @@ impl TrackWriter {
         let is_cut_point = frame.key || kind == Kind::Audio;
         // A segment has one decoder configuration, so a new one starts a segment.
         let reconfigured = self.config_changed && self.group.is_some_and(|(e, _)| e == epoch);
-        let segment = self.stream.segment_at(role, frame.t, is_cut_point, reconfigured);
+        let at = At { t: frame.t, arrived: frame.arrived };
+        let segment = self.stream.segment_at(role, at, is_cut_point, reconfigured);
         let header = opens.map(|group| {
             self.group = Some((epoch, group));
             self.config_changed = false;

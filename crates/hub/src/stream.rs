@@ -2,7 +2,7 @@
 
 use crate::{
     Cursor, Cut, Cuts, EndReason, GroupHeader, ReleaseGate, Ring, RingLimits, Source,
-    cuts::{Cutter, Role},
+    cuts::{At, Cutter, Role},
     diagnosis::{Change, Code, Diagnosis, Finding, Severity},
     quota::Meter,
     watcher::WatcherSlot,
@@ -404,8 +404,8 @@ impl Stream {
         !self.tracks.read().video.is_empty()
     }
 
-    pub(crate) fn segment_at(&self, role: Role, t: MediaTime, key: bool, reconfigured: bool) -> u64 {
-        self.cutter.lock().frame(role, t, key, reconfigured)
+    pub(crate) fn segment_at(&self, role: Role, at: At, key: bool, reconfigured: bool) -> u64 {
+        self.cutter.lock().frame(role, at, key, reconfigured)
     }
 
     /// Borders decided at another node.

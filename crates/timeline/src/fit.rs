@@ -104,8 +104,7 @@ struct Front {
 
 #[derive(Debug)]
 struct Before {
-    line: Line,
-    newest: MediaTime,
+    run: Run,
     broke: MediaTime,
 }
 
@@ -165,8 +164,7 @@ impl Fit {
         let mut new = Run::new(pts, arrival, sent, floor);
         new.advance(track, pts, arrival);
         let t = new.start.1;
-        self.before =
-            self.run.replace(new).map(|old| Before { line: old.line, newest: old.newest, broke: arrival });
+        self.before = self.run.replace(new).map(|run| Before { run, broke: arrival });
         Stamp { t, breaks: true }
     }
 }
@@ -191,22 +189,21 @@ impl Run {
         }
     }
 
-    /// A frame that does not fit here, of a track that has brought none that does, or that fits the other track's end.
+    /// A frame that does not fit here, of a track that has brought none that does.
     fn may_be_of_the_one_before(&self, track: Track, pts: Span) -> bool {
-        let front = self.fronts[track as usize].map_or(self.line.frontier(), |front| front.pts);
-        (pts - front).abs() > JUMP
+        self.fronts[track as usize].is_none() && (pts - self.line.frontier()).abs() > JUMP
     }
 
-    /// The track's pts stepped by more than a second beyond what arrival explains. A step forward must also lead away from
-    /// the fit: catching up after a stall, with frames left out, steps too, but towards it. A step back is always one, since T
-    /// may not go back. A track's first frame in an epoch has only the other track to be compared with.
+    /// The track's pts stepped by more than a second beyond what arrival explains. A step forward must also lead beyond the other
+    /// track, to where frames are far too early: catching up after a stall, with frames left out, steps too, but towards the fit. A
+    /// step back is always one, since T may not go back. A track's first frame in an epoch has only the other track to be compared with.
     fn jumps(&self, track: Track, pts: Span, arrival: MediaTime, sent: MediaTime) -> bool {
         let newest = Front { pts: self.line.frontier(), arrival: self.frontier_arrival };
         let (front, most) = self.fronts[track as usize].map_or((newest, APART_MAX), |own| (own, JUMP));
         let elapsed = (arrival - front.arrival).max(Span::ZERO);
-        let step = pts - front.pts;
-        let is_forward = step > elapsed + most && (sent - self.line.at(pts)).abs() > most;
-        step < -most || is_forward || pts - newest.pts < -APART_MAX
+        let (step, ahead) = (pts - front.pts, pts - newest.pts);
+        let is_forward = step > elapsed + most && ahead > JUMP && self.line.at(pts) - sent > most;
+        step < -most || is_forward || ahead < -APART_MAX
     }
 
     fn advance(&mut self, track: Track, pts: Span, arrival: MediaTime) {
@@ -272,14 +269,14 @@ impl Run {
 impl Before {
     /// T of a frame that still belongs to the old run: after its last T and before the first of the new run.
     fn straggler(&self, pts: Span, arrival: MediaTime, next_start: MediaTime) -> Option<MediaTime> {
-        if arrival - self.broke > STRAGGLERS_FOR || (pts - self.line.frontier()).abs() > JUMP {
+        if arrival - self.broke > STRAGGLERS_FOR || (pts - self.run.line.frontier()).abs() > JUMP {
             return None;
         }
-        let t = self.line.at(pts);
-        let beyond = t - self.newest;
+        let (t, newest) = (self.run.t(pts), self.run.newest);
+        let beyond = t - newest;
         // The other half is for what this track brings from before the start of the new run.
-        let room = Span::from_micros((next_start - self.newest).as_micros() / 2);
-        Some(if beyond <= Span::ZERO { t } else { self.newest + squeeze(beyond, room) })
+        let room = Span::from_micros((next_start - newest).as_micros() / 2);
+        Some(if beyond <= Span::ZERO { t } else { newest + squeeze(beyond, room) })
     }
 }
 

@@ -10,9 +10,10 @@ use unisono_base::Span;
 
 /// Largest correction per elapsed media time: 5 %.
 const SLEW_DIVISOR: i64 = 20;
-/// Behind its reports by more than this a track does not come back by slew: at 5 % it would take ten seconds, in which it loses more.
+/// Behind its reports and its arrival by more than this a track does not come back by slew: at 5 % it would take ten seconds, in
+/// which it loses more.
 const BEHIND_MAX: Span = Span::from_millis(500);
-/// Differences between tracks beyond this are a broken report, not an offset.
+/// Differences between tracks beyond this, and not by arrival as well, are a broken report, not an offset.
 const OFFSET_MAX: Span = Span::from_secs(10);
 
 /// RTP time to the publisher's clock, for one track.
@@ -48,11 +49,20 @@ impl TrackClock {
         }
         let raw = self.since_first(rtp);
         if let Some(target) = target {
+            let correction = target - self.offset;
+            // What a track has lost is missing in its arrival as well; a report alone may be wrong.
+            let late = Span::from_micros(since_start.as_micros() as i64) - (raw + self.offset);
             let elapsed = self.last_pts.map_or(Span::ZERO, |last| raw + self.offset - last);
             let most = elapsed.as_micros().max(0) / SLEW_DIVISOR;
-            let correction = target - self.offset;
-            let slewed = Span::from_micros(correction.as_micros().clamp(-most, most));
-            self.offset = self.offset + if correction > BEHIND_MAX { correction } else { slewed };
+            let lost = correction.min(late);
+            self.offset = self.offset
+                + if lost > BEHIND_MAX {
+                    lost
+                } else if correction.abs() <= OFFSET_MAX {
+                    Span::from_micros(correction.as_micros().clamp(-most, most))
+                } else {
+                    Span::ZERO
+                };
         }
         let pts = raw + self.offset;
         self.last_pts = self.last_pts.max(Some(pts));
@@ -74,8 +84,7 @@ impl TrackClock {
         // Both clocks are read at the same sender time: theirs.ntp.
         let reference_pts = theirs.at + reference.offset;
         let my_raw = mine.at + (theirs.ntp - mine.ntp);
-        let target = reference_pts - my_raw;
-        ((target - self.offset).abs() <= OFFSET_MAX).then_some(target)
+        Some(reference_pts - my_raw)
     }
 
     fn since_first(&self, rtp: i64) -> Span {
@@ -168,5 +177,45 @@ mod tests {
         }
         assert!(worst <= Span::from_millis(1_600), "{worst}");
         assert!((last - Span::from_secs(60)).abs() <= Span::from_millis(30), "{last}: together again");
+    }
+
+    #[test]
+    fn a_report_that_is_wrong_and_a_late_first_picture_move_sound_slowly() {
+        // The first picture arrives a second later than the sound of its moment; then the sender's clock is set three seconds on, between
+        // a report of the sound and one of the picture.
+        for (late, wrong) in [(1_000, 0), (0, 3_000), (0, 60_000)] {
+            let (mut video, mut audio) = (TrackClock::new(90_000), TrackClock::new(48_000));
+            video.pts(0, Duration::from_millis(100 + late), None);
+            audio.pts(0, Duration::from_millis(100), None);
+            video.report(UNIX_EPOCH + SENDER_CLOCK, 0);
+            audio.report(UNIX_EPOCH + SENDER_CLOCK + Duration::from_millis(wrong), 0);
+            let mut last = Span::from_millis(100);
+            for packet in 1..50i64 {
+                let since = Duration::from_millis(100 + packet as u64 * 20);
+                let pts = audio.pts(packet * 960, since, audio.target_beside(&video));
+                let step = pts - last;
+                assert!(
+                    step >= Span::from_millis(19) && step <= Span::from_millis(21),
+                    "{step}, {late} ms late, {wrong} ms wrong"
+                );
+                last = pts;
+            }
+        }
+    }
+
+    #[test]
+    fn sound_that_stood_still_for_long_comes_back_to_the_picture() {
+        let (mut video, mut audio) = (TrackClock::new(90_000), TrackClock::new(48_000));
+        let seconds = |s: i64| Duration::from_secs(s as u64);
+        for clock in [&mut video, &mut audio] {
+            clock.pts(0, Duration::ZERO, None);
+            clock.report(UNIX_EPOCH + SENDER_CLOCK, 0);
+        }
+        // Its track was taken away for 20 s, in which its RTP time stood.
+        video.pts(20 * 90_000, seconds(20), None);
+        video.report(UNIX_EPOCH + SENDER_CLOCK + seconds(20), 20 * 90_000);
+        audio.report(UNIX_EPOCH + SENDER_CLOCK + seconds(20), 0);
+        let pts = audio.pts(960, seconds(20) + Duration::from_millis(20), audio.target_beside(&video));
+        assert_eq!(pts, Span::from_millis(20_020));
     }
 }

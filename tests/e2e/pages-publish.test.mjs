@@ -21,6 +21,11 @@ describe('the publish page', () => {
   });
 
   const text = (page) => page.innerText('main');
+  const sent = (page) =>
+    page.evaluate(() => {
+      const { track } = window.unisono.publisher.peerConnection.getSenders().find(({ track }) => track?.kind === 'video');
+      return { ...track.getSettings(), readyState: track.readyState };
+    });
   const go = (page) => page.getByRole('button', { name: 'Go live' }).click();
 
   it('publishes the camera in the chosen quality, and tells how it goes', async () => {
@@ -39,8 +44,8 @@ describe('the publish page', () => {
       const [, width, height] = /Round trip[^]*The server receives H\.264 (\d+)×(\d+)/.exec(await text(page)) ?? [];
       return Math.abs(width / height - 16 / 9) < 0.03;
     });
-    // The camera may be opened anew, smaller, after what it gave before was on its way.
-    await until('the camera gives the chosen size', () => page.evaluate(() => window.unisono.publisher.peerConnection.getSenders().find(({ track }) => track?.kind === 'video')?.track.getSettings().height === 360));
+    const { width, height, frameRate, readyState } = await sent(page);
+    assert.deepEqual([width, height, frameRate, readyState], [640, 360, 15, 'live']);
     const limits = await page.evaluate(() => window.unisono.publisher.peerConnection.getSenders().filter(({ track }) => track.kind === 'video').map((sender) => sender.getParameters().encodings[0]));
     assert.deepEqual(limits.map(({ maxBitrate, maxFramerate }) => [maxBitrate, maxFramerate]), [[500_000, 15]]);
     await page.getByRole('button', { name: 'Sound on' }).click();
@@ -48,6 +53,46 @@ describe('the publish page', () => {
     assert.deepEqual(await page.evaluate(() => window.unisono.source.stream.getTracks().map(({ enabled }) => enabled)), [false, false]);
     await page.getByRole('button', { name: 'Stop' }).click();
     await until('the publisher has left', async () => (await server.stream('live/cam'))?.state !== 'live');
+    await page.close();
+  });
+
+  it('of settings that change faster than a camera opens, the last are sent', async () => {
+    const page = await browser.open(`${server.url}/live/hasty/publish#key=${server.key}`);
+    await page.getByRole('button', { name: 'Show the camera' }).click();
+    await until('the devices have names', () => page.evaluate(() => document.querySelectorAll('select[disabled]').length === 0));
+    // The camera opens when the test says so, the one asked for last before the others.
+    await page.evaluate(() => {
+      const media = navigator.mediaDevices;
+      const open = media.getUserMedia.bind(media);
+      window.asked = [];
+      media.getUserMedia = (constraints) => new Promise((resolve, reject) => window.asked.push(() => open(constraints).then(resolve, reject)));
+    });
+    for (const [label, value] of [['Size', '360'], ['Frame rate', '15'], ['Bitrate', '500']]) await page.getByLabel(label).selectOption(value);
+    await go(page);
+    const opened = page.evaluate(async () => {
+      for (let last = 0; last < 10; last += 1) {
+        await window.asked.pop()?.();
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    });
+    await server.live('live/hasty');
+    await opened;
+    const { width, height, frameRate, readyState } = await sent(page);
+    assert.deepEqual([width, height, frameRate, readyState], [640, 360, 15, 'live']);
+    await page.close();
+  });
+
+  it('says so when another camera cannot be opened, and stays on the air', async () => {
+    const page = await browser.open(`${server.url}/live/stays/publish#key=${server.key}`);
+    await page.getByRole('button', { name: 'Show the camera' }).click();
+    await until('the devices have names', () => page.evaluate(() => document.querySelectorAll('select[disabled]').length === 0));
+    await go(page);
+    await server.live('live/stays');
+    await page.evaluate(() => (navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('busy', 'NotReadableError'))));
+    await page.getByLabel('Camera').selectOption({ index: 1 });
+    await until('it says so', async () => /stays on the air\. The camera or microphone is in use/.test(await text(page)));
+    assert.equal((await sent(page)).readyState, 'live');
+    assert.equal((await server.stream('live/stays')).state, 'live');
     await page.close();
   });
 

@@ -69,9 +69,15 @@ export class Publisher {
   /** Other picture or sound, without interrupting the stream; the kinds must be those it began with. */
   async replace(stream: MediaStream): Promise<void> {
     this.#options = { ...this.#options, stream };
-    for (const sender of this.#pc?.getSenders() ?? []) {
+    const pc = this.#pc;
+    for (const sender of pc?.getSenders() ?? []) {
       const track = stream.getTracks().find(({ kind }) => kind === sender.track?.kind);
-      if (track) await sender.replaceTrack(track);
+      try {
+        if (track) await sender.replaceTrack(track);
+      } catch (error) {
+        // The session ended meanwhile; the next one begins with the new stream.
+        if (pc === this.#pc) throw error;
+      }
     }
   }
 

@@ -68,6 +68,7 @@ export function Publish({ stream, urls }: { stream: StreamName; urls: StreamUrls
             </span>
           </div>
           {studio.state === 'failed' && <Banner tone="bad">{capital(studio.words)}</Banner>}
+          {studio.problem && <Banner tone="bad">{studio.problem}</Banner>}
           {studio.state === 'reconnecting' && <Banner>{capital(studio.words)}</Banner>}
           <Insecure />
           <Health studio={studio} urls={urls} />

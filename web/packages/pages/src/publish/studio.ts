@@ -1,7 +1,8 @@
 /** The source and the publisher behind the page, as one thing that starts and stops. */
 
-import { publishWhip, sourceOf, UnisonoError, type Health, type Publisher, type PublishState, type Source, type StreamUrls } from '@unisono/client';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { publishWhip, sourceOf, type Health, type Publisher, type PublishState, type Source, type StreamUrls } from '@unisono/client';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { oneAtATime } from '../parts/turns';
 import '../parts/window';
 import { rememberKey, sourceOptions, videoBitrate, type Settings } from './settings';
 
@@ -10,6 +11,8 @@ export interface Studio {
   readonly state: PublishState | 'idle';
   readonly words: string;
   readonly health: Health | null;
+  /** Why the source that was asked for last could not be opened while another is on the air; empty if it could. */
+  readonly problem: string;
   /** Opens the source for a look, without publishing. */
   readonly preview: (settings: Settings) => Promise<Source | null>;
   readonly start: (settings: Settings) => Promise<void>;
@@ -24,51 +27,81 @@ export interface Muted {
   readonly audio: boolean;
 }
 
+/** An open source, and what it was opened by. */
+interface Open {
+  readonly source: Source;
+  readonly asked: string;
+}
+
 export function useStudio(urls: StreamUrls): Studio {
   const [source, setSource] = useState<Source | null>(null);
   const [status, setStatus] = useState<{ state: Studio['state']; words: string }>({ state: 'idle', words: '' });
   const [health, setHealth] = useState<Health | null>(null);
+  const [problem, setProblem] = useState('');
   const publisher = useRef<Publisher | null>(null);
-  const open = useRef<Source | null>(null);
+  const open = useRef<Open | null>(null);
   const muted = useRef<Muted>({ video: false, audio: false });
   const [shownMuted, setMuted] = useState<Muted>(muted.current);
+  /** Counts starts and stops: who waited for a source knows whether it is still wanted. */
+  const turn = useRef(0);
 
   useEffect(
     () => () => {
+      turn.current += 1;
       publisher.current?.close();
-      open.current?.stop();
+      open.current?.source.stop();
     },
     [],
   );
 
-  const preview = async (settings: Settings): Promise<Source | null> => {
+  /** Opens the source, unless it is open. */
+  const openSource = async (settings: Settings): Promise<Source | null> => {
+    const options = sourceOptions(settings);
+    const asked = JSON.stringify(options);
+    if (open.current?.asked === asked && isWhole(open.current.source)) return open.current.source;
+    let source: Source | null = null;
     try {
-      const next = await sourceOf(sourceOptions(settings));
-      silence(next, muted.current);
-      await publisher.current?.replace(next.stream);
-      open.current?.stop();
-      open.current = next;
-      setSource(next);
-      if (!publisher.current) setStatus({ state: 'idle', words: '' });
-      return next;
+      source = await sourceOf(options);
+      silence(source, muted.current);
+      await publisher.current?.replace(source.stream);
     } catch (error) {
-      setStatus((old) => (publisher.current ? old : { state: 'failed', words: (error as UnisonoError).message }));
+      source?.stop();
+      const words = (error as Error).message;
+      if (publisher.current) setProblem(`What was on the air stays on the air. ${words}`);
+      else setStatus({ state: 'failed', words });
       return null;
     }
+    setProblem('');
+    const next = { source, asked };
+    open.current?.source.stop();
+    open.current = next;
+    // Muted while it was opened.
+    silence(source, muted.current);
+    setSource(source);
+    window.unisono = { ...window.unisono, source };
+    setStatus((old) => (old.state === 'failed' ? { state: 'idle', words: '' } : old));
+    // The person ended the screen share, or pulled the camera out.
+    source.stream.getVideoTracks()[0]?.addEventListener('ended', () => open.current === next && publisher.current && stop());
+    return source;
   };
+  // Two at once would end in any order, and the one that is sent might be the one that was stopped.
+  const preview = useMemo(() => oneAtATime(openSource), []);
 
   const stop = () => {
+    turn.current += 1;
     publisher.current?.close();
     publisher.current = null;
     setHealth(null);
+    setProblem('');
     setStatus({ state: 'idle', words: '' });
   };
 
   const start = async (settings: Settings) => {
     stop();
+    const mine = turn.current;
     setStatus({ state: 'connecting', words: 'Opening the source' });
-    const shown = open.current?.kind === settings.kind ? open.current : await preview(settings);
-    if (!shown) return;
+    const shown = await preview(settings);
+    if (!shown || turn.current !== mine) return;
     rememberKey(settings.key);
     setStatus({ state: 'connecting', words: 'Connecting' });
     const next = publishWhip({
@@ -80,7 +113,7 @@ export function useStudio(urls: StreamUrls): Studio {
       ...(settings.codec ? { videoCodec: settings.codec } : {}),
     });
     publisher.current = next;
-    window.unisono = { ...window.unisono, publisher: next, source: shown };
+    window.unisono = { ...window.unisono, publisher: next };
     next.on('state', (now) => {
       if (publisher.current === next && now.state !== 'closed') setStatus(now);
     });
@@ -89,18 +122,20 @@ export function useStudio(urls: StreamUrls): Studio {
       setHealth(null);
     });
     next.on('health', setHealth);
-    // The person ended the screen share, or pulled the camera out.
-    shown.stream.getVideoTracks()[0]?.addEventListener('ended', () => publisher.current === next && open.current === shown && stop());
   };
 
   const mute = (part: Partial<Muted>) => {
     const next = { ...muted.current, ...part };
     muted.current = next;
-    if (open.current) silence(open.current, next);
+    if (open.current) silence(open.current.source, next);
     setMuted(next);
   };
 
-  return { source, ...status, health, preview, start, stop, muted: shownMuted, mute };
+  return { source, ...status, health, problem, preview, start, stop, muted: shownMuted, mute };
+}
+
+function isWhole({ stream }: Source): boolean {
+  return stream.getTracks().every(({ readyState }) => readyState === 'live');
 }
 
 function silence({ stream }: Source, muted: Muted): void {

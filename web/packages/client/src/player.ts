@@ -122,6 +122,8 @@ export abstract class Player {
   #state: State = 'connecting';
   #failure: UnisonoError | null = null;
   #frame: FrameTime | null = null;
+  /** No frame has been told since playback began. */
+  #isFirst = true;
   #frames = 0;
   #stalls = 0;
   #isStanding = true;
@@ -263,6 +265,7 @@ export abstract class Player {
   /** Playback begins anew: the next frame is a first frame. */
   protected restart(): void {
     this.#presenter.restart();
+    this.#isFirst = true;
     this.#isStanding = true;
     this.#isExpecting = true;
   }
@@ -310,7 +313,7 @@ export abstract class Player {
     this.#recent.push(displayed.now);
     if (this.#recent.length > 240 || this.#recent[0]! < displayed.now - 1000) this.#recent.shift();
     const point = this.timeOf(displayed);
-    if (!point) return;
+    if (!point || this.#isAgain(point)) return;
     this.#show({
       ...point,
       ...(displayed.rtpTimestamp === undefined ? {} : { rtpTimestamp: displayed.rtpTimestamp }),
@@ -320,6 +323,12 @@ export abstract class Player {
       presentedFrames: displayed.presentedFrames,
       isExact: this.sync === 'frame',
     });
+  }
+
+  /** A browser may hand one picture to its compositor twice: it is told once. */
+  #isAgain({ t, epoch }: MediaPoint): boolean {
+    const last = this.#frame;
+    return !this.#isFirst && last?.isExact === true && last.t === t && last.epoch === epoch;
   }
 
   #overdue(now: number): void {
@@ -362,6 +371,7 @@ export abstract class Player {
 
   #show(frame: FrameTime): void {
     this.#frame = frame;
+    this.#isFirst = false;
     this.#presenter.frame(frame);
     this.#emitter.emit('frame', frame);
   }

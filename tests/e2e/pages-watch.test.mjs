@@ -4,8 +4,10 @@ import { execFile } from 'node:child_process';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { Browser } from '../lib/chromium.mjs';
+import { pictureFrom, record } from '../lib/flv.mjs';
 import { inside, phase } from '../lib/pages.mjs';
 import { ffmpegPart, ffmpegRtmp } from '../lib/publishers.mjs';
+import { publishTags } from '../lib/rtmp.mjs';
 import { Server } from '../lib/server.mjs';
 import { until } from '../lib/until.mjs';
 
@@ -186,6 +188,23 @@ describe('the watch page', () => {
       await page.close();
     });
   }
+
+  it('hls by the SDK alone: a picture that joins the sound in the same connection is shown', async () => {
+    const page = await browser.open(`${server.url}/`);
+    encoders.push(await publishTags(server.rtmp, 'live', 'joins', server.key, pictureFrom(await record('320x180', 90), 15_000)));
+    await page.evaluate(async (url) => {
+      const { watchHls } = await import('/client.js');
+      const video = Object.assign(document.createElement('video'), { muted: true });
+      document.body.replaceChildren(video);
+      window.states = [];
+      window.player = await watchHls({ video, url });
+      window.player.on('state', ({ words }) => window.states.push(words));
+    }, `${server.url}/live/joins/index.m3u8`);
+    await until('the sound plays', () => page.evaluate(() => window.player.state === 'playing' && window.player.kinds()?.video === false));
+    await until('the picture comes by itself', () => page.evaluate(() => window.player.state === 'playing' && document.querySelector('video').videoWidth === 320), 120);
+    assert.deepEqual((await page.evaluate(() => window.states)).filter((words) => /now/.test(words)), ['The stream has a picture now; starting again']);
+    await page.close();
+  });
 
   it('picture alone: no button for the sound there is not, and words that say so', async () => {
     publish('live/mute', ffmpegPart, { audio: false });

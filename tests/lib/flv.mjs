@@ -33,6 +33,28 @@ export function join(files, gapMs = 33) {
   return Buffer.concat(parts);
 }
 
+/** The tags of a file, without its picture before `ms`; that begins with its parameters, in front of a keyframe: { type, at (ms), body }. */
+export function pictureFrom(file, ms) {
+  const VIDEO = 9;
+  const kept = [];
+  let [header, hasBegun] = [null, false];
+  for (const { type, at, bytes } of tags(file)) {
+    const body = bytes.subarray(TAG_HEADER_BYTES, -4);
+    const [isVideo, isKeyframe, isHeader] = [type === VIDEO, body[0] >> 4 === 1, body[1] === 0];
+    if (isVideo && isHeader) {
+      header = body;
+      continue;
+    }
+    if (isVideo && isKeyframe && !hasBegun && at >= ms) {
+      hasBegun = true;
+      kept.push({ type, at, body: header });
+    }
+    if (!isVideo || hasBegun) kept.push({ type, at, body });
+  }
+  // What a file says about itself would name a picture.
+  return kept.filter(({ type }) => type === VIDEO || type === 8);
+}
+
 /** `seconds` of moving picture and tone in H.264 (no B-frames) and AAC. */
 export async function record(size, seconds, profile = 'baseline') {
   const inputs = ['-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=30`, '-f', 'lavfi', '-i', 'sine=1000:sample_rate=48000', '-t', String(seconds)];

@@ -1,4 +1,4 @@
-// As little RTMP as it takes to ask for a publication and hear the answer (Adobe's RTMP 1.0, AMF 0).
+// As little RTMP as it takes to ask for a publication, hear the answer and send what a file has (Adobe's RTMP 1.0, AMF 0).
 import { once } from 'node:events';
 import { connect } from 'node:net';
 
@@ -14,14 +14,19 @@ const object = (pairs) => {
 };
 const NULL = Buffer.from([5]);
 
-/** A command message, in chunks of 128 bytes. */
-function command(stream, ...values) {
-  const body = Buffer.concat(values);
-  const header = Buffer.from([3, 0, 0, 0, body.length >> 16, (body.length >> 8) & 255, body.length & 255, 20, stream, 0, 0, 0]);
+const COMMAND = 20;
+
+/** A message in chunks of 128 bytes; `at`: milliseconds, less than 2^24 - 1. */
+function message(type, at, stream, body) {
+  const header = Buffer.from([3, 0, 0, 0, 0, 0, 0, type, stream, 0, 0, 0]);
+  header.writeUIntBE(at, 1, 3);
+  header.writeUIntBE(body.length, 4, 3);
   const pieces = [header];
-  for (let at = 0; at < body.length; at += 128) pieces.push(...(at ? [Buffer.from([0xc3])] : []), body.subarray(at, at + 128));
+  for (let from = 0; from < body.length; from += 128) pieces.push(...(from ? [Buffer.from([0xc3])] : []), body.subarray(from, from + 128));
   return Buffer.concat(pieces);
 }
+
+const command = (stream, ...values) => message(COMMAND, 0, stream, Buffer.concat(values));
 
 /** Strings of an AMF 0 body, names and values alike: enough to find a description. */
 function strings(body) {
@@ -62,6 +67,32 @@ function reader(onMessage) {
 
 /** Asks to publish `app/name` with `key`; resolves to { code, words } of the server's onStatus, or null where it only hung up. */
 export async function askToPublish(port, app, name, key, host = '127.0.0.1') {
+  const { socket, answer } = await ask(port, app, name, key, host);
+  socket.destroy();
+  return answer;
+}
+
+/** Publishes the tags of an FLV file, each when it is due, and hangs up after the last. */
+export async function publishTags(port, app, name, key, tags) {
+  const { socket, answer } = await ask(port, app, name, key, '127.0.0.1');
+  if (answer?.code !== 'NetStream.Publish.Start') throw new Error(`not published: ${JSON.stringify(answer)}`);
+  const started = performance.now();
+  const next = () => {
+    while (tags.length > 0 && tags[0].at <= performance.now() - started) {
+      const { type, at, body } = tags.shift();
+      socket.write(message(type, at, 1, body));
+    }
+    if (tags.length === 0) stop();
+  };
+  const timer = setInterval(next, 10);
+  const stop = async () => {
+    clearInterval(timer);
+    socket.destroy();
+  };
+  return { stop };
+}
+
+async function ask(port, app, name, key, host) {
   const socket = connect(port, host);
   socket.on('error', () => {});
   await once(socket, 'connect');
@@ -69,7 +100,7 @@ export async function askToPublish(port, app, name, key, host = '127.0.0.1') {
   const answer = await new Promise((resolve) => {
     let greeting = Buffer.alloc(0);
     const read = reader((type, body) => {
-      const found = type === 20 ? strings(body) : [];
+      const found = type === COMMAND ? strings(body) : [];
       if (found[0] === 'onStatus') resolve({ code: found.find((s) => s.startsWith('NetStream.')), words: found.at(-1) });
     });
     socket.on('data', (chunk) => {
@@ -87,6 +118,5 @@ export async function askToPublish(port, app, name, key, host = '127.0.0.1') {
     socket.on('close', () => resolve(null));
     setTimeout(() => resolve(null), 30_000).unref();
   });
-  socket.destroy();
-  return answer;
+  return { socket, answer };
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { AnchorReader, epochOfUrl } from '../src/hls/anchors';
 import { eventsOfPart } from '../src/hls/emsg';
 import { fragmentsOf, timescaleOf } from '../src/hls/fragment';
+import { kindsOfCodecs, kindsOfPlaylist } from '../src/hls/kinds';
 import { privFrames } from '../src/hls/id3';
 import { box, emsg, id3, init, moof, prft, u32 } from './mp4';
 
@@ -42,6 +43,22 @@ describe('fragments', () => {
     expect(fragmentsOf(part(prft(T), moof(1, 0).slice(0, 40)))).toEqual([]);
     expect(fragmentsOf(part([0, 0, 0, 4], [1, 2, 3, 4]))).toEqual([]);
     for (let length = 0; length < 120; length += 1) fragmentsOf(part(prft(T), moof(9, 1)).slice(0, length));
+  });
+});
+
+describe('kinds', () => {
+  test('every codec that the server names is picture or sound', () => {
+    for (const codec of ['avc1.42c01f', 'avc3.640028', 'hvc1.1.6.L93.B0', 'hev1.1.6.L93.B0', 'vp08.00.10.08', 'vp09.00.10.08', 'vp8', 'av01.0.04M.08']) expect(kindsOfCodecs(codec)).toEqual({ video: true, audio: false });
+    for (const codec of ['mp4a.40.2', 'opus', 'Opus']) expect(kindsOfCodecs(codec)).toEqual({ video: false, audio: true });
+    expect(kindsOfCodecs('')).toEqual({ video: false, audio: false });
+  });
+
+  test('of a playlist, over all its variants', () => {
+    const variant = (codecs: string) => `#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS="${codecs}",RESOLUTION=2x2\nhls/video.m3u8`;
+    expect(kindsOfPlaylist(`#EXTM3U\n${variant('avc1.42c01f,mp4a.40.2')}\n`)).toEqual({ video: true, audio: true });
+    expect(kindsOfPlaylist(`#EXTM3U\n${variant('opus')}\n${variant('vp09.00.10.08')}\n`)).toEqual({ video: true, audio: true });
+    expect(kindsOfPlaylist(`#EXTM3U\n${variant('mp4a.40.2')}\n`)).toEqual({ video: false, audio: true });
+    expect(kindsOfPlaylist('{"title":"Not found"}')).toEqual({ video: false, audio: false });
   });
 });
 

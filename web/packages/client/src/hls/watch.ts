@@ -16,6 +16,7 @@ import type { MediaPoint } from '../time/point';
 import { AnchorReader } from './anchors';
 import { FAR_BEHIND_S, lowLatencyConfig, RATE_FAR, RATE_NEAR, SEEK_AHEAD_S, SEEK_BEHIND_S } from './config';
 import { eventsOfPart } from './emsg';
+import { kindsOfCodecs, kindsOfPlaylist } from './kinds';
 import { NativeHlsPlayer } from './native';
 import { failoverLoader } from './loader';
 import { keepParts } from './parts';
@@ -36,6 +37,8 @@ export async function watchHls(options: WatchHlsOptions): Promise<Player> {
 }
 
 const OVER_EVERY_MS = 1000;
+/** A stream of sound alone is asked so often whether it has a picture by now, and the other way round. */
+const KINDS_EVERY_MS = 5000;
 /** How often an ended stream is asked whether it has come back. */
 const ENDED_PAUSE_MS = 1500;
 const ENDED = 'The stream has ended';
@@ -263,7 +266,10 @@ export class HlsPlayer extends Player {
     return new Promise<string | UnisonoError>((resolve) => {
       let recovered = false;
       let codecs = '';
-      hls.on(Hls.Events.MANIFEST_LOADED, (_, { levels }: ManifestLoadedData) => (codecs = levels[0]?.attrs?.CODECS ?? ''));
+      hls.on(Hls.Events.MANIFEST_LOADED, (_, { levels }: ManifestLoadedData) => {
+        codecs = levels[0]?.attrs?.CODECS ?? '';
+        void this.#awaitKinds(kindsOfCodecs(codecs), over.signal).then((kind) => kind && resolve(`The stream has ${kind === 'video' ? 'a picture' : 'sound'} now; starting again`));
+      });
       void this.#lookOut(hls, over.signal).then((found) => {
         this.#hasEnded = found === 'over';
         if (found === 'over') resolve(ENDED);
@@ -303,6 +309,17 @@ export class HlsPlayer extends Player {
       const playlist = answer?.ok && !document.hidden ? await this.#ask(hls.latestLevelDetails?.url.split('?')[0] ?? '', signal) : null;
       const text = playlist?.ok ? await playlist.text().catch(() => '') : '';
       if (standstill.isStuck(text, performance.now())) return 'stuck';
+    }
+    return null;
+  }
+
+  /** Resolves when the stream has what it had not when playback began: hls.js asks for the multivariant playlist once only. */
+  async #awaitKinds(had: Kinds, signal: AbortSignal): Promise<keyof Kinds | null> {
+    if (had.video === had.audio) return null;
+    const missing = had.video ? 'audio' : 'video';
+    while (await delay(KINDS_EVERY_MS, signal)) {
+      const answer = await this.#ask(this.#options.url, signal);
+      if (answer?.ok && kindsOfPlaylist(await answer.text().catch(() => ''))[missing]) return missing;
     }
     return null;
   }

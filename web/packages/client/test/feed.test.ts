@@ -8,12 +8,19 @@ const [A, B] = ['https://a', 'https://b'];
 /** A connection to a machine that is gone: its end is never told. */
 class DeadSocket {
   static all: DeadSocket[] = [];
+  static readonly OPEN = 1;
+  readyState = 1;
+  sent: { type: string; t0: number }[] = [];
   onmessage: ((event: { data: string }) => void) | null = null;
   onclose: (() => void) | null = null;
   isClosed = false;
 
   constructor(readonly url: string) {
     DeadSocket.all.push(this);
+  }
+
+  send(message: string): void {
+    this.sent.push(JSON.parse(message));
   }
 
   close(): void {
@@ -79,4 +86,26 @@ test('who closes it is not kept waiting either', () => {
   expect(sockets[0]!.isClosed).toBe(true);
   sockets[0]!.say(event(10));
   expect(told).toEqual([9]);
+});
+
+test('a line that died after the greeting is noticed; one that answers is kept, however quiet the room', async () => {
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect(sockets[0]!.sent).toEqual([{ type: 'clock', t0: expect.any(Number) }]);
+  expect(Number.isSafeInteger(sockets[0]!.sent[0]!.t0)).toBe(true);
+  for (let minutes = 0; minutes < 4; minutes += 1) {
+    sockets[0]!.say({ type: 'clock', t0: 1, t1: 2, t2: 2 });
+    await vi.advanceTimersByTimeAsync(15_000);
+  }
+  expect([sockets.length, sockets[0]!.isClosed]).toEqual([1, false]);
+  await vi.advanceTimersByTimeAsync(27_000);
+  expect(sockets.map(({ url, isClosed }) => [url, isClosed])).toEqual([
+    ['wss://a/api/v1/rooms/live:x/events', true],
+    ['wss://a/api/v1/rooms/live:x/events?from_seq=10', false],
+  ]);
+});
+
+test('nothing is asked on a line that is over', async () => {
+  feed.close();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect([sockets.length, sockets[0]!.sent.length, vi.getTimerCount()]).toEqual([1, 0, 0]);
 });

@@ -1,8 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { AnchorReader, epochOfUrl } from '../src/hls/anchors';
 import { eventsOfPart } from '../src/hls/emsg';
 import { fragmentsOf, timescaleOf } from '../src/hls/fragment';
-import { kindsOfCodecs, kindsOfPlaylist } from '../src/hls/kinds';
+import { isPlayable, kindsOfCodecs, kindsOfPlaylist } from '../src/hls/kinds';
 import { privFrames } from '../src/hls/id3';
 import { box, emsg, id3, init, moof, prft, u32 } from './mp4';
 
@@ -59,6 +59,17 @@ describe('kinds', () => {
     expect(kindsOfPlaylist(`#EXTM3U\n${variant('opus')}\n${variant('vp09.00.10.08')}\n`)).toEqual({ video: true, audio: true });
     expect(kindsOfPlaylist(`#EXTM3U\n${variant('mp4a.40.2')}\n`)).toEqual({ video: false, audio: true });
     expect(kindsOfPlaylist('{"title":"Not found"}')).toEqual({ video: false, audio: false });
+  });
+
+  test('what this browser cannot play is not counted', () => {
+    const types: string[] = [];
+    vi.stubGlobal('MediaSource', { isTypeSupported: (type: string) => (types.push(type), !type.includes('hvc1')) });
+    const playlist = '#EXT-X-STREAM-INF:CODECS="hvc1.1.6.L93.B0,mp4a.40.2"\nx\n#EXT-X-STREAM-INF:CODECS="mp4a.40.2"\ny';
+    expect(kindsOfPlaylist(playlist, isPlayable)).toEqual({ video: false, audio: true });
+    expect(types).toContain('video/mp4; codecs="hvc1.1.6.L93.B0"');
+    expect(types).toContain('audio/mp4; codecs="mp4a.40.2"');
+    expect(isPlayable('avc1.42c01f, mp4a.40.2')).toBe(true);
+    vi.unstubAllGlobals();
   });
 });
 

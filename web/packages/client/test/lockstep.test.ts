@@ -3,6 +3,8 @@ import { ExchangeClock } from '../src/lockstep/exchange';
 import { JitterBufferPace, RAISE_EVERY_MS, RAISE_MS, TARGET_MAX_MS } from '../src/lockstep/jitter-buffer';
 import { Margin, RESERVE_MS } from '../src/lockstep/margin';
 import { PlaybackPace, RATE_SPREAD, SEEK_MS } from '../src/lockstep/playback-rate';
+import { webRtcActuator } from '../src/lockstep/webrtc';
+import type { WebRtcPlayer } from '../src/webrtc/watch';
 
 /** The same numbers on every run. */
 function random(seed: number): () => number {
@@ -329,4 +331,22 @@ test('HLS: as near as what was loaded last is late, with a reserve; being slowed
   expect(margin.earliestMs).toBe(2800 + RESERVE_MS);
   for (const until = now + 10_500; now < until; now += 250) margin.observe(now, 3000, 1800);
   expect(margin.earliestMs).toBe(1200 + RESERVE_MS);
+});
+
+test('WebRTC: lockstep begins at what the viewer holds back, and gives it back', async () => {
+  const player = { holdBackMs: 250 as number | null, peerConnection: null };
+  const actuator = webRtcActuator(player as unknown as WebRtcPlayer);
+  expect(await actuator.range(0, 400), 'what is held by choice could be given up').toMatchObject({ earliestMs: 150 });
+  expect([actuator.step(1000, 400, 450), player.holdBackMs]).toEqual([true, 300]);
+  actuator.release();
+  expect(player.holdBackMs).toBe(250);
+  actuator.step(3000, 400, 450);
+  player.holdBackMs = 1000;
+  actuator.release();
+  expect(player.holdBackMs, 'turned meanwhile').toBe(1000);
+  player.holdBackMs = null;
+  actuator.step(9000, 100, 150);
+  expect(player.holdBackMs).toBe(50);
+  actuator.release();
+  expect(player.holdBackMs).toBeNull();
 });

@@ -37,6 +37,19 @@ test('a decoder that gives up makes no dead node; one that fails, or is not ther
   vi.unstubAllGlobals();
 });
 
+test('a stream without sound has none, where the browser tells', async () => {
+  stubBrowser(() => new Response(''));
+  const kinds = async (audioTracks?: object) => {
+    const element = Object.assign(video(), { canPlayType: () => '', load() {}, removeAttribute() {}, readyState: 1, videoWidth: 2, ...(audioTracks && { audioTracks }) });
+    const player = new NativeHlsPlayer({ video: element as unknown as HTMLVideoElement, url: 'https://a/live/x/index.m3u8', endpoints: [] });
+    const found = player.kinds();
+    await player.close();
+    return found;
+  };
+  expect([await kinds([]), await kinds([{}]), await kinds()].map((one) => one?.audio)).toEqual([false, true, true]);
+  vi.unstubAllGlobals();
+});
+
 test('a player that is closed leaves no listener on the element', async () => {
   vi.useFakeTimers();
   stubBrowser(() => new Response(''));

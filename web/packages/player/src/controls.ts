@@ -3,6 +3,7 @@
 import type { Kinds } from '@unisono/client';
 import type { PlayerState } from './element';
 import { Face } from './face';
+import { isTaken } from './keys';
 import { MARKUP } from './markup';
 import { Menu, type Choices } from './menu';
 import { Panel, type Source } from './panel';
@@ -119,10 +120,7 @@ export class Controls {
   }
 
   #keyed(event: KeyboardEvent): void {
-    // A focused button takes the space bar itself, and a field its arrows and letters.
-    const target = event.target as HTMLElement;
-    const isTyping = target instanceof HTMLInputElement || (target instanceof HTMLButtonElement && event.key === ' ');
-    if (event.altKey || event.ctrlKey || event.metaKey || (isTyping && event.key !== 'Escape')) return;
+    if (event.altKey || event.ctrlKey || event.metaKey || isTaken(event)) return;
     if (!this.key(event.key)) return;
     event.preventDefault();
     event.stopPropagation();

@@ -5,6 +5,7 @@ import {
   streamUrls,
   watchHls,
   watchWebRtc,
+  UnisonoError,
   type EndpointChange,
   type FailureKind,
   type FrameTime,
@@ -12,12 +13,11 @@ import {
   type PlayerEvents,
   type Stats,
   type StreamUrls,
-  type UnisonoError,
 } from '@unisono/client';
 import { fallback, firstLine, parseMode, type Line, type Mode } from './choice';
 import { Controls } from './controls';
 import { holdBack, parseDial, type Dial } from './dial';
-import { lateTrack } from './late-tracks';
+import { Brake, lateTrack } from './late-tracks';
 import { parseEndpoints } from './endpoints';
 import { phaseOf, type Phase } from './phase';
 
@@ -67,6 +67,8 @@ export class UnisonoPlayer extends HTMLElement {
   /** Aborted by the next start. */
   #overtaken = new AbortController();
   #isQueued = false;
+  /** Of starts for a track that the stream got later. */
+  #brake = new Brake();
   #listeners: { name: keyof PlayerEvents; listener: (value: never) => void }[] = [];
 
   /** Ends what lives as long as the element is in a document. */
@@ -93,6 +95,10 @@ export class UnisonoPlayer extends HTMLElement {
     this.#generation += 1;
     void this.#player?.close();
     this.#player = null;
+    // The meter of the sound runs by itself.
+    this.#controls.refresh(null);
+    // Whoever waits for frames (a room) waits in vain, unless this was only moved to another place of the page.
+    queueMicrotask(() => this.isConnected || this.#call('state', { state: 'closed', words: 'Closed' }));
   }
 
   attributeChangedCallback(name: string, before: string | null, after: string | null): void {
@@ -182,6 +188,7 @@ export class UnisonoPlayer extends HTMLElement {
       if (!this.isConnected) return;
       this.#note = null;
       this.#hasPlayed = false;
+      this.#brake = new Brake();
       void this.#start(firstLine(this.mode));
     });
   }
@@ -196,18 +203,21 @@ export class UnisonoPlayer extends HTMLElement {
     this.#player = null;
     await before?.close();
     if (generation !== this.#generation) return;
-    const address = new URL(this.src, location.href);
-    const { stream, token } = parseAddress(address);
-    if (!stream) return this.#tell('failed', `“${this.src}” is not the name of a stream (app/name)`);
+    const address = addressOf(this.src);
+    const { stream, token } = address ? parseAddress(address) : { stream: null, token: null };
+    if (!address || !stream) return this.#tell('failed', `“${this.src}” is not the name of a stream (app/name)`);
     this.#controls.name(`${stream.app}/${stream.name}`);
     this.#tell('connecting', 'Connecting');
     const viewing = this.getAttribute('token') ?? token;
-    const player = await this.#open(line, streamUrls(stream, address.origin, viewing));
-    if (generation !== this.#generation) return void player.close();
+    const player = await this.#open(line, streamUrls(stream, address.origin, viewing)).catch((error: unknown) => inWords(error));
+    if (generation !== this.#generation) return player instanceof UnisonoError ? undefined : void player.close();
+    if (player instanceof UnisonoError) return this.#failed(player);
     this.#player = player;
     this.#wire(player);
+    // That one looks by itself.
+    if (player.protocol === 'hls') return;
     const status = () => streamUrls(stream, player.endpoint, viewing).status;
-    if (await lateTrack(status, () => player.kinds(), this.#overtaken.signal)) void this.#start(line);
+    if (await lateTrack(status, () => player.kinds(), this.#overtaken.signal, this.#brake)) void this.#start(line);
   }
 
   async #open(line: Line, urls: StreamUrls): Promise<Player> {
@@ -277,9 +287,28 @@ export class UnisonoPlayer extends HTMLElement {
   }
 
   #announce<Name extends keyof PlayerEvents>(name: Name, value: PlayerEvents[Name]): void {
-    for (const { name: wanted, listener } of [...this.#listeners]) if (wanted === name) (listener as Listener<Name>)(value);
+    this.#call(name, value);
     this.dispatchEvent(new CustomEvent(`unisono-${name}`, { detail: value, bubbles: true, composed: true }));
   }
+
+  #call<Name extends keyof PlayerEvents>(name: Name, value: PlayerEvents[Name]): void {
+    for (const { name: wanted, listener } of [...this.#listeners]) if (wanted === name) (listener as Listener<Name>)(value);
+  }
+}
+
+/** `null` for what is no address at all. */
+function addressOf(src: string): URL | null {
+  try {
+    return new URL(src, location.href);
+  } catch {
+    return null;
+  }
+}
+
+/** What no code of ours expected stands in the way of this protocol, perhaps not of another. */
+function inWords(error: unknown): UnisonoError {
+  if (error instanceof UnisonoError) return error;
+  return new UnisonoError('unsupported', `The player does not begin in this browser (${error instanceof Error ? error.message : String(error)}); reload the page`);
 }
 
 declare global {

@@ -19,15 +19,26 @@ const begun = vi.hoisted(() => {
   return [] as { url: string; beginAt?: string; move(to: string): void; isWired(): boolean }[];
 });
 
-const shown = vi.hoisted(() => [] as (string | null)[]);
-vi.mock('../src/controls', () => ({ Controls: class { name() {} refresh() {} show({ moved }: { moved: string | null }) { shown.push(moved); } } }));
-vi.mock('../src/late-tracks', () => ({ lateTrack: async () => false }));
+const { shown, told, looked, late } = vi.hoisted(() => ({ shown: [] as (string | null)[], told: [] as { state: string; words: string }[], looked: [] as unknown[], late: [] as string[] }));
+vi.mock('../src/controls', () => ({
+  Controls: class {
+    name() {}
+    refresh(kinds: unknown) { looked.push(kinds); }
+    show(state: { moved: string | null; state: string; words: string }) { shown.push(state.moved); told.push(state); }
+  },
+}));
+vi.mock('../src/late-tracks', () => ({ Brake: class {}, lateTrack: async (url: () => string) => (late.push(url()), false) }));
 vi.mock('@unisono/client', async (original) => ({
   ...(await original<object>()),
+  watchHls: async ({ url }: { url: string }) => {
+    if (url.includes('/broken')) throw new Error('Failed to fetch dynamically imported module');
+    const protocol = url.includes('/native') ? 'hls-native' : 'hls';
+    return { protocol, endpoint: 'https://a', on: () => undefined, close: async () => {}, state: 'playing', failure: null, kinds: () => null };
+  },
   watchWebRtc: (options: { url: string; beginAt?: string }) => {
     const listeners = new Map<string, (value: unknown) => void>();
     begun.push({ ...options, isWired: () => listeners.has('error'), move: (to) => listeners.get('endpoint')!({ from: '', to, why: 'lost', words: 'Moved' }) });
-    return { on: (name: string, listener: () => void) => listeners.set(name, listener), close: async () => {}, state: 'connecting', failure: null, kinds: () => null };
+    return { on: (name: string, listener: () => void) => listeners.set(name, listener), close: async () => {}, state: 'connecting', endpoint: 'https://a', failure: null, kinds: () => null };
   },
 }));
 
@@ -51,4 +62,45 @@ test('a start after a move begins at the node it had moved to; another stream be
   await starts(4);
   expect(shown.at(-1), 'what was told of the player before is not told of the next').toBeNull();
   element.disconnectedCallback();
+}, 60_000);
+
+test('what cannot begin says so: a file that cannot be loaded, and an address that is none', async () => {
+  const { UnisonoPlayer } = await import('../src/element');
+  const element = new UnisonoPlayer();
+  element.mode = 'hls';
+  element.src = 'https://a/live/broken';
+  await vi.waitFor(() => expect(told.at(-1)).toMatchObject({ state: 'failed', words: expect.stringContaining('reload the page') }), { timeout: 30_000 });
+  element.src = 'https://';
+  await vi.waitFor(() => expect(told.at(-1)).toMatchObject({ state: 'failed', words: expect.stringContaining('not the name of a stream') }), { timeout: 30_000 });
+}, 60_000);
+
+test('who waits for frames hears that the element was taken out of the page, not that it was moved in it', async () => {
+  const { UnisonoPlayer } = await import('../src/element');
+  const element = new UnisonoPlayer();
+  const heard: string[] = [];
+  element.on('state', ({ state }) => heard.push(state));
+  element.disconnectedCallback();
+  element.connectedCallback();
+  await Promise.resolve();
+  expect(heard).not.toContain('closed');
+  looked.length = 0;
+  Object.assign(element, { isConnected: false });
+  element.disconnectedCallback();
+  await Promise.resolve();
+  expect(heard.at(-1)).toBe('closed');
+  expect(looked, 'nothing is measured any more').toEqual([null]);
+});
+
+test('hls.js looks for late tracks by itself; the browser’s own player does not', async () => {
+  const { UnisonoPlayer } = await import('../src/element');
+  const element = new UnisonoPlayer();
+  element.mode = 'hls';
+  late.length = 0;
+  for (const name of ['x', 'native']) {
+    told.length = 0;
+    element.src = `https://a/live/${name}`;
+    await vi.waitFor(() => expect(told.at(-1)).toMatchObject({ state: 'playing' }), { timeout: 30_000 });
+    await Promise.resolve();
+  }
+  expect(late).toEqual(['https://a/api/v1/streams/live/native']);
 }, 60_000);

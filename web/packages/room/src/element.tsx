@@ -15,6 +15,8 @@ export class UnisonoRoom extends HTMLElement {
   /** Joined by this element, and left by it. */
   #own: Room | null = null;
   #given: Room | null = null;
+  /** Whose frames the own room follows. */
+  #attached: FrameSource | null = null;
   /** The one that was joined last: the next one begins at the server it had moved to, since a dead first one could name no other. */
   #last: { readonly src: string; readonly room: Room } | null = null;
   #isQueued = false;
@@ -79,7 +81,7 @@ export class UnisonoRoom extends HTMLElement {
 
   #join(address: URL): Room {
     const { stream, token } = parseAddress(address);
-    const player = this.#player();
+    const player = (this.#attached = this.#player());
     const name = keptName();
     const room = joinRoom({
       url: address.origin,
@@ -92,6 +94,7 @@ export class UnisonoRoom extends HTMLElement {
       ...(this.hasAttribute('endpoints') && { endpoints: [address.origin, ...(this.getAttribute('endpoints') ?? '').split(/[\s,]+/).filter((one) => one !== '')] }),
     });
     this.#last = { src: address.href, room };
+    if (this.hasAttribute('player')) document.addEventListener('unisono-state', this.#look);
     this.dispatchEvent(new CustomEvent('unisono-room', { detail: room, bubbles: true, composed: true }));
     return room;
   }
@@ -101,6 +104,14 @@ export class UnisonoRoom extends HTMLElement {
     const element = selector ? document.querySelector<HTMLElement & FrameSource>(selector) : null;
     return element && typeof element.on === 'function' ? element : null;
   }
+
+  /** A player announces itself: the one that is meant may not have been there, or not been upgraded, when the room was joined. */
+  #look = (): void => {
+    const player = this.#player();
+    if (!player || player === this.#attached) return;
+    this.#attached = player;
+    this.#own?.attach(player);
+  };
 
   /** A name is said when joining: join again under it, as the same person. */
   #rename(name: string): void {
@@ -115,6 +126,8 @@ export class UnisonoRoom extends HTMLElement {
   }
 
   #leave(): void {
+    document.removeEventListener('unisono-state', this.#look);
+    this.#attached = null;
     this.#own?.leave();
     this.#own = null;
   }
@@ -131,7 +144,8 @@ export class UnisonoReactions extends HTMLElement {
     const take = (event: Event) => (this.room = (event as CustomEvent<Room>).detail);
     document.addEventListener('unisono-room', take);
     this.#stop = () => document.removeEventListener('unisono-room', take);
-    if (!this.#room) this.room = document.querySelector<UnisonoRoom>('unisono-room')?.room ?? null;
+    // Also where this was only moved: what was drawn is gone.
+    this.room = this.#room ?? document.querySelector<UnisonoRoom>('unisono-room')?.room ?? null;
   }
 
   disconnectedCallback(): void {

@@ -11,7 +11,19 @@ export function kindsOfCodecs(codecs: string): Kinds {
   };
 }
 
-/** Of all variants of a multivariant playlist. */
-export function kindsOfPlaylist(text: string): Kinds {
-  return kindsOfCodecs([...text.matchAll(/CODECS="([^"]*)"/g)].map(([, codecs]) => codecs).join(','));
+/** Of all variants of a multivariant playlist; `counts` says of the codecs of one whether it does. */
+export function kindsOfPlaylist(text: string, counts: (codecs: string) => boolean = () => true): Kinds {
+  const variants = [...text.matchAll(/CODECS="([^"]*)"/g)].map(([, codecs]) => codecs!);
+  return kindsOfCodecs(variants.filter(counts).join(','));
+}
+
+type Source = { isTypeSupported(type: string): boolean } | undefined;
+
+/** This browser plays all of `codecs` from what hls.js appends. */
+export function isPlayable(codecs: string): boolean {
+  const { ManagedMediaSource, MediaSource } = globalThis as { ManagedMediaSource?: Source; MediaSource?: Source };
+  const source = ManagedMediaSource ?? MediaSource;
+  const plays = (codec: string) => source?.isTypeSupported(`${kindsOfCodecs(codec).video ? 'video' : 'audio'}/mp4; codecs="${codec}"`) === true;
+  // Browsers do not agree on how Opus is written.
+  return codecs.split(',').every((codec) => plays(codec.trim()) || plays(codec.trim().toLowerCase()));
 }

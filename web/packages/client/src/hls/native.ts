@@ -32,9 +32,10 @@ export class NativeHlsPlayer extends Player {
     return { ...unknown, roundTripMs: null, droppedFrames: droppedFrames(this.video) };
   }
 
-  /** It tells of the picture only. */
+  /** Of the sound Safari alone tells; elsewhere there is said to be some. */
   override kinds(): Kinds | null {
-    return this.video.readyState < HTMLMediaElement.HAVE_METADATA ? null : { video: this.video.videoWidth > 0, audio: true };
+    const { readyState, videoWidth, audioTracks } = this.video as HTMLVideoElement & { readonly audioTracks?: ArrayLike<unknown> };
+    return readyState < HTMLMediaElement.HAVE_METADATA ? null : { video: videoWidth > 0, audio: audioTracks?.length !== 0 };
   }
 
   /** The browser keeps its own distance. */

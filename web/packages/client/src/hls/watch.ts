@@ -16,7 +16,7 @@ import type { MediaPoint } from '../time/point';
 import { AnchorReader } from './anchors';
 import { FAR_BEHIND_S, lowLatencyConfig, RATE_FAR, RATE_NEAR, SEEK_AHEAD_S, SEEK_BEHIND_S } from './config';
 import { eventsOfPart } from './emsg';
-import { kindsOfCodecs, kindsOfPlaylist } from './kinds';
+import { isPlayable, kindsOfCodecs, kindsOfPlaylist } from './kinds';
 import { NativeHlsPlayer } from './native';
 import { failoverLoader } from './loader';
 import { keepParts } from './parts';
@@ -31,14 +31,23 @@ export interface WatchHlsOptions extends PlayerOptions {
 
 /** Starts watching; the returned player works until it is closed. hls.js is loaded when it is first needed. */
 export async function watchHls(options: WatchHlsOptions): Promise<Player> {
-  const { default: HlsClass } = await import('hls.js');
+  const { default: HlsClass } = await loadHls();
   if (HlsClass.isSupported()) return new HlsPlayer(options, HlsClass);
   return new NativeHlsPlayer(options);
 }
 
+/** It is a file of its own, which an update of the server may have replaced, and a browser does not ask twice for what it did not get. */
+function loadHls(): Promise<typeof import('hls.js')> {
+  return import('hls.js').catch((error: Error) => {
+    throw new UnisonoError('network', `The player for LL-HLS could not be loaded (${error.message}); reload the page`);
+  });
+}
+
 const OVER_EVERY_MS = 1000;
-/** A stream of sound alone is asked so often whether it has a picture by now, and the other way round. */
-const KINDS_EVERY_MS = 5000;
+/** A stream of sound alone is asked after so long whether it has a picture by now, and the other way round ... */
+const KINDS_SOON_MS = 5000;
+/** ... and then ever more seldom, down to this. */
+const KINDS_SELDOM_MS = 30_000;
 /** How often an ended stream is asked whether it has come back. */
 const ENDED_PAUSE_MS = 1500;
 const ENDED = 'The stream has ended';
@@ -313,13 +322,21 @@ export class HlsPlayer extends Player {
     return null;
   }
 
-  /** Resolves when the stream has what it had not when playback began: hls.js asks for the multivariant playlist once only. */
+  /**
+   * Resolves when the stream has what it had not when playback began: hls.js asks for the multivariant playlist once only. What this browser cannot
+   * play is not waited for: starting again would end what plays.
+   */
   async #awaitKinds(had: Kinds, signal: AbortSignal): Promise<keyof Kinds | null> {
     if (had.video === had.audio) return null;
     const missing = had.video ? 'audio' : 'video';
-    while (await delay(KINDS_EVERY_MS, signal)) {
+    let pause = KINDS_SOON_MS;
+    while (await delay(pause, signal)) {
+      // Nobody would see it.
+      if (missing === 'video' && document.hidden) continue;
+      pause = Math.min(pause * 1.3, KINDS_SELDOM_MS);
       const answer = await this.#ask(this.#options.url, signal);
-      if (answer?.ok && kindsOfPlaylist(await answer.text().catch(() => ''))[missing]) return missing;
+      const playlist = answer?.ok ? await answer.text().catch(() => '') : '';
+      if (kindsOfPlaylist(playlist, isPlayable)[missing]) return missing;
     }
     return null;
   }

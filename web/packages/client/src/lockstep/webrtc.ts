@@ -5,20 +5,29 @@ import type { Actuator } from './actuator';
 import { JitterBufferPace, TARGET_MAX_MS } from './jitter-buffer';
 
 export function webRtcActuator(player: WebRtcPlayer): Actuator {
-  let pace = new JitterBufferPace();
-  let isOurs = false;
+  /** The viewer's own choice, and what the player holds back by now. */
+  let chosenMs = player.holdBackMs;
+  let heldMs = chosenMs;
+  let pace = new JitterBufferPace(heldMs ?? 0);
+  const begin = (ms: number | null) => {
+    chosenMs = heldMs = ms;
+    pace = new JitterBufferPace(ms ?? 0);
+  };
+  /** The viewer turned the dial meanwhile. */
+  const follow = () => player.holdBackMs !== heldMs && begin(player.holdBackMs);
   const meter = new AimMeter();
   return {
     protocol: 'webrtc',
     step(nowMs, actualMs, wantedMs) {
+      follow();
       const target = pace.step(nowMs, actualMs, wantedMs);
       if (target === null) return false;
-      player.holdBackMs = target;
-      isOurs = true;
+      player.holdBackMs = heldMs = target;
       return true;
     },
     async range(nowMs, actualMs) {
       const stats = await player.peerConnection?.getStats().catch(() => null);
+      follow();
       const aim = stats && meter.read(nowMs, stats);
       if (aim) pace.observe(aim.sinceMs, aim.aimMs);
       // On its way it would tell what it asked for, not what it could do.
@@ -27,9 +36,9 @@ export function webRtcActuator(player: WebRtcPlayer): Actuator {
       return { earliestMs, latestMs: earliestMs + TARGET_MAX_MS };
     },
     release() {
-      if (isOurs) player.holdBackMs = null;
-      isOurs = false;
-      pace = new JitterBufferPace();
+      follow();
+      if (heldMs !== chosenMs) player.holdBackMs = chosenMs;
+      begin(chosenMs);
     },
   };
 }

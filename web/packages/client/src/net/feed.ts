@@ -16,6 +16,10 @@ export interface FeedListener {
 
 /** A connection without a greeting for this long is given up: the server greets at once. */
 const GREETING_MS = 10_000;
+/** How often the server is asked for a sign of life: a room may be quiet for hours, and a line that is gone looks the same. */
+const ASK_MS = 15_000;
+/** Nothing at all for so long after asking: the line is gone. */
+const DEAD_MS = 25_000;
 /** A node that is behind the one before is asked again after so long. */
 const BEHIND_MS = 250;
 
@@ -61,6 +65,8 @@ export class EventFeed {
       const socket = new WebSocket((this.endpoints?.at(this.url) ?? this.url) + resume);
       const finish = () => {
         clearTimeout(giveUp);
+        clearInterval(asking);
+        clearTimeout(dead);
         stopFollowing?.();
         this.#closed.signal.removeEventListener('abort', finish);
         socket.onmessage = socket.onclose = null;
@@ -68,9 +74,17 @@ export class EventFeed {
         resolve(end);
       };
       const giveUp = setTimeout(() => end === 'silent' && finish(), GREETING_MS);
+      let dead: ReturnType<typeof setTimeout> | undefined;
+      const asking = setInterval(() => {
+        if (socket.readyState !== WebSocket.OPEN) return;
+        socket.send(JSON.stringify({ type: 'clock', t0: Math.round(wallClock()) }));
+        dead ??= setTimeout(finish, DEAD_MS);
+      }, ASK_MS);
       const stopFollowing = this.endpoints?.onChange(finish);
       this.#closed.signal.addEventListener('abort', finish);
       socket.onmessage = ({ data }) => {
+        clearTimeout(dead);
+        dead = undefined;
         const message = parse(data);
         if (message?.type === 'hello') {
           const greeting = this.#greet(message, started, node);

@@ -40,11 +40,15 @@ export function publishWhip(options: PublishOptions): Publisher {
 }
 
 const HEALTH_MS = 1000;
+/** Why a session is ended for another. */
+const OTHER_KINDS = 'other kinds';
 
 export class Publisher {
   #options: PublishOptions;
   #emitter = new Emitter<PublishEvents>();
   #closing = new AbortController();
+  /** Ends the session of the moment. */
+  #over = new AbortController();
   #pc: RTCPeerConnection | null = null;
   #state: PublishState = 'connecting';
 
@@ -66,9 +70,11 @@ export class Publisher {
     return this.#emitter.on(name, listener);
   }
 
-  /** Other picture or sound, without interrupting the stream; the kinds must be those it began with. */
+  /** Other picture or sound, without interrupting the stream where it has the kinds that are sent; other kinds need another session, begun at once. */
   async replace(stream: MediaStream): Promise<void> {
+    const sent = kindsOf(this.#options.stream);
     this.#options = { ...this.#options, stream };
+    if (kindsOf(stream) !== sent) return this.#over.abort(OTHER_KINDS);
     const pc = this.#pc;
     for (const sender of pc?.getSenders() ?? []) {
       const track = stream.getTracks().find(({ kind }) => kind === sender.track?.kind);
@@ -96,6 +102,10 @@ export class Publisher {
     while (!signal.aborted) {
       const outcome = await this.#sessionOnce();
       if (signal.aborted) return;
+      if (this.#over.signal.reason === OTHER_KINDS) {
+        this.#moveTo('reconnecting', 'Changing picture and sound');
+        continue;
+      }
       if (outcome instanceof UnisonoError) {
         this.#moveTo('failed', outcome.message);
         this.#emitter.emit('error', outcome);
@@ -109,16 +119,19 @@ export class Publisher {
 
   /** One session, until it ends. An error is final; anything else is tried again. */
   async #sessionOnce(): Promise<UnisonoError | { words: string; wasLive: boolean }> {
-    const over = new AbortController();
+    const over = (this.#over = new AbortController());
     const signal = anySignal(this.#closing.signal, over.signal);
     let session: string | null = null;
     try {
       const pc = this.#open();
       const link = watchLink(pc, signal, (attempt) => restartIce(pc, session ?? '', attempt, { signal, amend: preferStereo }));
       ({ session } = await exchange(pc, this.#options.url, { ...this.#options, signal: this.#closing.signal, amend: preferStereo }));
-      const live = link.up.then(() => this.#goLive(pc, signal));
+      let wasLive = false;
+      void link.up.then(() => {
+        wasLive = true;
+        this.#goLive(pc, signal);
+      });
       const why = await link.lost;
-      const wasLive = await Promise.race([live.then(() => true), Promise.resolve(false)]);
       const words = why === 'unreachable' ? 'The server answered, but its media port cannot be reached from here' : 'The connection was lost; coming back';
       return { words, wasLive };
     } catch (error) {
@@ -163,6 +176,11 @@ export class Publisher {
     this.#state = state;
     this.#emitter.emit('state', { state, words });
   }
+}
+
+/** What a session is made for, to be compared. */
+function kindsOf(stream: MediaStream): string {
+  return stream.getTracks().map(({ kind }) => kind).sort().join();
 }
 
 /** The video codecs this browser sends, by name, H.264 first. */

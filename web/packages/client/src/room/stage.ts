@@ -33,6 +33,8 @@ interface Timed {
 const WITHOUT_FRAMES: ReadonlySet<State> = new Set(['waiting', 'failed', 'closed']);
 /** So long may a player take to show something, or to come back, before the room goes on without it. */
 const PATIENCE_MS = 10_000;
+/** A picture that stands still for so long does not come to the events that wait for it soon. */
+const STILL_MS = 1000;
 /** Timed things that wait; beyond it the earliest is done at once. */
 const TIMED_MAX = 256;
 
@@ -46,6 +48,7 @@ export class Stage {
   #source: FrameSource | null = null;
   /** T of the last frame whose events were told. */
   #framed: number | null = null;
+  #framedAt = -Infinity;
 
   constructor(listener: StageListener) {
     this.#listener = listener;
@@ -92,8 +95,14 @@ export class Stage {
   }
 
   push(event: RoomEvent, via: Via): void {
+    // Somebody has stopped the picture: told without it is better than never.
+    if (this.#isBound && this.#isFull && performance.now() - this.#framedAt > STILL_MS) this.#unbind();
     this.#presenter.push(event, via);
     if (!this.#isBound) this.#presenter.tellAll();
+  }
+
+  get #isFull(): boolean {
+    return this.#presenter.counts.waiting >= Presenter.WAITING;
   }
 
   /** Events that are never to be shown, unless they were already. */
@@ -114,6 +123,7 @@ export class Stage {
   #frame(point: MediaPoint): void {
     clearTimeout(this.#patience);
     this.#isBound = true;
+    this.#framedAt = performance.now();
     this.#runTimed(point.t, 'before');
     this.#presenter.frame(point);
     this.#framed = point.t;

@@ -76,6 +76,11 @@ export class WebRtcPlayer extends Player {
     return this.#session?.pc ?? null;
   }
 
+  /** What the dial is at. */
+  override get holdBackMs(): number | null {
+    return this.#jitterBufferMs;
+  }
+
   /** Turns the dial while playing; `null` leaves it to the browser. Raise in steps of 100 ms or less for no visible pause. */
   override set holdBackMs(ms: number | null) {
     this.#jitterBufferMs = ms;

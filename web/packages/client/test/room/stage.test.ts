@@ -119,3 +119,24 @@ test('what builds a frame comes before its events, what answers them after', () 
   listening.detach();
   expect(order).toEqual(['window', 1, 'reaction', 'passed', 'later']);
 });
+
+test('more than can wait for a picture that stands still is told without it, and nothing is lost', () => {
+  stage.attach(player);
+  player.show(1_000);
+  for (let seq = 1; seq <= 512; seq += 1) stage.push(at(seq, 1_000 + seq), 'feed');
+  expect(told).toEqual([]);
+  vi.advanceTimersByTime(1_500);
+  for (let seq = 513; seq <= 520; seq += 1) stage.push(at(seq, 1_000 + seq), 'feed');
+  expect(seqs()).toEqual(Array.from({ length: 520 }, (_, index) => index + 1));
+  expect(stage.counts.dropped).toBe(0);
+  player.show(1_040);
+  stage.push(at(521, 2_000), 'feed');
+  expect(seqs().length, 'the picture leads again').toBe(520);
+});
+
+test('while the picture moves, what is far ahead is not told before its time', () => {
+  stage.attach(player);
+  player.show(1_000);
+  for (let seq = 1; seq <= 520; seq += 1) stage.push(at(seq, 9_000_000 + seq), 'feed');
+  expect(told).toEqual([]);
+});

@@ -80,8 +80,11 @@ export function useStudio(urls: StreamUrls): Studio {
     setSource(source);
     window.unisono = { ...window.unisono, source };
     setStatus((old) => (old.state === 'failed' ? { state: 'idle', words: '' } : old));
-    // The person ended the screen share, or pulled the camera out.
-    source.stream.getVideoTracks()[0]?.addEventListener('ended', () => open.current === next && publisher.current && stop());
+    whenEnded(source, (kind) => {
+      if (open.current !== next || !publisher.current) return;
+      if (kind === 'video') stop();
+      else setProblem(soundGone(source));
+    });
     return source;
   };
   // Two at once would end in any order, and the one that is sent might be the one that was stopped.
@@ -132,6 +135,20 @@ export function useStudio(urls: StreamUrls): Studio {
   };
 
   return { source, ...status, health, problem, preview, start, stop, muted: shownMuted, mute };
+}
+
+/** Calls `told` when a track ends by itself: the person ended the screen share, or pulled camera or microphone out. */
+export function whenEnded({ stream }: Source, told: (kind: 'video' | 'audio') => void): void {
+  for (const kind of ['video', 'audio'] as const) {
+    const track = stream.getTracks().find((one) => one.kind === kind);
+    track?.addEventListener('ended', () => told(kind));
+  }
+}
+
+/** The picture, where there is one, goes on without it. */
+export function soundGone({ kind }: Source): string {
+  if (kind === 'screen') return 'The sound of what is shared has ended; viewers hear nothing. Share the screen again to bring it back.';
+  return 'The microphone is gone; viewers hear nothing. Connect it again, or choose another one.';
 }
 
 function isWhole({ stream }: Source): boolean {

@@ -14,4 +14,10 @@ pub struct ServerView {
     pub t: i64,
     /// Whole seconds since the start.
     pub uptime_seconds: u64,
+    /// Where encoders publish by RTMP; absent where that is closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtmp_port: Option<u16>,
+    /// The same by RTMPS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtmps_port: Option<u16>,
 }

@@ -55,13 +55,30 @@ impl fmt::Debug for Ticket {
     }
 }
 
-/// A second opinion about viewers: the operator's own service. Answers from memory and never waits. Errors are words
-/// for the viewer.
+/// Why a [`Gate`] lets somebody not in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// The service said no; words for the viewer.
+    Refused(String),
+    /// The service does not answer.
+    Undecided,
+}
+
+impl From<Closed> for Denied {
+    fn from(closed: Closed) -> Self {
+        match closed {
+            Closed::Refused(words) => Self::ByService(words),
+            Closed::Undecided => Self::Undecided,
+        }
+    }
+}
+
+/// A second opinion about viewers: the operator's own service. Answers from memory and never waits.
 pub trait Gate: fmt::Debug + Send + Sync {
     /// May whoever presented `token` begin to watch?
-    fn enter(&self, token: &str, stream: &StreamId) -> Result<(), String>;
+    fn enter(&self, token: &str, stream: &StreamId) -> Result<(), Closed>;
     /// May it go on?
-    fn stays(&self, token: &str, stream: &StreamId) -> Result<(), String>;
+    fn stays(&self, token: &str, stream: &StreamId) -> Result<(), Closed>;
 }
 
 /// How far a counted token has let somebody in.
@@ -246,7 +263,7 @@ impl Access {
             let id = self.keyring.publish(presented, stream)?;
             return Ok(Pass { who: Who::Key(id), expires: None, counted: None, ticket: None });
         }
-        gate.enter(presented, stream).map_err(Denied::ByService)?;
+        gate.enter(presented, stream)?;
         let pass = self.by_keys(presented, action, stream, now, count)?;
         Ok(Pass { ticket: Some(Ticket { token: presented.into(), stream: stream.clone() }), ..pass })
     }
@@ -286,7 +303,7 @@ impl Access {
             return Err(Denied::Token(TokenError::Expired(now - expires)));
         }
         if let (Some(ticket), Some(gate)) = (&pass.ticket, self.gate.get()) {
-            gate.stays(&ticket.token, &ticket.stream).map_err(Denied::ByService)?;
+            gate.stays(&ticket.token, &ticket.stream)?;
         }
         match &pass.who {
             Who::Token { jti: Some(jti), .. } if self.is_revoked(jti) => Err(Denied::Revoked),

@@ -53,6 +53,9 @@ pub enum Denied {
     /// The operator's own service said no, in these words.
     #[error("{0}")]
     ByService(String),
+    /// The operator's own service has not decided. Nobody's credentials are wrong: HTTP 503.
+    #[error("the service that decides who may watch does not answer; try again in some seconds")]
+    Undecided,
 }
 
 impl Denied {
@@ -64,6 +67,11 @@ impl Denied {
         )
     }
 
+    /// True where the same credentials may do in some seconds (HTTP 503).
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Undecided)
+    }
+
     /// True where other credentials would help (HTTP 401); false where these are good and do not suffice (403).
     pub const fn is_unauthenticated(&self) -> bool {
         !matches!(
@@ -71,6 +79,7 @@ impl Denied {
             Self::NotAdmin(_)
                 | Self::NotGranted { .. }
                 | Self::ByService(_)
+                | Self::Undecided
                 | Self::Spent(Spent::Sessions(_) | Spent::Full)
         )
     }

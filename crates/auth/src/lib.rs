@@ -12,7 +12,7 @@ mod signature;
 mod token;
 mod uses;
 
-pub use access::{Access, Gate, Issuer, Pass, RevokedFull, ViewPolicy};
+pub use access::{Access, Closed, Gate, Issuer, Pass, RevokedFull, ViewPolicy};
 pub use jwks::{JWKS_BYTES_MAX, JwksError, parse_jwks};
 pub use key::{KeyError, NewKey, PresentedKey, Role, StoredKey, random_hex};
 pub use keyring::{Denied, Keyring, KeyringError};

@@ -16,7 +16,9 @@ pub enum NameError {
     #[error("stream name {0:?} must be app/name, for example live/alice")]
     Shape(String),
     /// A part is empty, longer than 64 bytes, or has a character outside `[A-Za-z0-9_.-]`, or is `.` or `..`.
-    #[error("{0:?} in a name must be 1 to 64 of the characters A-Z a-z 0-9 _ . - and neither . nor ..")]
+    #[error(
+        "{0:?} in a stream name (app/name, for example live/alice) must be 1 to 64 of the characters A-Z a-z 0-9 _ . - and neither . nor .."
+    )]
     Part(String),
     /// The app is one of the server's own paths.
     #[error("app {0:?} is reserved; choose another first part, for example live")]

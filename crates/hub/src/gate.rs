@@ -63,9 +63,15 @@ impl ReleaseGate {
         t >= self.from && self.until.is_none_or(|until| t < until) && now < t + self.delay
     }
 
+    /// True where `next` holds all that this gate does, for as long: the same span, or a longer one, by the same delay or more.
+    pub fn is_within(&self, next: &Self) -> bool {
+        let lasts = next.until.is_none_or(|next| self.until.is_some_and(|until| next >= until));
+        next.from == self.from && lasts && next.delay >= self.delay
+    }
+
     /// Nothing that may still come is held back by it.
     pub fn is_over(&self, now: MediaTime) -> bool {
-        self.until.is_some_and(|until| now >= until + self.delay)
+        self.until.is_some_and(|until| now - self.delay >= until)
     }
 }
 
@@ -87,6 +93,28 @@ mod tests {
             "its end is not in it"
         );
         assert!(!gate.is_over(at(3_499)) && gate.is_over(at(3_500)));
+    }
+
+    #[test]
+    fn a_gate_is_within_one_that_lasts_longer_or_holds_longer() {
+        let gate = |from, until: Option<i64>, delay| {
+            ReleaseGate::new(at(from), until.map(at), Span::from_millis(delay)).expect("valid")
+        };
+        let old = gate(1_000, Some(3_000), 500);
+        for wider in
+            [old, gate(1_000, Some(4_000), 500), gate(1_000, None, 500), gate(1_000, Some(3_000), 900)]
+        {
+            assert!(old.is_within(&wider), "{wider:?}");
+        }
+        for other in [
+            gate(999, None, 500),
+            gate(1_001, None, 900),
+            gate(1_000, Some(2_999), 500),
+            gate(1_000, None, 499),
+        ] {
+            assert!(!old.is_within(&other), "{other:?}");
+        }
+        assert!(!gate(1_000, None, 500).is_within(&old), "an end is less than none");
     }
 
     #[test]

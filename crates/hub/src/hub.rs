@@ -92,7 +92,7 @@ impl Hub {
             let words = format!(
                 "A publisher was refused here ({protocol}, {who}): {}. If it is yours, give it the right key; `unisono \
                  keys list` shows all.",
-                denial.words
+                denial.words.trim_end_matches(['.', '?'])
             );
             live.happened(Code::KeyRefused, Severity::Warning, words, now);
         }

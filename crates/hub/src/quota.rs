@@ -11,6 +11,9 @@ use unisono_base::{KeyId, Quota, StreamId};
 
 /// A bitrate counts once it was measured over this long: a keyframe alone is no offence.
 const WINDOW: Duration = Duration::from_secs(5);
+/// Streams of one limited key whose viewers wait for it to come back. A person changes a stream's name a few times; who does it a
+/// thousand times in half a minute would fill the hub.
+const LOST_MAX: usize = 16;
 
 /// A key has reached one of its limits. The words are for whoever is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,10 +72,14 @@ impl Quotas {
         streams: impl Iterator<Item = &'a Arc<Stream>>,
     ) -> Result<(), OverQuota> {
         let Some(max) = self.of(key).and_then(|quota| quota.streams_max) else { return Ok(()) };
-        let others = streams.filter(|stream| {
-            stream.id() != id && stream.key() == *key && matches!(stream.state(), State::Live { .. })
+        let others = streams.filter(|stream| stream.id() != id && stream.key() == *key);
+        let (live, lost) = others.fold((0, 0_usize), |(live, lost), stream| match stream.state() {
+            State::Live { .. } => (live + 1, lost),
+            State::Lost => (live, lost + 1),
+            State::Ended => (live, lost),
         });
-        if others.count() < max as usize { Ok(()) } else { Err(OverQuota::Streams { key: key.clone(), max }) }
+        let is_room = live < max as usize && lost < LOST_MAX;
+        if is_room { Ok(()) } else { Err(OverQuota::Streams { key: key.clone(), max }) }
     }
 
     pub(crate) fn viewers_max(&self, key: &KeyId) -> Option<u32> {

@@ -32,6 +32,9 @@ pub struct GroupHeader {
     pub config: Arc<CodecConfig>,
 }
 
+/// Frames kept, however small they are: each costs a few hundred bytes besides its payload.
+const FRAMES_MAX: usize = 65_536;
+
 /// Bounds of a ring. Whichever is reached first drops the oldest frames, whole groups where possible.
 #[derive(Clone, Copy, Debug)]
 pub struct RingLimits {
@@ -160,7 +163,7 @@ impl Ring {
         self.kind
     }
 
-    /// True once a frame was seen whose T lies before that of its predecessor in decode order: B-frames.
+    /// True once the newest epoch had a frame whose T lies before that of its predecessor in decode order: B-frames.
     pub fn is_reordered(&self) -> bool {
         self.reordered.load(Ordering::Relaxed)
     }
@@ -272,6 +275,10 @@ impl Ring {
             inner.hidden_from = Some(inner.end());
         }
         if let Some(header) = new_group {
+            // Another publisher, or another setting of its encoder, may have none.
+            if inner.groups.back().is_none_or(|group| group.header.epoch != header.epoch) {
+                self.reordered.store(false, Ordering::Relaxed);
+            }
             let start = inner.end();
             inner.groups.push_back(Group { header: Arc::new(header), start });
         } else if inner.frames.back().is_some_and(|previous| frame.t < previous.t) && self.kind == Kind::Video
@@ -408,6 +415,7 @@ impl Inner {
         }
         let oldest_group_is_current = self.groups.len() == 1;
         let (Some(first), Some(last)) = (self.frames.front(), self.frames.back()) else { return false };
-        self.bytes > limits.bytes_max || (!oldest_group_is_current && last.dts - first.dts > limits.span)
+        let is_full = self.bytes > limits.bytes_max || self.frames.len() > FRAMES_MAX;
+        is_full || (!oldest_group_is_current && last.dts - first.dts > limits.span)
     }
 }

@@ -182,6 +182,17 @@ impl Stream {
         *self.gate.write() = gate;
     }
 
+    /// As [`Self::set_gate`], but not over a gate that still holds something or is about to: that one is the error. `next` may
+    /// hold the same and more.
+    pub fn replace_gate(&self, next: ReleaseGate, now: MediaTime) -> Result<(), ReleaseGate> {
+        let mut gate = self.gate.write();
+        if let Some(current) = gate.filter(|current| !current.is_over(now) && !current.is_within(&next)) {
+            return Err(current);
+        }
+        *gate = Some(next);
+        Ok(())
+    }
+
     /// The gate in force.
     pub fn gate(&self) -> Option<ReleaseGate> {
         *self.gate.read()

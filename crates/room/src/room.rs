@@ -152,7 +152,8 @@ pub(crate) struct Room {
     /// Made with the first message that is judged.
     judged: OnceLock<mpsc::Sender<Message>>,
     writers: TaskTracker,
-    rate: Mutex<Rate>,
+    /// What moderators and hosts post, and what all others do: nobody's flood silences who runs the room.
+    rates: Mutex<[Rate; 2]>,
     used: Mutex<Instant>,
 }
 
@@ -195,10 +196,10 @@ impl Room {
     ) -> (Arc<Self>, mpsc::Receiver<Work>) {
         let limits = world.limits;
         let (work, asked) = mpsc::channel(limits.posts_max);
-        let rate = Mutex::new(Rate::new(limits.events_per_second, limits.burst, now));
+        let rates = Mutex::new([(); 2].map(|()| Rate::new(limits.events_per_second, limits.burst, now)));
         let writers = world.writers.clone();
         let judged = OnceLock::new();
-        (Arc::new(Self { id, shared, work, log, judged, writers, rate, used: Mutex::new(now) }), asked)
+        (Arc::new(Self { id, shared, work, log, judged, writers, rates, used: Mutex::new(now) }), asked)
     }
 
     /// Its sequencer is at another node.
@@ -222,8 +223,8 @@ impl Room {
     }
 
     /// The room as a whole takes one more.
-    pub(crate) fn may_post(&self, now: Instant) -> bool {
-        self.rate.lock().take(now)
+    pub(crate) fn may_post(&self, is_moderator: bool, now: Instant) -> bool {
+        self.rates.lock()[usize::from(is_moderator)].take(now)
     }
 
     /// Has a message judged before it comes to the writer; false where too many wait already.

@@ -108,6 +108,8 @@ pub struct Rooms {
     own: tokio::sync::Mutex<Vec<EventType>>,
     /// Mutes, bans and slow mode, also of rooms that are closed.
     disciplines: Mutex<HashMap<RoomId, Discipline>>,
+    /// Held while a measure is taken and kept.
+    measuring: tokio::sync::Mutex<()>,
     open: Mutex<HashMap<RoomId, Arc<Room>>>,
     /// Held while a log is verified.
     reports: tokio::sync::Mutex<()>,
@@ -164,6 +166,7 @@ impl Rooms {
             judge: RwLock::default(),
             own: tokio::sync::Mutex::default(),
             disciplines: Mutex::default(),
+            measuring: tokio::sync::Mutex::default(),
             open: Mutex::default(),
             reports: tokio::sync::Mutex::default(),
             keep_for: watch::Sender::default(),
@@ -275,6 +278,8 @@ impl Rooms {
 
     /// Mutes, bans, slows, from now on and after a restart.
     pub async fn measure(&self, room: &RoomId, measure: &Measure) -> Result<Discipline, RoomError> {
+        // Each is written with all before it: what is written last must be what stands.
+        let _turn = self.measuring.lock().await;
         let discipline = self.measure_now(room, measure)?;
         if let Some(keeper) = &self.keeper {
             keeper.keep_discipline(room, &discipline).await?;
@@ -458,16 +463,17 @@ impl Rooms {
 
     fn may(&self, room: &Room, command: &Command, visitor: &Visitor, now: Instant) -> Result<(), RoomError> {
         let limits = &self.world.limits;
-        if !room.may_post(now) {
-            return Err(RoomError::TooFast(limits.events_per_second));
-        }
-        if visitor.role >= Role::Moderator {
-            return Ok(());
-        }
+        let is_moderator = visitor.role >= Role::Moderator;
         self.may_ever(room, command, visitor, now)?;
         let is_said = command.verb == Verb::Send;
-        let hasty = room.shared.hasty(&visitor.person.id, limits, is_said, now);
-        hasty.map_or(Ok(()), |words| Err(RoomError::Silenced(words)))
+        if !is_moderator && let Some(words) = room.shared.hasty(&visitor.person.id, limits, is_said, now) {
+            return Err(RoomError::Silenced(words));
+        }
+        // Last: what is refused to one person is not taken from all the others.
+        if !room.may_post(is_moderator, now) {
+            return Err(RoomError::TooFast(limits.events_per_second));
+        }
+        Ok(())
     }
 
     /// Whatever was said before: who is banned or muted says nothing, and nobody says what is not allowed.

@@ -38,8 +38,6 @@ const PAGE: usize = 1_024;
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 /// After a failure of the log it is read again no sooner.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
-/// A command whose id is older than this may be a repetition of one that is no longer in memory.
-const OLD_COMMAND: Span = Span::from_secs(60);
 
 /// What became of a command.
 pub(crate) type Answer = Result<(Ack, Option<Arc<Event>>), RoomError>;
@@ -272,7 +270,7 @@ impl Writer {
             Err(error) => return drop(reply.send(Err(error.into()))),
         };
         self.moment = Some(moment);
-        if is_old(&command, moment.now)
+        if self.state.as_ref().is_some_and(|state| state.sequencer.may_have_forgotten(command.cmd_id))
             && let Some(answer) = self.look_up(&command).await
         {
             return drop(reply.send(answer));
@@ -481,14 +479,6 @@ async fn read_all(
     let chain = chain.unwrap_or_else(|| Chain::new(room.clone()));
     sequencer.begin_term();
     Ok((sequencer, chain))
-}
-
-fn is_old(command: &Command, now: MediaTime) -> bool {
-    let made = command.cmd_id.get_timestamp().map(|stamp| {
-        let (seconds, nanos) = stamp.to_unix();
-        i64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000) + i64::from(nanos / 1_000)
-    });
-    made.is_none_or(|made| now.as_micros().saturating_sub(made) > OLD_COMMAND.as_micros())
 }
 
 /// `None` where no command is behind the entry, which nobody finds by one.

@@ -443,6 +443,7 @@ pub(crate) fn read(file: Option<&Path>, flags: Overrides) -> anyhow::Result<(Con
     if config.https.certificate.is_some() != config.https.key.is_some() {
         bail!("https.certificate and https.key belong together: name both files, or neither");
     }
+    webhook::check(&config.webhook)?;
     config.node.check()?;
     config.recording.settings(&config.data_dir)?;
     if !config.relay.is_off() {
@@ -570,6 +571,24 @@ mod tests {
             load_text("address", "[http]\nlisten = \"8080\"", Overrides::default()).expect_err("no address");
         let error = format!("{error:#}");
         assert!(error.contains("http.listen") && error.contains("0.0.0.0:8080"), "{error}");
+    }
+
+    #[test]
+    fn two_webhooks_at_one_address_are_refused_in_words() {
+        let hooks = |urls: [&str; 2]| {
+            let hook = |url| format!("[[webhook]]\nurl = \"{url}\"\nsecrets = [\"whsec_x\"]\n");
+            load_text("hooks", &urls.map(hook).concat(), Overrides::default())
+        };
+        for same in ["https://example.com/hook?key=hidden", "https://EXAMPLE.com:443/hook?key=hidden"] {
+            let error = hooks(["https://example.com/hook?key=hidden", same]).expect_err("refused");
+            let error = format!("{error:#}");
+            assert!(error.contains("number 1 and number 2") && error.contains("example.com/hook"), "{error}");
+            assert!(error.contains("into one section") && !error.contains("hidden"), "{error}");
+        }
+        assert_eq!(
+            hooks(["https://example.com/hook", "https://example.com/hook?a"]).expect("valid").webhook.len(),
+            2
+        );
     }
 
     #[test]

@@ -6,8 +6,11 @@ use crate::{
     config::{self, Config},
     keys::Keys,
 };
-use anyhow::Context;
-use std::time::{SystemTime, UNIX_EPOCH};
+use anyhow::{Context, bail};
+use std::{
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
 use unisono_auth::{Claims, Grant, Role, random_hex};
 use unisono_base::Quota;
 
@@ -16,9 +19,12 @@ pub(crate) fn keys(command: KeysCommand) -> anyhow::Result<()> {
     match command {
         KeysCommand::New { role, limits, place } => {
             let make = async |keys: &Keys| keys.make(role.into(), "unisono keys new", limits.into()).await;
-            let key = with(place, make)?;
+            let (key, path) = open(place, true, make)?;
             println!("{key}");
-            eprintln!("Shown this once; only its hash is kept. A running server knows it within seconds.");
+            eprintln!(
+                "Shown this once; only its hash is kept, in {}. The server of that directory knows it within seconds.",
+                path.display()
+            );
         }
         KeysCommand::Limit { id, limits, place } => {
             with(place, async |keys| keys.limit(&id, limits.into()).await)?;
@@ -85,15 +91,31 @@ fn claims(token: NewToken) -> anyhow::Result<Claims> {
     })
 }
 
+/// Works on the keys of a server that there is: those of a directory made on the spot would open nothing.
 fn with<T>(place: Place, work: impl AsyncFnOnce(&Keys) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    open(place, false, work).map(|(done, _)| done)
+}
+
+/// What `work` gives, and the data directory it was done in.
+fn open<T>(
+    place: Place,
+    may_begin: bool,
+    work: impl AsyncFnOnce(&Keys) -> anyhow::Result<T>,
+) -> anyhow::Result<(T, PathBuf)> {
     let options = place.options();
     let config: Config = config::load(options.config.as_deref(), options.overrides())?;
+    if !may_begin && !Keys::are_at(&config.data_dir) {
+        bail!(
+            "no server has been at work in {}; name its data directory with --data-dir, or its configuration with --config",
+            config.data_dir.display()
+        );
+    }
     let runtime = tokio::runtime::Runtime::new().context("the runtime does not start")?;
     runtime.block_on(async {
         let keys = Keys::open(&config.data_dir, &config.access).await?;
         let done = work(&keys).await;
         keys.close().await;
-        done
+        Ok((done?, config.data_dir.clone()))
     })
 }
 

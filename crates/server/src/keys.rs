@@ -5,12 +5,12 @@
 use crate::{
     admin::LIFETIME_MAX_S,
     config::{AccessRules, TokenAlgorithm, TokenKey, View},
+    data_dir,
     jwks::KeySet,
 };
 use anyhow::{Context, bail};
 use std::{
-    fs::{self, DirBuilder},
-    os::unix::fs::DirBuilderExt,
+    fs,
     path::Path,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -57,10 +57,14 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
+    /// Whether a server has been at work below `data_dir`, or a key was made there.
+    pub(crate) fn are_at(data_dir: &Path) -> bool {
+        data_dir.join(FILE).exists()
+    }
+
     /// Opens the store below `data_dir`, making both where they do not exist.
     pub(crate) async fn open(data_dir: &Path, rules: &AccessRules) -> anyhow::Result<Self> {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(data_dir);
-        made.with_context(|| format!("the data directory {} cannot be made", data_dir.display()))?;
+        data_dir::make(data_dir)?;
         let store = SqliteKv::open(&data_dir.join(FILE)).await?;
         let secret = own_secret(&store).await?;
         let (verify, view) = rules_of(&secret, rules)?;

@@ -1,5 +1,5 @@
-//! How often one address and one key may knock: requests that make something, rooms joined, and wrong keys. Refused with 429, words and
-//! `Retry-After`, before any handler reads the request.
+//! How often one address and one key may knock: requests that make something, rooms joined or asked about, and wrong keys. Refused with 429, words
+//! and `Retry-After`, before any handler reads the request.
 
 use axum::{
     Router,
@@ -20,6 +20,7 @@ use std::{
     time::Instant,
 };
 use unisono_api::{Genuine, Peer, Presented, Problem};
+use unisono_auth::Keyring;
 use unisono_net::{Buckets, Exempt, Net, Patience, Rate, Wait, client_of};
 
 /// Addresses, and keys, that are told apart at once; the quietest makes room.
@@ -40,7 +41,7 @@ pub(crate) struct Limits {
     pub(crate) posts_per_key_per_second: u32,
     /// As many of them at once.
     pub(crate) posts_per_key_burst: u32,
-    /// Feeds of rooms that one IPv4 address or IPv6 /64 opens, in the long run.
+    /// Feeds of rooms that one IPv4 address or IPv6 /64 opens, and rooms it asks about, in the long run.
     pub(crate) joins_per_second: u32,
     /// As many of them at once: a hall full of people behind one address that all come back.
     pub(crate) joins_burst: u32,
@@ -100,6 +101,7 @@ struct LimitLabel {
 pub(crate) struct Gate {
     exempt: Exempt,
     rules: Limits,
+    keyring: Arc<Keyring>,
     patience: Patience,
     posts: Mutex<Buckets>,
     keys: Mutex<Buckets>,
@@ -108,7 +110,13 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    pub(crate) fn new(rules: &Limits, patience: Patience, registry: &mut Registry) -> Arc<Self> {
+    /// Who shows an admin key of `keyring` asks about rooms as often as they like.
+    pub(crate) fn new(
+        rules: &Limits,
+        keyring: Arc<Keyring>,
+        patience: Patience,
+        registry: &mut Registry,
+    ) -> Arc<Self> {
         let buckets = |per_second: u32, burst: u32| {
             let rate = Rate { per_second: per_second.into(), burst: burst.into() };
             Mutex::new(Buckets::new(rate, CLIENTS_MAX))
@@ -117,6 +125,7 @@ impl Gate {
         registry.register("unisono_http_limited", "Requests answered 429, by limit", refused.clone());
         Arc::new(Self {
             exempt: rules.exempt(),
+            keyring,
             patience,
             posts: buckets(rules.posts_per_second, rules.posts_burst),
             keys: buckets(rules.posts_per_key_per_second, rules.posts_per_key_burst),
@@ -152,7 +161,7 @@ impl Gate {
             key(&mut buckets.lock().unwrap_or_else(PoisonError::into_inner))
         };
         let client = client_of(peer.0);
-        if is_join(method, path) {
+        if is_join(method, path) || (asks_about_room(method, path) && self.keyring.admin(key).is_err()) {
             return take(&self.joins, &|buckets| buckets.take(client, now)).map_err(|wait| {
                 let Limits { joins_per_second: rate, joins_burst: burst, .. } = self.rules;
                 let words = format!("your address may join rooms {rate} times a second, {burst} at once");
@@ -193,6 +202,11 @@ fn is_join(method: &Method, path: &str) -> bool {
         && path.ends_with("/events")
 }
 
+/// Whatever else is asked about a room, which opens it, whoever made up its name. POST has its own, lower limit.
+fn asks_about_room(method: &Method, path: &str) -> bool {
+    ![Method::POST, Method::OPTIONS].contains(method) && path.contains("/api/v1/rooms/")
+}
+
 async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let Ok(peer) = Peer::from_request_parts(&mut parts, &()).await;
@@ -221,11 +235,20 @@ async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::{body::Body, extract::ConnectInfo, routing::post};
+    use axum::{
+        body::Body,
+        extract::ConnectInfo,
+        routing::{get, post},
+    };
     use std::net::SocketAddr;
     use tower::ServiceExt;
+    use unisono_auth::{NewKey, Role};
 
     fn router(rules: &Limits) -> Router {
+        router_of(rules, Arc::default())
+    }
+
+    fn router_of(rules: &Limits, keyring: Arc<Keyring>) -> Router {
         let answer = |presented: Presented| async move {
             match presented.as_str() {
                 "good" | "" => StatusCode::CREATED.into_response(),
@@ -235,9 +258,11 @@ mod tests {
         };
         let router = Router::new()
             .route("/x", post(answer).get(answer))
+            .route("/api/v1/rooms/{room}", get(StatusCode::OK))
+            .route("/api/v1/rooms/{room}/snapshot", get(StatusCode::OK).options(StatusCode::OK))
             .route("/api/v1/rooms/{room}/events", post(answer).get(answer))
             .route("/t/{token}/api/v1/rooms/{room}/events", post(answer).get(answer));
-        Gate::new(rules, Patience::new(rules.exempt()), &mut Registry::default()).before(router)
+        Gate::new(rules, keyring, Patience::new(rules.exempt()), &mut Registry::default()).before(router)
     }
 
     async fn ask(router: &Router, method: &str, peer: &str, key: &str) -> (u16, Option<String>) {
@@ -288,6 +313,29 @@ mod tests {
         }
         assert_eq!(ask_for(&router, ("POST", feed), "192.0.2.1", "").await.0, 201);
         assert_eq!(ask_for(&router, ("GET", feed), "192.0.2.2", "").await.0, 201);
+    }
+
+    #[tokio::test]
+    async fn made_up_rooms_are_asked_about_no_faster_than_rooms_are_joined() {
+        let key = NewKey::generate(Role::Admin, "a").expect("randomness");
+        let keyring = Arc::new(Keyring::new());
+        keyring.add(&key).expect("room");
+        let router =
+            router_of(&Limits { joins_per_second: 1, joins_burst: 3, ..Limits::default() }, keyring.clone());
+        let ask = |method, path, key| ask_for(&router, (method, path), "192.0.2.1", key);
+        for path in
+            ["/api/v1/rooms/live:a", "/api/v1/rooms/live:b/snapshot", "/t/a.b/api/v1/rooms/live:c/events"]
+        {
+            assert_ne!(ask("GET", path, "").await.0, 429, "{path}");
+        }
+        for path in ["/api/v1/rooms/live:d", "/api/v1/rooms/live:e/snapshot", "/api/v1/rooms/live:f/events"] {
+            let (status, after) = ask("GET", path, "").await;
+            assert!(status == 429 && after.as_deref() == Some("1"), "{path}: {status} {after:?}");
+        }
+        assert_eq!(ask("GET", "/api/v1/rooms/live:d", "good").await.0, 429, "a token is no admin key");
+        assert_eq!(ask("GET", "/api/v1/rooms/live:d", key.reveal()).await.0, 200);
+        assert_eq!(ask("OPTIONS", "/api/v1/rooms/live:d/snapshot", "").await.0, 200, "opens no room");
+        assert_eq!(ask("POST", "/api/v1/rooms/live:d/events", "").await.0, 201, "has its own limit");
     }
 
     #[tokio::test]

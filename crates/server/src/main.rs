@@ -10,6 +10,7 @@ mod clock;
 mod config;
 mod control;
 mod credentials;
+mod data_dir;
 mod demo;
 mod doors;
 mod drain;
@@ -38,7 +39,7 @@ mod welcome;
 use anyhow::Context;
 use clap::Parser;
 use cli::{BenchCommand, Cli, Command, ConfigCommand, DemoCommand, Options};
-use config::Config;
+use config::{Config, View};
 use demo::{Demo, TemporaryDir};
 use node::Node;
 use std::{
@@ -112,7 +113,8 @@ fn serve(config: &Config, options: Options, show: Show) -> anyhow::Result<()> {
         };
         let keys = node.first_keys.as_ref();
         let upstream = config.relay.upstream.as_deref();
-        let welcome = Welcome { doors: &node.doors, keys, is_demo: demo.is_some(), upstream };
+        let needs_token = config.access.view == View::Token;
+        let welcome = Welcome { doors: &node.doors, keys, is_demo: demo.is_some(), upstream, needs_token };
         // A closed standard output (a service manager's) is no reason to stop.
         let _ = write!(io::stdout(), "{welcome}").and_then(|()| io::stdout().flush());
         if let (Show::TestStream { open_browser: true }, Some(url)) = (show, welcome.watch_url()) {

@@ -6,6 +6,7 @@ use crate::{
     cli::Options,
     clock::{self, realtime},
     config::{Config, Door},
+    data_dir::Serving,
     doors::{self, HttpDoor, HttpMetrics, SecureDoors},
     drain::{self, Drain},
     embedding,
@@ -84,6 +85,7 @@ pub(crate) struct Node {
     webrtc: Option<webrtc::Gateway>,
     stop: CancellationToken,
     tasks: TaskTracker,
+    _serving: Serving,
 }
 
 impl Node {
@@ -96,6 +98,7 @@ impl Node {
         if let Some(words) = clock::complaint() {
             tracing::warn!("{words}");
         }
+        let serving = Serving::from(&config.data_dir)?;
         let clock = NodeClock::new(Instant::now(), realtime());
         let keys = Arc::new(Keys::open(&config.data_dir, &config.access).await?);
         let hub = Hub::new(Limits::default());
@@ -107,7 +110,8 @@ impl Node {
         let admission = Admission::new(config.http.connections_max, config.http.connections_per_address_max)
             .exempting(config.limits.exempt());
         let patience = Patience::new(config.limits.exempt());
-        let gate = Gate::new(&config.limits, patience.clone(), &mut registry);
+        let gate =
+            Gate::new(&config.limits, keys.access().keyring().clone(), patience.clone(), &mut registry);
         let advertise = advertise::resolve(&config.webrtc.advertise).await?;
         let reachable = reachable(config, &advertise);
         let http = http_door(config, admission.clone(), metrics.clone())?;
@@ -150,6 +154,7 @@ impl Node {
             clock: clock.clone(),
             since: Instant::now(),
             drain: drain.clone(),
+            rtmp_ports: [doors.rtmp, doors.rtmps].map(|door| door.map(|address| address.port())),
         };
         let mut router = observe::router(Arc::new(observed))
             .merge(admin::router(Arc::new(Admin {
@@ -217,6 +222,7 @@ impl Node {
             webrtc,
             stop,
             tasks,
+            _serving: serving,
         })
     }
 

@@ -35,6 +35,8 @@ pub(crate) struct Observed {
     pub(crate) clock: NodeClock,
     pub(crate) since: Instant,
     pub(crate) drain: Arc<Drain>,
+    /// Of RTMP and of RTMPS, where they are open.
+    pub(crate) rtmp_ports: [Option<u16>; 2],
 }
 
 /// Figures of the node itself, brought up to date when somebody asks.
@@ -112,6 +114,8 @@ async fn server(State(observed): State<Arc<Observed>>) -> Json<ServerView> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         t: observed.clock.at(Instant::now()).as_micros(),
         uptime_seconds: observed.since.elapsed().as_secs(),
+        rtmp_port: observed.rtmp_ports[0],
+        rtmps_port: observed.rtmp_ports[1],
     })
 }
 

@@ -32,8 +32,9 @@ use unisono_net::Admission;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Keys and sections in force as soon as they are read. Whatever is not here waits for a restart.
-const AT_ONCE: [&str; 10] = [
-    "access",
+const AT_ONCE: [&str; 11] = [
+    "access.token_keys",
+    "access.view",
     "http.connections_max",
     "http.connections_per_address_max",
     "https.certificate",
@@ -228,7 +229,7 @@ fn keep(old: &Config, new: &Config, kept: &[String]) -> anyhow::Result<Config> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Door, View};
+    use crate::config::{Door, Hidden, View, WhenUnanswered};
 
     #[test]
     fn what_waits_for_a_restart_stays_and_the_rest_changes() {
@@ -245,6 +246,23 @@ mod tests {
         assert_eq!((in_force.http.listen, in_force.webrtc.workers), (old.http.listen, 0));
         assert_eq!(in_force.access.view, View::Token);
         assert_eq!(changes(&in_force, &new).1, waits, "said again the next time");
+    }
+
+    #[test]
+    fn the_service_that_is_asked_about_viewers_waits_for_a_restart() {
+        let old = Config::default();
+        let mut new = old.clone();
+        new.access.view = View::Token;
+        new.access.webhook = Some(Hidden("https://example.com/may-watch".to_owned()));
+        new.access.webhook_secrets = vec![Hidden("whsec_x".to_owned())];
+        new.access.webhook_unanswered = WhenUnanswered::Allow;
+        let (applied, waits) = changes(&old, &new);
+        assert_eq!(applied, ["access.view"]);
+        assert_eq!(waits, ["access.webhook", "access.webhook_secrets", "access.webhook_unanswered"]);
+        let in_force = keep(&old, &new, &waits).expect("a configuration");
+        assert_eq!((&in_force.access.webhook, in_force.access.view), (&None, View::Token));
+        let back = keep(&new, &old, &changes(&new, &old).1).expect("a configuration");
+        assert_eq!((back.access.webhook, back.access.view), (new.access.webhook, View::Open));
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(crate) struct Welcome<'a> {
     pub(crate) is_demo: bool,
     /// Where the node has what is not published here.
     pub(crate) upstream: Option<&'a str>,
+    /// Nobody watches without a token.
+    pub(crate) needs_token: bool,
 }
 
 impl fmt::Display for Welcome<'_> {
@@ -95,6 +97,13 @@ impl Welcome<'_> {
         let Some(http) = self.doors.http else { return writeln!(f, "\nWatch: closed (http.listen is off)") };
         let base = format!("http://{host}:{}/{STREAM}", http.port());
         writeln!(f, "\nWatch")?;
+        if self.needs_token {
+            writeln!(
+                f,
+                "  with #token=... behind the page, or /t/TOKEN before the path; a token is made by"
+            )?;
+            writeln!(f, "  unisono token new --stream {STREAM} --allow view --allow send")?;
+        }
         writeln!(f, "  page         {base}")?;
         if self.doors.webrtc.is_some() {
             writeln!(f, "  WHEP         {base}/whep")?;
@@ -161,7 +170,9 @@ mod tests {
     fn the_first_start_shows_keys_in_ready_made_lines() {
         let keys = FirstKeys { publish: "pk_1_2".to_owned(), admin: "ak_3_4".to_owned() };
         let doors = doors();
-        let text = Welcome { doors: &doors, keys: Some(&keys), is_demo: false, upstream: None }.to_string();
+        let text =
+            Welcome { doors: &doors, keys: Some(&keys), is_demo: false, upstream: None, needs_token: false }
+                .to_string();
         for line in [
             "publish key  pk_1_2",
             "admin key    ak_3_4",
@@ -179,12 +190,18 @@ mod tests {
     #[test]
     fn later_starts_show_no_key() {
         let doors = Doors { rtmp: None, ..doors() };
-        let welcome = Welcome { doors: &doors, keys: None, is_demo: false, upstream: None };
+        let welcome =
+            Welcome { doors: &doors, keys: None, is_demo: false, upstream: None, needs_token: false };
         let text = welcome.to_string();
         assert!(
             text.contains("Keys exist") && text.contains("#key=pk_...") && !text.contains("rtmp://"),
             "{text}"
         );
         assert_eq!(welcome.watch_url().as_deref(), Some("http://localhost:8080/live/demo"));
+        let guarded = Welcome { needs_token: true, ..welcome }.to_string();
+        assert!(
+            guarded.contains("unisono token new --stream live/demo") && !text.contains("token new"),
+            "{guarded}"
+        );
     }
 }

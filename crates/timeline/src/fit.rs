@@ -50,6 +50,8 @@ const RTT_MAX: Span = Span::from_secs(1);
 #[derive(Debug)]
 pub struct Fit {
     rtt: Span,
+    /// T must stay above this: the last one of the publisher before.
+    floor: Option<MediaTime>,
     run: Option<Run>,
     /// The run before the last break, for the other track's stragglers.
     before: Option<Before>,
@@ -81,7 +83,7 @@ struct Run {
     window: MinWindow,
     /// First pts and its T.
     start: (Span, MediaTime),
-    /// T must stay above this: the last one of the epoch before.
+    /// T must stay above this: the last one of the epoch, or of the publisher, before.
     floor: Option<MediaTime>,
     /// When the frame with the largest pts arrived.
     frontier_arrival: MediaTime,
@@ -117,7 +119,13 @@ impl Default for Fit {
 impl Fit {
     /// A fit that has seen nothing.
     pub fn new() -> Self {
-        Self { rtt: Span::ZERO, run: None, before: None }
+        Self::new_after(None)
+    }
+
+    /// The same for a publisher that comes after another, whose last T was `floor`: every T lies above it. Where it lies ahead
+    /// of arrival, T begins just above it and is slewed back.
+    pub fn new_after(floor: Option<MediaTime>) -> Self {
+        Self { rtt: Span::ZERO, floor, run: None, before: None }
     }
 
     /// The round trip to the publisher, where the protocol measures it. Limited to 0..=1 s; T follows by slewing.
@@ -130,10 +138,13 @@ impl Fit {
     pub fn stamp(&mut self, track: Track, pts: Span, arrival: MediaTime) -> Stamp {
         let sent = arrival - Span::from_micros(self.rtt.as_micros() / 2);
         let Some(run) = &mut self.run else {
-            let mut run = Run::new(pts, arrival, sent, None);
+            // One farther back is out of reach of the other track as well, which may begin a little earlier.
+            let floor = self.floor.filter(|floor| sent - *floor <= APART_MAX);
+            let mut run = Run::new(pts, arrival, sent, floor);
             run.advance(track, pts, arrival);
+            let t = run.start.1;
             self.run = Some(run);
-            return Stamp { t: sent, breaks: false };
+            return Stamp { t, breaks: false };
         };
         if run.may_be_of_the_one_before(track, pts)
             && let Some(t) =

@@ -149,6 +149,11 @@ impl Sequencer {
         }
     }
 
+    /// True where a command may have been carried out and forgotten: the log knows.
+    pub fn may_have_forgotten(&self, cmd_id: Uuid) -> bool {
+        self.state.commands.may_have_forgotten(cmd_id)
+    }
+
     /// When to call [`Self::handle_timeout`] next, on the node's timeline clock.
     pub fn poll_timeout(&self) -> Option<MediaTime> {
         self.next_due().map(|(at, _)| at)

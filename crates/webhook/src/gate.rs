@@ -17,7 +17,7 @@ use tokio::{
     sync::{Notify, Semaphore},
     time::timeout,
 };
-use unisono_auth::Gate;
+use unisono_auth::{Closed, Gate};
 use unisono_base::StreamId;
 
 /// A viewer waits so long at the door; the service may answer later for the next one.
@@ -69,7 +69,7 @@ struct Known {
 
 #[derive(Clone)]
 struct Decision {
-    verdict: Result<(), String>,
+    verdict: Result<(), Closed>,
     until: Instant,
 }
 
@@ -187,7 +187,7 @@ impl ViewGate {
         entry.asking = None;
         let (verdict, outcome, age) = match answer {
             Some((Ok(()), age)) => (Ok(()), "allowed", age),
-            Some((Err(reason), age)) => (Err(reason), "refused", age),
+            Some((Err(reason), age)) => (Err(Closed::Refused(reason)), "refused", age),
             None => {
                 // Who watches already, stays: their media must not depend on the service's health.
                 let before =
@@ -197,34 +197,31 @@ impl ViewGate {
             }
         };
         if let Err(reason) = &verdict {
-            tracing::info!(%stream, reason, "a viewer is refused");
+            tracing::info!(%stream, ?reason, "a viewer is refused");
         }
         entry.decision = Some(Decision { verdict, until: now + age });
         drop(known);
         self.0.metrics.verdict(outcome);
     }
 
-    fn unanswered(&self) -> Result<(), String> {
+    fn unanswered(&self) -> Result<(), Closed> {
         match self.0.config.unanswered {
             Unanswered::Allow => Ok(()),
-            Unanswered::Refuse => {
-                Err("the service that decides who may watch does not answer; try again in some seconds"
-                    .to_owned())
-            }
+            Unanswered::Refuse => Err(Closed::Undecided),
         }
     }
 }
 
 impl Gate for ViewGate {
-    fn enter(&self, token: &str, stream: &StreamId) -> Result<(), String> {
+    fn enter(&self, token: &str, stream: &StreamId) -> Result<(), Closed> {
         if token.len() > TOKEN_MAX {
-            return Err(format!("a token here has at most {TOKEN_MAX} bytes"));
+            return Err(Closed::Refused(format!("a token here has at most {TOKEN_MAX} bytes")));
         }
         let decision = self.look(token, stream).filter(|decision| Instant::now() < decision.until + GRACE);
         decision.map_or_else(|| self.unanswered(), |decision| decision.verdict)
     }
 
-    fn stays(&self, token: &str, stream: &StreamId) -> Result<(), String> {
+    fn stays(&self, token: &str, stream: &StreamId) -> Result<(), Closed> {
         self.look(token, stream).map_or(Ok(()), |decision| decision.verdict)
     }
 }

@@ -100,6 +100,7 @@ pub(super) fn gate() {}
     params(("room" = String, Path, description = "app:name")), request_body = GateRequest,
     responses((status = 200, description = "The gate as it is in force", body = GateRequest),
         (status = 401, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 409, description = "another gate still holds something or is about to", body = Problem),
         (status = 422, body = Problem)))]
 pub(super) fn set_gate() {}
 

@@ -30,12 +30,17 @@ pub(crate) async fn list(
     presented: Presented,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let peer = peer.map(|Extension(ConnectInfo(peer))| peer);
+    let admin = access::admin(&context, &presented, peer, &headers);
+    let is_admin = admin.is_ok();
     if !context.access.is_open() {
-        let peer = peer.map(|Extension(ConnectInfo(peer))| peer);
-        access::admin(&context, &presented, peer, &headers)?;
+        admin?;
     }
     let now = Some(MediaTime::from_micros(context.rooms.clock_micros()));
-    let streams: Vec<_> = context.hub.streams().iter().filter_map(|stream| view(stream, now)).collect();
+    let mut streams: Vec<_> = context.hub.streams().iter().filter_map(|stream| view(stream, now)).collect();
+    if !is_admin {
+        streams.iter_mut().for_each(without_strangers);
+    }
     let Query(page) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
     let list = page.cut(streams)?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(list)).into_response())
@@ -58,14 +63,20 @@ pub(crate) async fn one(
     }
     let now = Some(MediaTime::from_micros(context.rooms.clock_micros()));
     let found = context.hub.stream(&id).and_then(|stream| Some((view(&stream, now)?, stream)));
-    let Some((view, stream)) = found else {
+    let Some((mut view, stream)) = found else {
         return Err(Problem::not_found(format!("nobody publishes {name} at the moment")).retry_after(1));
     };
     if is_admin {
         let detail = detail::of(&context, view, &stream);
         return Ok(([(header::CACHE_CONTROL, "no-store")], Json(detail)).into_response());
     }
+    without_strangers(&mut view);
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(view)).into_response())
+}
+
+/// Viewers are not told who was refused at the door: any stranger can make that finding, with an id of their choice.
+fn without_strangers(view: &mut StreamView) {
+    view.diagnosis.retain(|found| found.code != hub::Code::KeyRefused.as_str());
 }
 
 /// `None` for a stream that has just ended.

@@ -15,9 +15,9 @@ use tokio_tungstenite::{
 };
 use tokio_util::sync::CancellationToken;
 use unisono_auth::{Access, Keyring, NewKey, Role, Secret, ViewPolicy};
-use unisono_base::{MediaTime, NodeClock};
+use unisono_base::{Doorbell, KeyId, MediaTime, NodeClock, RoomId, Span, Tenant};
 use unisono_gateway_events::{Context, Gateway, Metrics, Rules, RulesInForce};
-use unisono_hub::{Hub, Limits};
+use unisono_hub::{Hub, Limits, Publication, ReleaseGate, Source};
 use unisono_room::{Rooms, RoomsLimits};
 use unisono_store::MemoryLog;
 use unisono_timeline as timeline;
@@ -31,6 +31,7 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 struct Server {
     address: SocketAddr,
+    hub: Arc<Hub>,
     stop: CancellationToken,
     registry: Registry,
     admin: NewKey,
@@ -55,7 +56,7 @@ impl Server {
         let access = Arc::new(Access::new(keyring.clone(), Vec::new(), ViewPolicy::Open));
         let gateway = Gateway::new(Context {
             rooms,
-            hub,
+            hub: hub.clone(),
             access,
             rules: RulesInForce::new(Rules {
                 guests: timeline::Role::Member,
@@ -70,7 +71,7 @@ impl Server {
         let service = gateway.router().into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(axum::serve(listener, service).into_future());
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        Self { address, stop, registry, admin, publish, keyring, client: reqwest::Client::new() }
+        Self { address, hub, stop, registry, admin, publish, keyring, client: reqwest::Client::new() }
     }
 
     fn url(&self, path: &str) -> String {
@@ -101,6 +102,18 @@ impl Server {
         prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
         text
     }
+}
+
+struct Silent;
+impl Doorbell for Silent {
+    fn ring(&self) {}
+}
+
+/// Somebody publishes what the room is about; no frame comes.
+fn publish(hub: &Arc<Hub>) -> Publication {
+    let room = RoomId::parse(Tenant::default(), "live:alice").unwrap();
+    let source = Source { protocol: "whip", accepts_pli: true };
+    hub.publish(room.stream(), KeyId::new("k"), source, 42, Arc::new(Silent)).unwrap()
 }
 
 fn unhurried() -> RoomsLimits {
@@ -538,6 +551,57 @@ async fn moderators_read_who_is_muted_and_hosts_whether_anything_is_held() {
         let from_elsewhere = server.client.get(url).header("origin", "https://evil.example");
         assert_eq!(answer(from_elsewhere).await.0, 401);
     }
+}
+
+#[tokio::test]
+async fn a_second_gate_gives_away_nothing_that_the_first_holds() {
+    let server = Server::start(unhurried()).await;
+    let publication = publish(&server.hub);
+    let url = server.url("rooms/live:alice/gate");
+    let put = async |gate: Value| answer_any(server.client.put(&url).json(&gate)).await;
+    let lift = async || server.client.delete(&url).send().await.unwrap().status().as_u16();
+    const DELAY: i64 = 10_000_000;
+
+    // One that has not begun: only the same made longer stands in its place, and lifted it leaves nothing.
+    let from = NOW + 3_600_000_000;
+    let first = json!({"from": from, "until": from + 5, "delay": 1_000_000});
+    assert_eq!(put(first.clone()).await.0, 200);
+    for other in [
+        json!({"delay": 1}),
+        json!({"from": from, "until": from + 4, "delay": 1_000_000}),
+        json!({"from": from, "until": from + 5, "delay": 1}),
+        json!({"from": from - 1, "until": from + 5, "delay": 1_000_000}),
+    ] {
+        let (status, problem) = put(other.clone()).await;
+        assert_eq!(status, 409, "{other}");
+        assert!(problem["detail"].as_str().unwrap().contains("has a gate already"), "{problem}");
+    }
+    assert_eq!(put(first).await.0, 200, "said twice");
+    assert_eq!(put(json!({"from": from, "delay": 2_000_000})).await.0, 200, "longer, in both ways");
+    assert_eq!(publication.stream().gate().unwrap().delay().as_micros(), 2_000_000);
+    assert_eq!(lift().await, 204);
+    assert!(publication.stream().gate().is_none());
+
+    // One that holds: not before it is lifted, and then not before it is over.
+    let (status, begun) = put(json!({"delay": DELAY})).await;
+    assert_eq!(status, 200);
+    let (status, problem) = put(json!({"delay": DELAY})).await;
+    assert!(status == 409 && problem["detail"].as_str().unwrap().contains("lift it first"), "{problem}");
+    assert_eq!(put(begun.clone()).await.0, 200, "its own span goes on");
+    assert_eq!(lift().await, 204);
+    let ended = publication.stream().gate().unwrap();
+    assert_eq!(
+        (ended.from().as_micros(), ended.delay().as_micros()),
+        (begun["from"].as_i64().unwrap(), DELAY)
+    );
+    let (status, problem) = put(json!({"delay": 1})).await;
+    assert!(status == 409 && problem["detail"].as_str().unwrap().contains("is over in"), "{problem}");
+    assert_eq!(publication.stream().gate().unwrap(), ended, "what it holds stays held");
+
+    // One that is over is in nobody's way.
+    let span = (MediaTime::from_micros(NOW - 9), Some(MediaTime::from_micros(NOW - 8)));
+    publication.stream().set_gate(ReleaseGate::new(span.0, span.1, Span::from_micros(1)).ok());
+    assert_eq!(put(json!({"delay": 1})).await.0, 200);
 }
 
 #[tokio::test]

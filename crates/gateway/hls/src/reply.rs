@@ -8,12 +8,13 @@ use axum::{
 use bytes::Bytes;
 use std::fmt::Display;
 use unisono_api::Problem;
+use unisono_auth::Access;
 use unisono_proto_hls::{FileName, Item};
 
 /// RFC 8216bis §4.
 const PLAYLIST_TYPE: &str = "application/vnd.apple.mpegurl";
 /// Names hold the epoch and never repeat, so a file never changes.
-const FILE_CACHE: &str = "public, max-age=31536000, immutable";
+const FILE_CACHE: &str = "max-age=31536000, immutable";
 /// Appended to the entity tag of a compressed answer: a strong tag names bytes, not contents (RFC 9110 §8.8.3).
 const GZIP_SUFFIX: &str = "-gzip";
 
@@ -27,7 +28,12 @@ pub(crate) enum Fresh {
 }
 
 /// A playlist, or 304.
-pub(crate) fn playlist(text: Bytes, target_s: u32, fresh: Fresh, request: &HeaderMap) -> Response {
+pub(crate) fn playlist(
+    text: Bytes,
+    (target_s, fresh): (u32, Fresh),
+    access: &Access,
+    request: &HeaderMap,
+) -> Response {
     let age = match fresh {
         Fresh::Blocking => target_s * 6,
         Fresh::Plain => (target_s / 2).max(1),
@@ -35,7 +41,7 @@ pub(crate) fn playlist(text: Bytes, target_s: u32, fresh: Fresh, request: &Heade
     let etag = format!("\"{:016x}\"", fnv(&text));
     let headers = [
         (header::CONTENT_TYPE, PLAYLIST_TYPE.to_owned()),
-        (header::CACHE_CONTROL, format!("public, max-age={age}")),
+        (header::CACHE_CONTROL, caching(access, &format!("max-age={age}"))),
         (header::ETAG, etag.clone()),
     ];
     if is_known(request, &etag) {
@@ -45,7 +51,7 @@ pub(crate) fn playlist(text: Bytes, target_s: u32, fresh: Fresh, request: &Heade
 }
 
 /// A file in its chunks, not copied together, or 304.
-pub(crate) fn file(name: &FileName, chunks: Vec<Bytes>, request: &HeaderMap) -> Response {
+pub(crate) fn file(name: &FileName, chunks: Vec<Bytes>, access: &Access, request: &HeaderMap) -> Response {
     let kind = name.kind.as_str();
     let item = match name.item {
         Item::Header(n) => format!("i{n}"),
@@ -56,7 +62,7 @@ pub(crate) fn file(name: &FileName, chunks: Vec<Bytes>, request: &HeaderMap) -> 
     let length: usize = chunks.iter().map(Bytes::len).sum();
     let headers = [
         (header::CONTENT_TYPE, format!("{kind}/mp4")),
-        (header::CACHE_CONTROL, FILE_CACHE.to_owned()),
+        (header::CACHE_CONTROL, caching(access, FILE_CACHE)),
         (header::ETAG, etag.clone()),
     ];
     if is_known(request, &etag) {
@@ -64,6 +70,12 @@ pub(crate) fn file(name: &FileName, chunks: Vec<Bytes>, request: &HeaderMap) -> 
     }
     let body = Body::from_stream(futures_util::stream::iter(chunks.into_iter().map(Ok::<_, std::io::Error>)));
     (headers, [(header::CONTENT_LENGTH, length)], body).into_response()
+}
+
+/// Where not everybody may watch, only the viewer's own player keeps it: a shared cache would give it to whoever asks.
+fn caching(access: &Access, how_long: &str) -> String {
+    let kept_by = if access.is_open() { "public" } else { "private" };
+    format!("{kept_by}, {how_long}")
 }
 
 /// 404 that asks to come back: the publisher may be about to start.

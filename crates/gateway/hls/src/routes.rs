@@ -81,7 +81,7 @@ async fn multivariant(
     let target_s = view.video.as_ref().or(view.audio.as_ref()).map_or(1, |p| p.target_s());
     let text = Bytes::from(view.multivariant());
     served(&node, player.as_deref(), text.len() as u64);
-    Ok(reply::playlist(text, target_s, Fresh::Plain, &headers))
+    Ok(reply::playlist(text, (target_s, Fresh::Plain), &node.access, &headers))
 }
 
 async fn media_playlist(
@@ -121,7 +121,7 @@ async fn media_playlist(
     let fresh = if request.wait.is_some() { Fresh::Blocking } else { Fresh::Plain };
     let text = text(&view).ok_or_else(|| reply::no_stream(format_args!("{app}/{name}")))?;
     served(&node, player.as_deref(), text.len() as u64);
-    Ok(reply::playlist(text, target_s, fresh, &headers))
+    Ok(reply::playlist(text, (target_s, fresh), &node.access, &headers))
 }
 
 async fn file(
@@ -152,7 +152,7 @@ async fn file(
     // A hint that came to nothing: its segment ended, or its epoch did.
     let chunks = found.ok_or_else(unknown)?;
     served(&node, player.as_deref(), chunks.iter().map(|c| c.len() as u64).sum());
-    Ok(reply::file(&wanted, chunks, &headers))
+    Ok(reply::file(&wanted, chunks, &node.access, &headers))
 }
 
 /// Body bytes, in the figures of the door and of the player.
@@ -204,6 +204,9 @@ fn let_in(node: &Node, client: &Client, stream: &StreamId) -> Result<Pass, Probl
     let identity = node.identities.hash_one(&client.seen);
     let allowed = node.access.allow_polling(client.presented.as_str(), Action::View, stream, identity, now);
     allowed.map_err(|denied| {
+        if denied.is_passing() {
+            return Problem::unavailable(denied.to_string()).retry_after(5);
+        }
         let status =
             if denied.is_unauthenticated() { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
         let problem = Problem::new(status, denied.to_string());

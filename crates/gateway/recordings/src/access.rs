@@ -83,6 +83,9 @@ impl Caller {
 
 fn refuse(denied: &Denied) -> Problem {
     let words = denied.to_string();
+    if denied.is_passing() {
+        return Problem::unavailable(words).retry_after(5);
+    }
     match (denied.is_unauthenticated(), denied.is_genuine()) {
         (true, true) => Problem::unauthorized(words).genuine(),
         (true, false) => Problem::unauthorized(words),

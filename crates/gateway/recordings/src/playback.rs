@@ -16,6 +16,7 @@ use axum::{
 use serde::Deserialize;
 use std::sync::Arc;
 use unisono_api::Problem;
+use unisono_auth::Access;
 use unisono_base::MediaTime;
 use unisono_proto_hls::{FileName, Item};
 use unisono_record::{
@@ -26,7 +27,7 @@ use unisono_record::{
 /// RFC 8216 §4.
 const PLAYLIST_TYPE: &str = "application/vnd.apple.mpegurl";
 /// Names hold the epoch and never repeat, so a file never changes.
-const FILE_CACHE: &str = "public, max-age=31536000, immutable";
+const FILE_CACHE: &str = "max-age=31536000, immutable";
 
 /// When a client whose clip found no turn comes again.
 const CLIP_AGAIN_S: u32 = 5;
@@ -81,7 +82,7 @@ pub(crate) async fn index(
     let recording = watched(&node, &id, &caller).await?;
     let index = node.context.recordings.index(&recording).await.map_err(|error| unreadable(&error))?;
     let text = vod::multivariant(&index, &span.query()).ok_or_else(|| nothing(&recording))?;
-    Ok(playlist(text, &recording))
+    Ok(playlist(text, &node, &recording))
 }
 
 pub(crate) async fn video(
@@ -111,7 +112,7 @@ async fn media(node: &Node, id: &str, span: Span, caller: &Caller, rendition: Re
     let growth = if recording.is_running() && !is_past { Growth::Grows } else { Growth::Whole };
     let which = Which { recording: recording.head.id, rendition, growth, span: span.within() };
     let text = node.playlists.text(which, index).await?.ok_or_else(|| nothing(&recording))?;
-    Ok(playlist(text.answer(&which, &caller.headers, &node.sendings)?, &recording))
+    Ok(playlist(text.answer(&which, &caller.headers, &node.sendings)?, node, &recording))
 }
 
 fn nothing(recording: &Recording) -> Problem {
@@ -119,13 +120,19 @@ fn nothing(recording: &Recording) -> Problem {
     if recording.is_running() { problem.retry_after(1) } else { problem }
 }
 
-fn playlist(text: impl IntoResponse, recording: &Recording) -> Response {
+fn playlist(text: impl IntoResponse, node: &Node, recording: &Recording) -> Response {
     let age = if recording.is_running() { 1 } else { 60 };
     let headers = [
         (header::CONTENT_TYPE, PLAYLIST_TYPE.to_owned()),
-        (header::CACHE_CONTROL, format!("public, max-age={age}")),
+        (header::CACHE_CONTROL, caching(&node.context.access, &format!("max-age={age}"))),
     ];
     (headers, text).into_response()
+}
+
+/// Where not everybody may watch, only the viewer's own player keeps it: a shared cache would give it to whoever asks.
+fn caching(access: &Access, how_long: &str) -> String {
+    let kept_by = if access.is_open() { "public" } else { "private" };
+    format!("{kept_by}, {how_long}")
 }
 
 pub(crate) async fn file(
@@ -147,7 +154,7 @@ pub(crate) async fn file(
     let etag = format!("\"{epoch}-{kind}-{item}\"");
     let headers = vec![
         (header::CONTENT_TYPE, format!("{kind}/mp4")),
-        (header::CACHE_CONTROL, FILE_CACHE.to_owned()),
+        (header::CACHE_CONTROL, caching(&node.context.access, FILE_CACHE)),
         (header::ETAG, etag.clone()),
     ];
     if body::is_known(&caller.headers, &etag) {
@@ -185,7 +192,7 @@ pub(crate) async fn mp4(
     let headers = vec![
         (header::CONTENT_TYPE, "video/mp4".to_owned()),
         (header::CONTENT_DISPOSITION, format!("inline; filename=\"{name}\"")),
-        (header::CACHE_CONTROL, "no-cache".to_owned()),
+        (header::CACHE_CONTROL, caching(&node.context.access, "no-cache")),
         (header::HeaderName::from_static("unisono-from"), cut.from.as_micros().to_string()),
         (header::HeaderName::from_static("unisono-to"), cut.to.as_micros().to_string()),
     ];
@@ -213,4 +220,17 @@ fn file_name(recording: &Recording, span: Clipped) -> String {
     let at = span.from.or(recording.summary.from.map(MediaTime::as_micros)).unwrap_or_default();
     let clip = if span.is_clip() { "-clip" } else { "" };
     format!("{stream}-{}{clip}.mp4", at / 1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use unisono_auth::ViewPolicy;
+
+    #[test]
+    fn shared_caches_keep_what_everybody_may_watch() {
+        let said = |view| caching(&Access::new(Arc::default(), Vec::new(), view), FILE_CACHE);
+        assert_eq!(said(ViewPolicy::Open), "public, max-age=31536000, immutable");
+        assert_eq!(said(ViewPolicy::Token), "private, max-age=31536000, immutable");
+    }
 }

@@ -31,8 +31,6 @@ pub(crate) struct Ingest {
     clock: NodeClock,
     metrics: Arc<Metrics>,
     fit: Fit,
-    /// T of this publisher lies above that of the one before it.
-    floor: Option<MediaTime>,
     video: Video,
     audio: Audio,
     diagnosis: Diagnosis,
@@ -58,17 +56,16 @@ struct Audio {
 
 impl Ingest {
     pub(crate) fn new(publication: Publication, clock: NodeClock, metrics: Arc<Metrics>, rtt: Span) -> Self {
-        let mut fit = Fit::new();
-        fit.set_rtt(rtt);
         let stream = publication.stream();
         let newest = |kind| stream.source(kind).and_then(|ring| ring.newest());
-        let floor = newest(Kind::Video).max(newest(Kind::Audio));
+        // T of this publisher lies above that of the one before it.
+        let mut fit = Fit::new_after(newest(Kind::Video).max(newest(Kind::Audio)));
+        fit.set_rtt(rtt);
         Self {
             publication,
             clock,
             metrics,
             fit,
-            floor,
             video: Video::default(),
             audio: Audio::default(),
             diagnosis: Diagnosis::default(),
@@ -122,7 +119,7 @@ impl Ingest {
         let dts = Span::from_millis(timestamp_ms) + offset;
         let pts = dts + composition;
         self.diagnosis.timestamp(self.publication.stream(), Line::Video, dts, arrived);
-        let Some(t) = self.stamp(Track::Video, pts, arrived) else { return Ok(()) };
+        let t = self.stamp(Track::Video, pts, arrived);
         let mut frame = Frame::new(t, arrived, payload);
         frame.dts = t - composition.max(Span::ZERO);
         frame.duration = step(self.video.last_dts.replace(dts), dts);
@@ -157,7 +154,7 @@ impl Ingest {
         let pts = clock.next(timestamp, samples);
         let duration = clock.span(u64::from(samples));
         self.diagnosis.timestamp(self.publication.stream(), Line::Audio, timestamp, arrived);
-        let Some(t) = self.stamp(Track::Audio, pts, arrived) else { return Ok(()) };
+        let t = self.stamp(Track::Audio, pts, arrived);
         // A player cannot hear two units at once: what repeats or goes back is left out.
         if self.audio.last.is_some_and(|last| t <= last) {
             self.metrics.dropped("audio_backwards");
@@ -233,9 +230,8 @@ impl Ingest {
         self.metrics.dropped("other_track");
     }
 
-    /// T of a frame, in a new epoch where the publisher's clock broke. `None` for the first moments of a publisher
-    /// that took over from one whose T was a little ahead: T never goes back.
-    fn stamp(&mut self, track: Track, pts: Span, arrived: MediaTime) -> Option<MediaTime> {
+    /// T of a frame, in a new epoch where the publisher's clock broke.
+    fn stamp(&mut self, track: Track, pts: Span, arrived: MediaTime) -> MediaTime {
         let stamp = self.fit.stamp(track, pts, arrived);
         if stamp.breaks {
             let epoch = self.publication.break_timeline(unix_seconds(arrived));
@@ -246,11 +242,7 @@ impl Ingest {
         if let Some(ppm) = self.drift.observe(pts, arrived) {
             self.publication.clock_drifts(ppm, arrived);
         }
-        if self.floor.is_some_and(|floor| stamp.t <= floor) {
-            self.metrics.dropped("before_takeover");
-            return None;
-        }
-        Some(stamp.t)
+        stamp.t
     }
 
     /// Once enough media came, takes away the tracks of the publisher before that this one does not have.

@@ -96,6 +96,9 @@ fn unix_seconds(shared: &Shared) -> u64 {
 }
 
 fn refuse(denied: &Denied) -> Problem {
+    if denied.is_passing() {
+        return Problem::unavailable(denied.to_string()).retry_after(5);
+    }
     let status = if denied.is_unauthenticated() { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
     let problem = Problem::new(status, denied.to_string());
     if denied.is_genuine() { problem.genuine() } else { problem }

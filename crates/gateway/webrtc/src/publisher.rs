@@ -29,8 +29,6 @@ pub(crate) struct Publisher {
     publication: Publication,
     fit: Fit,
     drift: Drift,
-    /// T of this publisher lies above that of the one before it.
-    floor: Option<MediaTime>,
     video: Option<TrackWriter>,
     audio: Option<TrackWriter>,
     last_video_pts: Option<Span>,
@@ -64,14 +62,14 @@ impl Publisher {
         let publication = shared.hub.publish(stream, key, source, seconds, bell)?;
         let before = publication.stream();
         let newest = |kind| before.source(kind).and_then(|ring| ring.newest());
-        let floor = newest(Kind::Video).max(newest(Kind::Audio));
+        // T of this publisher lies above that of the one before it.
+        let fit = Fit::new_after(newest(Kind::Video).max(newest(Kind::Audio)));
         let metrics = shared.metrics.clone();
         let publisher = Self {
             ingress,
             publication,
-            fit: Fit::new(),
+            fit,
             drift: Drift::new(),
-            floor,
             video: None,
             audio: None,
             last_video_pts: None,
@@ -155,7 +153,7 @@ impl Publisher {
         }
         let arrived = shared.clock.at(arrived);
         let track = if kind == Kind::Video { Track::Video } else { Track::Audio };
-        let Some(t) = self.stamp(track, pts, arrived) else { return };
+        let t = self.stamp(track, pts, arrived);
         let mut stored = Frame::new(t, arrived, payload);
         stored.key = key || kind == Kind::Audio;
         stored.droppable = droppable;
@@ -192,9 +190,8 @@ impl Publisher {
         }
     }
 
-    /// T of a frame, in a new epoch where the publisher's clock broke. `None` for the first moments of a publisher
-    /// that took over from one whose T was a little ahead: T never goes back.
-    fn stamp(&mut self, track: Track, pts: Span, arrived: MediaTime) -> Option<MediaTime> {
+    /// T of a frame, in a new epoch where the publisher's clock broke.
+    fn stamp(&mut self, track: Track, pts: Span, arrived: MediaTime) -> MediaTime {
         let stamp = self.fit.stamp(track, pts, arrived);
         if stamp.breaks {
             let epoch = self.publication.break_timeline(unix_seconds(arrived));
@@ -206,7 +203,7 @@ impl Publisher {
         if let Some(ppm) = self.drift.observe(pts, arrived) {
             self.publication.clock_drifts(ppm, arrived);
         }
-        self.floor.is_none_or(|floor| stamp.t > floor).then_some(stamp.t)
+        stamp.t
     }
 
     /// Once enough media came, takes away the tracks of the publisher before that this one does not have.

@@ -120,6 +120,7 @@ impl Link {
     /// A connection of this session's peer. Beyond [`PEERS_MAX`] the oldest is closed.
     pub(crate) fn take_tcp(&mut self, link: Arc<TcpLink>) {
         link.prove();
+        self.unconnected = None;
         self.tcp.retain(|link| !link.is_closed());
         if self.tcp.len() >= PEERS_MAX {
             self.tcp.remove(0).close();

@@ -8,9 +8,13 @@ fn ring(span_ms: i64, bytes_max: usize) -> Ring {
 }
 
 fn push(ring: &Ring, t_ms: i64, size: usize, group: Option<u64>) {
+    push_in(Epoch(1), ring, t_ms, size, group);
+}
+
+fn push_in(epoch: Epoch, ring: &Ring, t_ms: i64, size: usize, group: Option<u64>) {
     let t = MediaTime::from_micros(t_ms * 1_000);
     let header = group.map(|group| GroupHeader {
-        epoch: Epoch(1),
+        epoch,
         group,
         segment: group,
         config: Arc::new(CodecConfig::Opus(OpusConfig { channels: 2, pre_skip: 0 })),
@@ -44,6 +48,32 @@ fn a_group_beyond_the_byte_limit_cannot_be_joined() {
     assert!(ring.newest_group().is_none());
     push(&ring, 3_000, 100, Some(1));
     assert!(ring.newest_group().is_some());
+}
+
+#[test]
+fn tiny_frames_of_one_endless_group_are_bounded_in_number() {
+    let ring = ring(1_000, 1 << 20);
+    push(&ring, 0, 1, Some(0));
+    for i in 1..70_000 {
+        push(&ring, i, 1, None);
+    }
+    assert_eq!(ring.inner.read().frames.len(), 65_536);
+}
+
+#[test]
+fn b_frames_count_until_the_next_epoch() {
+    let ring = ring(10_000, 1 << 20);
+    for (t_ms, group) in [(0, Some(0)), (80, None), (40, None)] {
+        push(&ring, t_ms, 10, group);
+    }
+    assert!(ring.is_reordered());
+    push(&ring, 120, 10, Some(1));
+    assert!(ring.is_reordered(), "a keyframe says nothing about what follows");
+    push_in(Epoch(2), &ring, 160, 10, Some(2));
+    push(&ring, 200, 10, None);
+    assert!(!ring.is_reordered());
+    push(&ring, 180, 10, None);
+    assert!(ring.is_reordered());
 }
 
 #[test]

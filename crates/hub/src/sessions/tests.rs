@@ -80,6 +80,17 @@ fn a_key_publishes_no_more_streams_than_it_may_and_its_own_again() {
 }
 
 #[test]
+fn a_limited_key_does_not_fill_the_hub_with_streams_that_are_waited_for() {
+    let hub = limited(Quota { streams_max: Some(1), ..Quota::default() });
+    let left = (0..100).filter(|n| publish(&hub, &format!("live/{n}"), "k1").is_ok()).count();
+    assert_eq!(left, 16);
+    let now = Instant::now();
+    hub.sweep(now);
+    hub.sweep(now + Limits::default().linger);
+    publish(&hub, "live/late", "k1").expect("nobody waits any more");
+}
+
+#[test]
 fn viewers_of_all_streams_of_a_key_count_together() {
     let hub = limited(Quota { viewers_max: Some(2), ..Quota::default() });
     let _streams = [("live/a", "k1"), ("live/b", "k1"), ("live/c", "k2")]

@@ -93,13 +93,13 @@ impl Reader<'_> {
 
     fn take(&mut self, length: usize) -> Option<Bytes> {
         let end = self.at.checked_add(length).filter(|end| *end <= self.tag.len())?;
-        let taken = self.tag.slice(self.at..end);
+        let taken = part(self.tag, self.at, end);
         self.at = end;
         Some(taken)
     }
 
     fn rest(&mut self) -> Bytes {
-        let rest = self.tag.slice(self.at..);
+        let rest = part(self.tag, self.at, self.tag.len());
         self.at = self.tag.len();
         rest
     }
@@ -142,6 +142,12 @@ impl Reader<'_> {
     }
 }
 
+/// A view where it is most of the tag; else a copy, since a view keeps the whole tag for as long as it is kept itself.
+fn part(tag: &Bytes, from: usize, to: usize) -> Bytes {
+    let part = tag.slice(from..to);
+    if part.len() < tag.len() / 2 { Bytes::copy_from_slice(&part) } else { part }
+}
+
 /// A code and the name people know it by.
 pub(super) fn name(four_cc: [u8; 4]) -> String {
     let name = match &four_cc {
@@ -158,6 +164,14 @@ pub(super) fn name(four_cc: [u8; 4]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_small_part_of_a_tag_does_not_keep_the_tag() {
+        let tag = Bytes::from(vec![7; 1 << 20]);
+        let is_view = |part: &Bytes| tag.as_ptr_range().contains(&part.as_ptr());
+        assert!(!is_view(&part(&tag, 10, 20)));
+        assert!(is_view(&part(&tag, 10, 1 << 20)));
+    }
     use proptest::prelude::*;
 
     const MULTITRACK: u8 = 6;

@@ -229,7 +229,8 @@ impl Session {
             if matches!(head[0], type_id::AUDIO | type_id::VIDEO)
                 && self.events.len() < self.limits.events_max
             {
-                self.media(head[0], shifted, body.slice(from..to));
+                // A copy: a view would keep the whole aggregate for as long as a few bytes of it are kept.
+                self.media(head[0], shifted, Bytes::copy_from_slice(&body[from..to]));
             }
             at = to + 4;
         }

@@ -32,6 +32,8 @@ const AUDIO_WAIT_MAX: Duration = Duration::from_millis(100);
 const PLI_SPACING: Duration = Duration::from_millis(500);
 /// Without a keyframe the request is repeated, since RTCP can be lost too.
 const PLI_REPEAT: Duration = Duration::from_secs(1);
+/// From the last frame of one SSRC to the first of the next, where that does not seem to have arrived later.
+const PTS_STEP_MIN: Span = Span::from_millis(1);
 /// Frames waiting for the gateway, which drains after every input; beyond it the oldest is dropped.
 const EVENTS_MAX: usize = 4_096;
 
@@ -116,6 +118,11 @@ struct Track {
     jitter: Jitter,
     unwrapper: Unwrapper,
     clock: TrackClock,
+    /// RTP clock rate.
+    rate: u32,
+    newest_pts: Option<Span>,
+    /// After another SSRC came: its first frame goes on behind this.
+    goes_on_behind: Option<Span>,
     /// NACK messages sent for it.
     nacks: u64,
 }
@@ -123,6 +130,24 @@ struct Track {
 impl Track {
     fn codec(&self, payload_type: Pt) -> Option<Codec> {
         self.payload_types.iter().find(|(known, _)| *known == payload_type).map(|(_, codec)| *codec)
+    }
+
+    /// The publisher's clock at an RTP time of a frame that arrived `since_start` after the session began.
+    fn pts(&mut self, time: u32, since_start: Duration, target: Option<Span>) -> Span {
+        let goes_on = self.goes_on_behind.take();
+        let goes_on =
+            goes_on.map(|last| Span::from_micros(since_start.as_micros() as i64).max(last + PTS_STEP_MIN));
+        let rtp = self.unwrapper.unwrap(time);
+        let pts = self.clock.pts(rtp, since_start, goes_on.or(target));
+        self.newest_pts = self.newest_pts.max(Some(pts));
+        pts
+    }
+
+    /// Another SSRC: its RTP time begins anywhere, while the publisher's clock goes on.
+    fn begin_anew(&mut self) {
+        self.unwrapper = Unwrapper::default();
+        self.clock = TrackClock::new(self.rate);
+        self.goes_on_behind = self.newest_pts;
     }
 }
 
@@ -267,6 +292,7 @@ impl Ingress {
         }
         let Some(track) = self.tracks().find(|track| track.codec(payload_type).is_some()) else { return };
         track.jitter.push(Packet {
+            ssrc: packet.header.ssrc,
             sequence: *packet.seq_no,
             time: packet.header.timestamp,
             marker: packet.header.marker,
@@ -288,19 +314,24 @@ impl Ingress {
                     }
                     self.keyframe_wanted |= video.take_key_wish();
                 }
-                Output::Lost(packets) => {
-                    video.lose();
-                    self.keyframe_wanted = true;
-                    self.lost(Kind::Video, packets);
+                Output::Lost(packets) => self.video_lost(&mut video, packets),
+                Output::Anew(packets) => {
+                    track.begin_anew();
+                    self.video_lost(&mut video, packets);
                 }
             }
         }
         self.video = Some((track, video));
     }
 
+    fn video_lost(&mut self, video: &mut Video, packets: u64) {
+        video.lose();
+        self.keyframe_wanted = true;
+        self.lost(Kind::Video, packets);
+    }
+
     fn video_frame(&mut self, track: &mut Track, Assembled { frame, time, arrived, config }: Assembled) {
-        let rtp = track.unwrapper.unwrap(time);
-        let pts = track.clock.pts(rtp, since(self.started, arrived), None);
+        let pts = track.pts(time, since(self.started, arrived), None);
         self.frame(IngressFrame {
             kind: Kind::Video,
             config,
@@ -319,6 +350,10 @@ impl Ingress {
             match output {
                 Output::Packet(packet) => self.audio_frame(&mut track, &mut state, &packet),
                 Output::Lost(packets) => self.lost(Kind::Audio, packets),
+                Output::Anew(packets) => {
+                    track.begin_anew();
+                    self.lost(Kind::Audio, packets);
+                }
             }
         }
         self.audio = Some((track, state));
@@ -327,8 +362,7 @@ impl Ingress {
     fn audio_frame(&mut self, track: &mut Track, state: &mut AudioState, packet: &Packet) {
         let Some(duration) = opus_packet_duration(&packet.payload) else { return };
         let target = self.video.as_ref().and_then(|(video, _)| track.clock.target_beside(&video.clock));
-        let rtp = track.unwrapper.unwrap(packet.time);
-        let pts = track.clock.pts(rtp, since(self.started, packet.arrived), target);
+        let pts = track.pts(packet.time, since(self.started, packet.arrived), target);
         let is_new = std::mem::replace(state, AudioState::Announced) == AudioState::New;
         self.frame(IngressFrame {
             kind: Kind::Audio,
@@ -453,6 +487,9 @@ fn track(
             jitter: Jitter::new(wait_max),
             unwrapper: Unwrapper::default(),
             clock: TrackClock::new(rate),
+            rate,
+            newest_pts: None,
+            goes_on_behind: None,
             nacks: 0,
         })
     })

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
+use str0m::rtp::Ssrc;
 use unisono_mux::rtp::VideoFormat;
 
 /// Packets held while one before them is missing. A 4 Mbit/s picture sends 256 packets in about 0.6 s.
@@ -13,6 +14,8 @@ const PACKETS_MAX: usize = 512;
 /// A packet as it left SRTP, with its sequence number extended.
 #[derive(Clone, Debug)]
 pub(crate) struct Packet {
+    /// Each counts its own sequence numbers.
+    pub(crate) ssrc: Ssrc,
     pub(crate) sequence: u64,
     /// RTP timestamp as on the wire.
     pub(crate) time: u32,
@@ -29,23 +32,33 @@ pub(crate) enum Output {
     Packet(Packet),
     /// This many packets are given up; what follows does not continue what came before.
     Lost(u64),
+    /// The same, and what follows is of another SSRC: its RTP time begins anew. Of the one before, so many were held.
+    Anew(u64),
 }
 
 /// See the module. At the bound of packets or time the hole is given up.
 #[derive(Debug)]
 pub(crate) struct Jitter {
     wait_max: Duration,
+    ssrc: Option<Ssrc>,
     next: Option<u64>,
     held: BTreeMap<u64, Packet>,
+    /// To be told, after another SSRC came: packets given up for it.
+    anew: Option<u64>,
 }
 
 impl Jitter {
     pub(crate) fn new(wait_max: Duration) -> Self {
-        Self { wait_max, next: None, held: BTreeMap::new() }
+        Self { wait_max, ssrc: None, next: None, held: BTreeMap::new(), anew: None }
     }
 
     /// Takes a packet; duplicates and ones already given up are ignored.
     pub(crate) fn push(&mut self, packet: Packet) {
+        if self.ssrc.replace(packet.ssrc).is_some_and(|before| before != packet.ssrc) {
+            *self.anew.get_or_insert(0) += self.held.len() as u64;
+            self.held.clear();
+            self.next = None;
+        }
         if self.next.is_none_or(|next| packet.sequence >= next) {
             self.held.entry(packet.sequence).or_insert(packet);
         }
@@ -53,6 +66,9 @@ impl Jitter {
 
     /// The next output at `now`.
     pub(crate) fn pop(&mut self, now: Instant) -> Option<Output> {
+        if let Some(packets) = self.anew.take() {
+            return Some(Output::Anew(packets));
+        }
         let (&first, oldest) = self.held.first_key_value()?;
         let next = *self.next.get_or_insert(first);
         if first > next {
@@ -80,14 +96,19 @@ mod tests {
     use proptest::prelude::*;
 
     fn packet(sequence: u64, arrived: Instant) -> Packet {
-        Packet { sequence, time: 0, marker: false, arrived, format: None, payload: Arc::from([0u8]) }
+        packet_of(1, sequence, arrived)
+    }
+
+    fn packet_of(ssrc: u32, sequence: u64, arrived: Instant) -> Packet {
+        let payload = Arc::from([0u8]);
+        Packet { ssrc: ssrc.into(), sequence, time: 0, marker: false, arrived, format: None, payload }
     }
 
     fn drain(jitter: &mut Jitter, now: Instant) -> Vec<Result<u64, u64>> {
         std::iter::from_fn(|| jitter.pop(now))
             .map(|output| match output {
                 Output::Packet(packet) => Ok(packet.sequence),
-                Output::Lost(count) => Err(count),
+                Output::Lost(count) | Output::Anew(count) => Err(count),
             })
             .collect()
     }
@@ -118,6 +139,19 @@ mod tests {
         drain(&mut jitter, now);
         (2..2 + PACKETS_MAX as u64).for_each(|s| jitter.push(packet(s, now)));
         assert_eq!(drain(&mut jitter, now).len(), PACKETS_MAX + 1);
+    }
+
+    #[test]
+    fn another_ssrc_counts_from_anywhere_and_is_told_once() {
+        let now = start();
+        let mut jitter = Jitter::new(Duration::from_millis(500));
+        [70_000, 70_001, 70_003, 70_004].into_iter().for_each(|s| jitter.push(packet_of(1, s, now)));
+        assert_eq!(drain(&mut jitter, now), [Ok(70_000), Ok(70_001)]);
+        jitter.push(packet_of(2, 9, now));
+        assert!(matches!(jitter.pop(now), Some(Output::Anew(2))), "what was held is given up");
+        jitter.push(packet_of(2, 10, now));
+        assert_eq!(drain(&mut jitter, now), [Ok(9), Ok(10)]);
+        assert_eq!(jitter.deadline(), None);
     }
 
     proptest! {

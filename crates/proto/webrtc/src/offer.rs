@@ -49,7 +49,25 @@ pub(crate) fn check(offer: &str) -> Result<(), OfferError> {
     if media == 0 {
         return Err(OfferError::Malformed("it has no media section (m= line)".to_owned()));
     }
+    credentials(offer)?;
     payload_types(offer)
+}
+
+/// Each `a=ice-ufrag` and `a=ice-pwd` there is must be one, since parsers differ in which of them they take (RFC 8839 §5.4).
+fn credentials(offer: &str) -> Result<(), OfferError> {
+    const MAX: usize = 256;
+    let is_good = |line: &str| {
+        let value = |name: &str, min| line.strip_prefix(name).map(|value| (value, min));
+        let found = value("a=ice-ufrag:", 4).or_else(|| value("a=ice-pwd:", 22));
+        found.is_none_or(|(value, min)| {
+            (min..=MAX).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic())
+        })
+    };
+    if offer.lines().all(|line| is_good(line.trim())) {
+        return Ok(());
+    }
+    let words = "its ICE credentials are not as in RFC 8839 section 5.4";
+    Err(OfferError::Malformed(words.to_owned()))
 }
 
 /// Encodings named in a message.
@@ -257,6 +275,24 @@ pub(crate) fn malformed(error: &impl std::fmt::Display) -> OfferError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_ice_credential_of_an_offer_has_the_length_of_one() {
+        let offer = |lines: &str| format!("v=0\r\n{lines}m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n");
+        let good = "a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuv\r\n";
+        assert!(check(&offer(good)).is_ok() && check(&offer("")).is_ok());
+        for bad in [
+            "a=ice-pwd:\r\n",
+            "a=ice-pwd: \r\n",
+            "a=ice-ufrag:abc\r\n",
+            "a=ice-pwd:abcdefghij klmnopqrstuv\r\n",
+        ] {
+            for lines in [format!("{bad}{good}"), format!("{good}{bad}")] {
+                let refused = check(&offer(&lines)).expect_err("refused").to_string();
+                assert!(refused.contains("ICE credentials"), "{refused}");
+            }
+        }
+    }
 
     #[test]
     fn a_section_without_a_direction_has_the_sessions_or_sendrecv() {

@@ -243,9 +243,14 @@ impl Paths {
         true
     }
 
+    /// We ask by ourselves.
+    fn checks(&self) -> bool {
+        !self.remote.pass.is_empty() && !self.begins_handshake
+    }
+
     /// The next check to send now, if one is due.
     pub(crate) fn poll_check(&mut self, now: Instant) -> Option<Transmit> {
-        if self.remote.pass.is_empty() || self.begins_handshake {
+        if !self.checks() {
             return None;
         }
         let index = self.known.iter().position(|path| path.is_due(now))?;
@@ -265,11 +270,8 @@ impl Paths {
     /// When [`Self::poll_check`] or [`Self::is_revoked`] has something new.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let consent = self.current_path().map(|path| path.consented + CONSENT_MAX);
-        let checks = self
-            .known
-            .iter()
-            .filter(|path| path.is_wanted() && !self.begins_handshake)
-            .map(|path| path.ask_at);
+        let checks =
+            self.known.iter().filter(|path| path.is_wanted() && self.checks()).map(|path| path.ask_at);
         checks.chain(consent).min()
     }
 

@@ -333,6 +333,27 @@ async fn every_limit_refuses_in_words() {
     assert!(refused.contains("1 commands per second"), "{refused}");
 }
 
+#[tokio::test]
+async fn what_is_refused_to_one_takes_nothing_from_the_others() {
+    let limits = RoomsLimits { events_per_second: 1, burst: 2, ..unhurried() };
+    let rooms = rooms(MemoryLog::default(), limits);
+    let chat = || Command { ty: "chat".to_owned(), data: json!({"text": "hello"}), ..goal() };
+    let say = |who: Visitor| {
+        let rooms = rooms.clone();
+        async move { rooms.command(room("alice"), chat(), &who, View::default()).await }
+    };
+    let mute = Measure::Mute { person: "~bob".into(), dur: Span::from_secs(60) };
+    rooms.measure(&room("alice"), &mute).await.expect("in range");
+    for _ in 0..10 {
+        assert!(matches!(say(visitor("~bob", Role::Member)).await, Err(RoomError::Silenced(_))));
+    }
+    for who in ["~ann", "~cid"] {
+        say(visitor(who, Role::Member)).await.expect("the room has room for two");
+    }
+    assert!(matches!(say(visitor("~eve", Role::Member)).await, Err(RoomError::TooFast(1))));
+    say(visitor("~mod", Role::Moderator)).await.expect("has a share of their own");
+}
+
 fn publish(hub: &Hub) -> Publication {
     let source = Source { protocol: "whip", accepts_pli: true };
     hub.publish(room("alice").stream(), KeyId::new("k"), source, 42, Arc::new(Silent)).expect("free")

@@ -1,8 +1,10 @@
 //! `[[webhook]]`, and the service that decides about viewers.
 
+use anyhow::bail;
+use reqwest::Url;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{collections::HashMap, fmt};
 use unisono_auth::Pattern;
 use unisono_webhook::{EventKind, Unanswered};
 
@@ -22,6 +24,24 @@ pub(crate) struct Webhook {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub(crate) streams: Option<Pattern>,
+}
+
+/// Refuses two receivers at one address: what waits for a receiver is stored under its address.
+pub(crate) fn check(webhooks: &[Webhook]) -> anyhow::Result<()> {
+    let mut seen = HashMap::new();
+    // What is no address is refused where it is opened.
+    let urls = webhooks.iter().map(|hook| Url::parse(&hook.url.0));
+    for (number, mut url) in (1..).zip(urls).filter_map(|(number, url)| Some((number, url.ok()?))) {
+        let Some(before) = seen.insert(url.to_string(), number) else { continue };
+        // Without what may be secret in it.
+        url.set_query(None);
+        let place = format!("{}{}", url.host_str().unwrap_or_default(), url.path());
+        bail!(
+            "[[webhook]] number {before} and number {number} have the same url, {place}: put their events and streams into one \
+             section, or make the addresses differ (a query such as ?a at the end is enough)"
+        );
+    }
+    Ok(())
 }
 
 /// A text that no log shows.

@@ -323,6 +323,40 @@ fn a_track_that_falls_behind_the_other_breaks_once_at_most_and_goes_back_nowhere
 }
 
 #[test]
+fn a_publisher_after_one_whose_t_lies_ahead_begins_above_it_and_is_slewed_back() {
+    let lead = Span::from_secs(60);
+    let floor = START + lead;
+    let mut feed = Feed { fit: Fit::new_after(Some(floor)), pts: Span::ZERO, arrival: START };
+    let first = feed.step(Span::ZERO, Span::ZERO);
+    assert_eq!(first, Stamp { t: floor + EPOCH_GAP, breaks: false });
+    // Sound begins a little before the picture: between the two.
+    let sound = feed.fit.stamp(Track::Audio, ms(-90), feed.arrival);
+    assert!(sound.t > floor && sound.t < first.t && !sound.breaks, "{sound:?}");
+    let mut last = first.t;
+    for frame in 0..65_000 {
+        let stamp = feed.step(ms(20), ms(20));
+        assert!(stamp.t > last && !stamp.breaks, "frame {frame}");
+        last = stamp.t;
+    }
+    assert!((last - feed.arrival).abs() <= WANDER, "a minute is made up for, at 5 %");
+}
+
+#[test]
+fn a_publisher_after_one_whose_t_is_past_begins_at_its_arrival() {
+    for (gone, early) in [(ms(6_000), ms(4_900)), (ms(2_000), ms(1_900)), (ms(2), ms(90))] {
+        let floor = START - gone;
+        let mut fit = Fit::new_after(Some(floor));
+        let first = fit.stamp(Track::Video, Span::ZERO, START).t;
+        assert_eq!(first, START.max(floor + EPOCH_GAP));
+        let sound = fit.stamp(Track::Audio, -early, START);
+        assert!(sound.t > floor && sound.t < first && !sound.breaks, "{sound:?} after {gone}");
+        if gone > APART_MAX {
+            assert_eq!(first - sound.t, early, "their offset is kept");
+        }
+    }
+}
+
+#[test]
 fn one_frame_with_a_wrong_time_does_not_make_what_follows_a_straggler() {
     let mut feed = Feed::new();
     let mut last = feed.step(ms(20), ms(20)).t;

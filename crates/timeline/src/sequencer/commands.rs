@@ -28,11 +28,20 @@ pub(super) struct Commands {
     done: HashMap<Uuid, Done>,
     order: VecDeque<Uuid>,
     entries: VecDeque<(MediaTime, Uuid)>,
+    /// The latest time that an id of a forgotten command claims; an id without a time claims none.
+    forgotten: Option<u64>,
 }
 
 impl Commands {
     pub(super) fn get(&self, cmd_id: Uuid) -> Option<Done> {
         self.done.get(&cmd_id).copied()
+    }
+
+    /// True where `cmd_id` is not known here, and may be a command that was forgotten. What an id says of its time is the sender's word:
+    /// it tells only that it is none of those that claimed less.
+    pub(super) fn may_have_forgotten(&self, cmd_id: Uuid) -> bool {
+        self.forgotten.is_some_and(|latest| claimed(cmd_id).is_none_or(|made| made <= latest))
+            && !self.done.contains_key(&cmd_id)
     }
 
     /// Remembers what `entry` answers, if it answers a command.
@@ -51,26 +60,37 @@ impl Commands {
         if self.order.len() > COMMANDS_MAX
             && let Some(oldest) = self.order.pop_front()
         {
-            self.done.remove(&oldest);
+            self.forget(oldest);
         }
         if self.entries.len() > ENTRIES_MAX
             && let Some((_, oldest)) = self.entries.pop_front()
         {
-            self.done.remove(&oldest);
+            self.forget(oldest);
         }
     }
 
     /// Forgets entries of windows that ended long ago. In their order: one of a longer window holds back those behind it.
     pub(super) fn forget_expired(&mut self, now: MediaTime) {
         while let Some((_, cmd_id)) = self.entries.pop_front_if(|(until, _)| *until < now) {
-            self.done.remove(&cmd_id);
+            self.forget(cmd_id);
         }
+    }
+
+    fn forget(&mut self, cmd_id: Uuid) {
+        self.done.remove(&cmd_id);
+        self.forgotten = self.forgotten.max(Some(claimed(cmd_id).unwrap_or(0)));
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.done.len()
     }
+}
+
+/// When an id says that it was made (RFC 9562: versions 1, 6 and 7), milliseconds since the Unix epoch.
+fn claimed(cmd_id: Uuid) -> Option<u64> {
+    let (seconds, nanos) = cmd_id.get_timestamp()?.to_unix();
+    Some(seconds.saturating_mul(1_000).saturating_add(u64::from(nanos / 1_000_000)))
 }
 
 impl Done {

@@ -8,6 +8,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
+use unisono_auth::Access;
 use unisono_base::{Doorbell, KeyId, MediaTime, NodeClock, Span, StreamId};
 use unisono_gateway_hls::{Config, Gateway, Metrics};
 use unisono_hub::{Hub, Limits, Publication, RingLimits, Source, TrackWriter, Written};
@@ -185,6 +186,7 @@ pub(crate) struct Server {
     pub(crate) hub: Arc<Hub>,
     pub(crate) gateway: Gateway,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) access: Arc<Access>,
     pub(crate) base: String,
     pub(crate) http: reqwest::Client,
 }
@@ -200,13 +202,14 @@ impl Server {
         let mut registry = prometheus_client::registry::Registry::default();
         let metrics = Metrics::register(&mut registry);
         let clock = NodeClock::new(Instant::now(), START);
-        let gateway = Gateway::new(config, hub.clone(), Arc::default(), clock, metrics.clone());
+        let access = Arc::new(Access::default());
+        let gateway = Gateway::new(config, hub.clone(), access.clone(), clock, metrics.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let base = format!("http://{}/{NAME}", listener.local_addr().expect("bound"));
         let service = gateway.router().into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        Self { hub, gateway, metrics, base, http: reqwest::Client::new() }
+        Self { hub, gateway, metrics, access, base, http: reqwest::Client::new() }
     }
 
     pub(crate) async fn get(&self, path: &str) -> reqwest::Response {

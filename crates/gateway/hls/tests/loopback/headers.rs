@@ -1,6 +1,7 @@
 //! What stands around the bodies.
 
 use crate::common::{Live, NAME, Server, media};
+use unisono_auth::{NewKey, Role, ViewPolicy};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_nobody_publishes_is_404_with_words_and_retry_after() {
@@ -54,6 +55,30 @@ async fn caching_tags_cors_and_compression() {
     for path in ["hls/1/video/1.m4s", "hls/x/video/1.m4s", "hls/video/other.m3u8", "hls/data.m3u8"] {
         assert_eq!(server.get(path).await.status(), 404, "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_shared_cache_keeps_what_not_everybody_may_watch() {
+    let server = Server::start().await;
+    let mut live = Live::publish(&server.hub, media(5));
+    live.run_to(5_000);
+    let key = NewKey::generate(Role::Publish, "test").expect("randomness");
+    server.access.keyring().add(&key).expect("room");
+    server.access.set_rules(Vec::new(), ViewPolicy::Token);
+    let ask = async |path: &str| {
+        let request = server.http.get(format!("{}/{path}", server.base)).bearer_auth(key.reveal());
+        let response = request.send().await.expect("answered");
+        assert_eq!(response.status(), 200, "{path}");
+        let caching = response.headers()["cache-control"].to_str().expect("text").to_owned();
+        (caching, response)
+    };
+    assert!(ask("index.m3u8").await.0.starts_with("private, max-age="));
+    let (caching, playlist) = ask("hls/video.m3u8").await;
+    assert_eq!(caching, "private, max-age=2");
+    let text = playlist.text().await.expect("a body");
+    let segment = text.lines().find(|l| l.ends_with(".m4s") && !l.starts_with('#')).expect("one");
+    assert_eq!(ask(&format!("hls/{segment}")).await.0, "private, max-age=31536000, immutable");
+    assert_eq!(server.get("hls/video.m3u8").await.status(), 401, "without it nothing");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -98,6 +98,31 @@ fn a_new_sequence_header_is_a_new_configuration_in_the_same_ring() {
 }
 
 #[test]
+fn a_publisher_that_returns_while_t_lies_ahead_loses_no_frame() {
+    let bench = Bench::new();
+    // An encoder that reads its file as fast as it can: a minute of media in a moment.
+    let mut ahead = bench.publish();
+    ahead.video(0, &header(LEVEL_30), bench.at(0)).expect("valid");
+    for frame in 0..1_500 {
+        ahead.video(frame * 40, &picture(frame % 50 == 0), bench.at(frame / 10)).expect("valid");
+    }
+    let ring = ahead.publication.stream().source(Kind::Video).expect("video");
+    let newest = ring.newest().expect("a frame");
+    assert!(newest > bench.clock.at(bench.at(30_000)), "far ahead");
+    drop(ahead);
+    let mut again = bench.publish();
+    again.video(0, &header(LEVEL_30), bench.at(1_000)).expect("valid");
+    for frame in 0..50 {
+        again.video(frame * 40, &picture(frame == 0), bench.at(1_000 + frame * 40)).expect("valid");
+    }
+    let frames = read(&ring);
+    let times: Vec<_> =
+        frames.iter().filter(|(_, group)| group.epoch == Epoch(EPOCH + 1)).map(|(f, _)| f.t).collect();
+    assert_eq!(times.len(), 50);
+    assert!(times[0] > newest && times.is_sorted());
+}
+
+#[test]
 fn a_jump_of_the_timestamps_begins_an_epoch_at_the_next_keyframe() {
     let bench = Bench::new();
     let mut ingest = bench.publish();

@@ -42,6 +42,8 @@ const INTAKE: Duration = Duration::from_millis(2);
 
 /// Viewers whose memory is asked for together: those whose trains wait for each other.
 const PREFETCHED: usize = 8;
+/// No session is called again by its deadline sooner than this.
+const SOONEST: Duration = Duration::from_millis(1);
 
 impl Worker {
     /// Takes what is there, as much as leaves the viewers in time: what remains is the next turn's, which follows at once.
@@ -414,6 +416,8 @@ impl Worker {
         let Some(session) = self.sessions.get_mut(&id) else { return };
         match session.settle(now, &mut self.out, &self.shared) {
             Settled::Until(at) => {
+                // One that always wants to be called at once must not hold up the others.
+                let at = at.max(now + SOONEST);
                 let link = &mut session.link;
                 if link.deadline != Some(at) {
                     if let Some(old) = link.deadline.replace(at) {

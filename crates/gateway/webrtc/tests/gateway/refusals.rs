@@ -24,6 +24,7 @@ async fn post_is_refused_in_words() {
         (401, "/live/alice/whip", Some(wrong.as_str()), offer.clone()),
         (400, "/api/alice/whip", Some(&key), offer.clone()),
         (422, "/live/alice/whip", Some(&key), "hello".into()),
+        (422, "/live/alice/whip", Some(&key), offer.replacen("a=ice-pwd:", "a=ice-pwd:\r\na=ice-pwd:", 1)),
         (406, "/live/alice/whip", Some(&key), offer.clone()), // recvonly: nothing to publish
         (413, "/live/alice/whip", Some(&key), "x".repeat(70_000)),
         (404, "/live/alice/whep", None, offer.clone()),

@@ -32,6 +32,20 @@ async fn publisher_and_viewer_without_udp_connect_and_get_pictures_sound_and_mes
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_connected_by_tcp_no_longer_takes_the_place_of_one_who_has_not() {
+    let node = Node::with(1, |config: &mut Config| {
+        config.limits = Limits { unconnected_max: 1, ..config.limits };
+    });
+    let publisher = Publisher::start_with(&node, 1, Client::over_tcp(door(&node)).await).await;
+    for _ in 0..2 {
+        let mut viewer = Viewer::join_as(&node, || Client::over_tcp(door(&node))).await;
+        viewer.watch("a picture", |v| !v.units().is_empty()).await;
+    }
+    publisher.vanish().await;
+    node.gateway.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_viewer_that_does_not_read_slows_nobody() {
     let node = Node::start(1);
     let _publisher = Publisher::start(&node, 1).await;

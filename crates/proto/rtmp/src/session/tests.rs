@@ -246,7 +246,7 @@ fn an_aggregate_is_taken_apart() {
     };
     let body = [tag(9, 50, b"v"), tag(8, 60, b"a"), vec![9, 0, 1]].concat();
     let bytes = Client::obs("live", "a").message(4, 1_000, type_id::AGGREGATE, &body).0;
-    let events = feed(&mut Session::new(Limits::default()), &bytes, usize::MAX).expect("valid");
+    let mut events = feed(&mut Session::new(Limits::default()), &bytes, usize::MAX).expect("valid");
     assert_eq!(
         events[1..],
         [
@@ -254,6 +254,8 @@ fn an_aggregate_is_taken_apart() {
             Event::Audio { timestamp_ms: 1_010, body: Bytes::from_static(b"a") },
         ]
     );
+    let Event::Video { body: part, .. } = events.swap_remove(1) else { panic!("a picture") };
+    assert!(part.is_unique(), "it keeps nothing of the aggregate");
 }
 
 proptest! {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::{Event, Seen};
+use uuid::{NoContext, Timestamp};
 
 fn free(room: &mut Room, lane: Lane, at: At) -> Ack {
     let command = room.command(Verb::Send, "free", None, json!({}));
@@ -85,6 +86,30 @@ fn the_memory_of_commands_is_bounded() {
         room.log.clear();
     }
     assert_eq!(room.sequencer.state.commands.len(), 65_536);
+}
+
+#[test]
+fn whatever_an_id_claims_of_its_time_a_forgotten_command_is_looked_up() {
+    let mut room = Room::new();
+    let id = |seconds: u64| Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, 0));
+    let now = NOW.as_micros() as u64 / 1_000_000;
+    let (future, mine, nameless) = (id(now + 3_600), id(now), Uuid::from_u128(7));
+    assert!(!room.sequencer.may_have_forgotten(nameless), "nothing has been forgotten yet");
+    let mut say = |cmd_id| {
+        let command = Command { cmd_id, ..room.command(Verb::Send, "chat", None, json!({"text": "hi"})) };
+        assert_eq!(room.handle(command, &member("ann")).status, Status::Accepted);
+        room.log.clear();
+    };
+    say(future);
+    (0..65_536u128).for_each(|n| say(Uuid::from_u128(1 << 100 | n)));
+    for unknown in [future, mine, id(now + 3_599), nameless] {
+        assert!(room.sequencer.may_have_forgotten(unknown), "{unknown}");
+    }
+    assert!(
+        !room.sequencer.may_have_forgotten(id(now + 3_601)),
+        "claims to be newer than all that were forgotten"
+    );
+    assert!(!room.sequencer.may_have_forgotten(Uuid::from_u128(1 << 100 | 9)), "remembered");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! A viewer that cannot take the stream is not sent all of it late. From the moment its path holds more than the latency
 //! budget, only keyframes are sent, each where the one before has left the path. Now and then it is tried whether the rest
-//! gets through again, more and more seldom while it does not. Sound goes on all the time, and shows when the queue is gone.
+//! gets through again, more and more seldom while it does not. Sound goes on all the time, and shows when the queue is gone; without
+//! sound the try itself has to show it.
 
 use super::Estimate;
 use std::time::{Duration, Instant};
@@ -69,7 +70,8 @@ impl Overload {
     /// Whether the next picture is to be sent.
     pub fn takes(&mut self, now: Instant, is_key: bool, path: impl FnOnce() -> Estimate) -> bool {
         let Flow::Keyframes { until } = self.flow else { return true };
-        if !is_key || path().queue > self.standing() {
+        // The queue is as the last packets found it. Where nothing was sent since, it never gets shorter, so it forbids no try.
+        if !is_key || (now < until && path().queue > self.standing()) {
             return false;
         }
         if now >= until {
@@ -143,6 +145,22 @@ mod tests {
             pauses.push((now - over).as_secs());
         }
         assert_eq!(pauses, [3, 5, 9, 17, 17, 17, 3]);
+    }
+
+    #[test]
+    fn without_sound_a_queue_that_nothing_measures_does_not_keep_pictures_away() {
+        let start = Instant::now();
+        let mut overload = Overload::new(BUDGET);
+        run(&mut overload, start, &[path(700, 0.0); 3]);
+        let over = start + Duration::from_millis(200);
+        assert!(overload.is_over());
+        // The path is free at once, but the last packets found a queue, and no others are sent.
+        let mut tries = (1..60).map(|second| over + Duration::from_secs(second));
+        let tried = tries.find(|now| overload.takes(*now, true, || path(700, 0.0))).expect("a keyframe");
+        assert_eq!(tried - over, PAUSE);
+        run(&mut overload, tried, &[path(20, 0.0); 4]);
+        let next = tried + Duration::from_millis(40);
+        assert!(overload.takes(next, false, || path(20, 0.0)), "and all the rest");
     }
 
     #[test]

@@ -96,6 +96,7 @@ fn through(format: VideoFormat, frames: &[Frame], lost: &[usize]) -> Vec<Assembl
             video.lose();
         }
         let packet = Packet {
+            ssrc: 1.into(),
             sequence: number as u64,
             time,
             marker: packet.marker,
@@ -145,6 +146,7 @@ fn a_publisher_may_go_over_to_another_format() {
             for packet in packetize(&frame, &config(format), PAYLOAD).expect("video").list {
                 let payload = Arc::from(&packet.payload[..]);
                 let packet = Packet {
+                    ssrc: 1.into(),
                     sequence: 0,
                     time,
                     marker: packet.marker,

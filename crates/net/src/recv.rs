@@ -6,8 +6,8 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-/// Messages per system call. Each may be a coalesced run of up to 64 datagrams (GRO).
-const MESSAGES: usize = 8;
+/// Messages per system call, as many as [`quinn_udp`] takes. Each may be a coalesced run of up to 64 datagrams (GRO).
+const MESSAGES: usize = quinn_udp::BATCH_SIZE;
 /// Largest message, coalesced or not.
 const MESSAGE_BYTES: usize = 1 << 16;
 
@@ -22,7 +22,8 @@ pub struct Datagram<'a> {
     pub bytes: &'a [u8],
 }
 
-/// Memory for one read of a socket; half a megabyte, reused for every read.
+/// Memory for one read of a socket, reused for every read: two megabytes of addresses, of which the system provides what has
+/// been read into.
 #[derive(Debug)]
 pub struct RecvBuffers {
     memory: Box<[u8]>,
@@ -37,7 +38,7 @@ impl RecvBuffers {
         Self { memory, meta: [RecvMeta::default(); MESSAGES], filled: 0 }
     }
 
-    /// True when the last read filled every message: there may be more.
+    /// True when the last read filled every message: there may be more. Otherwise nothing was left.
     pub fn is_full(&self) -> bool {
         self.filled == MESSAGES
     }

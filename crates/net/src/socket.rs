@@ -1,25 +1,26 @@
 //! One worker's UDP socket.
 
 use crate::{Bound, RecvBuffers};
+use mio::{Interest, Poll, Token, net::UdpSocket};
 use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
 use std::{
     io,
     net::{IpAddr, SocketAddr},
 };
-use tokio::io::Interest;
 
-/// A non-blocking UDP socket with segmentation offload where the kernel has it. Belongs to one worker.
+/// A non-blocking UDP socket with segmentation offload where the kernel has it. Belongs to one worker, which waits for it with a
+/// [`Poller`](crate::Poller).
 #[derive(Debug)]
 pub struct Socket {
-    io: tokio::net::UdpSocket,
+    io: UdpSocket,
     state: UdpSocketState,
     local: SocketAddr,
 }
 
 impl Socket {
-    /// Attaches the socket to the running tokio runtime, which must have its IO driver on.
+    /// Asks the system what the socket can do.
     pub fn new(bound: Bound) -> io::Result<Self> {
-        let io = tokio::net::UdpSocket::from_std(bound.socket)?;
+        let io = UdpSocket::from_std(bound.socket);
         let state = UdpSocketState::new(UdpSockRef::from(&io))?;
         Ok(Self { io, state, local: bound.local })
     }
@@ -29,17 +30,18 @@ impl Socket {
         self.local
     }
 
-    /// Waits until datagrams can be read. May wake without any.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.io.readable().await
+    pub(crate) fn register(&mut self, poll: &Poll, token: Token) -> io::Result<()> {
+        poll.registry().register(&mut self.io, token, Interest::READABLE)
+    }
+
+    pub(crate) fn deregister(&mut self, poll: &Poll) -> io::Result<()> {
+        poll.registry().deregister(&mut self.io)
     }
 
     /// Reads what is there into `buffers`, replacing what they held; [`io::ErrorKind::WouldBlock`] when there is
     /// nothing. Errors that concern one peer (port unreachable) are the caller's to count and ignore.
     pub fn recv(&self, buffers: &mut RecvBuffers) -> io::Result<()> {
-        buffers.fill(|slices, meta| {
-            self.io.try_io(Interest::READABLE, || self.state.recv(UdpSockRef::from(&self.io), slices, meta))
-        })
+        buffers.fill(|slices, meta| self.state.recv(UdpSockRef::from(&self.io), slices, meta))
     }
 
     /// Datagrams one system call may carry; 1 without segmentation offload.

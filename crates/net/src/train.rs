@@ -170,18 +170,18 @@ impl SendStats {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{RecvBuffers, bind_shared};
+    use crate::{Poller, RecvBuffers, Until, bind_shared};
 
     fn socket() -> Socket {
         let bound = bind_shared("127.0.0.1:0".parse().expect("address"), 1).expect("free");
         Socket::new(bound.into_iter().next().expect("one")).expect("attached")
     }
 
-    async fn receive(socket: &Socket, count: usize) -> Vec<Vec<u8>> {
-        let mut buffers = RecvBuffers::new();
+    fn receive(socket: &mut Socket, count: usize) -> Vec<Vec<u8>> {
+        let (mut buffers, mut poller) = (RecvBuffers::new(), Poller::new().expect("descriptors"));
         let mut all = Vec::new();
         while all.len() < count {
-            socket.readable().await.expect("open");
+            poller.sleep(socket, Until::Readable(None)).expect("open");
             match socket.recv(&mut buffers) {
                 Ok(()) => all.extend(buffers.datagrams().map(|d| d.bytes.to_vec())),
                 Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
@@ -190,16 +190,16 @@ mod tests {
         all
     }
 
-    #[tokio::test]
-    async fn a_frame_of_equal_packets_is_few_calls_and_arrives_as_it_was() {
-        let (sender, receiver) = (socket(), socket());
+    #[test]
+    fn a_frame_of_equal_packets_is_few_calls_and_arrives_as_it_was() {
+        let (sender, mut receiver) = (socket(), socket());
         let packets: Vec<Vec<u8>> = (0..40u8).map(|i| vec![i; if i == 39 { 300 } else { 1_200 }]).collect();
         let mut batch = TrainBatch::new();
         for packet in &packets {
             batch.push(&sender, receiver.local_addr(), None, packet);
         }
         batch.flush(&sender);
-        assert_eq!(receive(&receiver, 40).await, packets);
+        assert_eq!(receive(&mut receiver, 40), packets);
         let stats = batch.stats();
         assert_eq!((stats.datagrams, stats.dropped, stats.refused), (40, 0, 0));
         if sender.segments_max() > 1 {
@@ -207,9 +207,9 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn lengths_and_peers_are_never_mixed_up() {
-        let (sender, one, two) = (socket(), socket(), socket());
+    #[test]
+    fn lengths_and_peers_are_never_mixed_up() {
+        let (sender, mut one, mut two) = (socket(), socket(), socket());
         let mut batch = TrainBatch::new();
         let plan = [(0, 100), (0, 100), (0, 40), (0, 100), (1, 100), (0, 200), (0, 201)];
         for (i, (to, length)) in plan.into_iter().enumerate() {
@@ -218,13 +218,13 @@ mod tests {
         }
         batch.flush(&sender);
         let lengths = |all: Vec<Vec<u8>>| all.iter().map(Vec::len).collect::<Vec<_>>();
-        assert_eq!(lengths(receive(&one, 6).await), [100, 100, 40, 100, 200, 201]);
-        assert_eq!(lengths(receive(&two, 1).await), [100]);
+        assert_eq!(lengths(receive(&mut one, 6)), [100, 100, 40, 100, 200, 201]);
+        assert_eq!(lengths(receive(&mut two, 1)), [100]);
     }
 
-    #[tokio::test]
-    async fn a_packet_is_written_in_its_place() {
-        let (sender, receiver) = (socket(), socket());
+    #[test]
+    fn a_packet_is_written_in_its_place() {
+        let (sender, mut receiver) = (socket(), socket());
         let mut batch = TrainBatch::new();
         for (fill, length) in [(7, 300), (8, 300), (9, 20)] {
             let place = batch.place(&sender, receiver.local_addr(), None, length).expect("room");
@@ -233,20 +233,21 @@ mod tests {
         assert!(batch.place(&sender, receiver.local_addr(), None, 0).is_none());
         assert!(batch.place(&sender, receiver.local_addr(), None, 65_536).is_none());
         batch.flush(&sender);
-        assert_eq!(receive(&receiver, 3).await, [vec![7; 300], vec![8; 300], vec![9; 20]]);
+        assert_eq!(receive(&mut receiver, 3), [vec![7; 300], vec![8; 300], vec![9; 20]]);
     }
 
-    #[tokio::test]
-    async fn the_local_address_of_a_datagram_is_told() {
+    #[test]
+    fn the_local_address_of_a_datagram_is_told() {
         let bound = bind_shared("0.0.0.0:0".parse().expect("address"), 1).expect("free");
-        let wildcard = Socket::new(bound.into_iter().next().expect("one")).expect("attached");
+        let mut wildcard = Socket::new(bound.into_iter().next().expect("one")).expect("attached");
         let sender = socket();
         let mut batch = TrainBatch::new();
         let to = SocketAddr::new([127, 0, 0, 1].into(), wildcard.local_addr().port());
         batch.push(&sender, to, None, b"x");
         batch.flush(&sender);
         let mut buffers = RecvBuffers::new();
-        wildcard.readable().await.expect("open");
+        let mut poller = Poller::new().expect("descriptors");
+        poller.sleep(&mut wildcard, Until::Readable(None)).expect("open");
         wildcard.recv(&mut buffers).expect("one");
         let datagram = buffers.datagrams().next().expect("one");
         assert_eq!((datagram.from, datagram.to), (sender.local_addr(), Some(to.ip())));

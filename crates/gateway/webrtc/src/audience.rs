@@ -5,6 +5,7 @@ use crate::{
     bell::{Bells, Target},
     gateway::Shared,
     tail::Tail,
+    worker::Place,
 };
 use std::{collections::HashMap, sync::Arc, time::Instant};
 use unisono_base::MediaTime;
@@ -29,7 +30,7 @@ pub(crate) struct Audiences {
 
 struct Audience {
     stream: Arc<Stream>,
-    viewers: Vec<SessionId>,
+    viewers: Vec<(SessionId, Place)>,
     /// Who is served first; another one each time, so that nobody is always the last.
     first: usize,
     /// The rings its viewers stand at the end of.
@@ -42,7 +43,8 @@ struct Audience {
 /// One turn's work for an audience.
 #[derive(Default)]
 pub(crate) struct Round {
-    pub(crate) viewers: Vec<SessionId>,
+    /// Who is served in turn, and where in the worker's list it lies.
+    pub(crate) viewers: Vec<(SessionId, Place)>,
     /// What is new, for those who stand at the end of a ring.
     pub(crate) tails: Vec<Tail>,
     /// Events of the stream are new, which each viewer reads by itself.
@@ -60,11 +62,11 @@ impl Audiences {
         shared: &Shared,
         bells: &Arc<Bells>,
         stream: &Arc<Stream>,
-        id: SessionId,
+        viewer: (SessionId, Place),
     ) -> bool {
         let key = key(stream);
         if let Some(audience) = self.all.get_mut(&key) {
-            audience.viewers.push(id);
+            audience.viewers.push(viewer);
             return true;
         }
         // AAC goes nowhere from here; the Opus made of it rings by itself.
@@ -74,7 +76,7 @@ impl Audiences {
         };
         let audience = Audience {
             stream: stream.clone(),
-            viewers: vec![id],
+            viewers: vec![viewer],
             first: 0,
             tails: Vec::new(),
             events: stream.events().tail(),
@@ -89,7 +91,7 @@ impl Audiences {
     pub(crate) fn leave(&mut self, shared: &Shared, stream: &Arc<Stream>, id: SessionId) {
         let key = key(stream);
         let Some(audience) = self.all.get_mut(&key) else { return };
-        audience.viewers.retain(|viewer| *viewer != id);
+        audience.viewers.retain(|(viewer, _)| *viewer != id);
         if audience.viewers.is_empty() {
             self.all.remove(&key);
             shared.metrics.audiences.dec();

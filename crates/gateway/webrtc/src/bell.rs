@@ -6,8 +6,8 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
-use tokio::sync::Notify;
 use unisono_base::Doorbell;
+use unisono_net::Waker;
 
 /// What a worker looks at when rung.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,26 +19,26 @@ pub(crate) enum Target {
 }
 
 /// All doorbells of one worker. A target is listed at most once, so the list is bounded by the targets.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Bells {
     rung: Mutex<Vec<(Target, Arc<AtomicBool>)>>,
-    wake: Notify,
+    waker: Waker,
 }
 
 impl Bells {
+    /// Those of the worker that `waker` wakes.
+    pub(crate) fn new(waker: Waker) -> Self {
+        Self { rung: Mutex::default(), waker }
+    }
+
     /// Rings once for a target that has no bell here.
     pub(crate) fn ring(&self, target: Target) {
         self.rung.lock().push((target, Arc::default()));
-        self.wake.notify_one();
+        self.waker.wake();
     }
 
     pub(crate) fn bell(self: &Arc<Self>, target: Target) -> Arc<Bell> {
         Arc::new(Bell { target, rung: Arc::default(), bells: self.clone() })
-    }
-
-    /// Waits until a bell rings; returns at once if one did since the last wait.
-    pub(crate) async fn rung(&self) {
-        self.wake.notified().await;
     }
 
     /// Moves the targets that rang into `targets`, replacing what it held. From here on they can ring again.
@@ -63,7 +63,7 @@ impl Doorbell for Bell {
     fn ring(&self) {
         if !self.rung.swap(true, Ordering::AcqRel) {
             self.bells.rung.lock().push((self.target, self.rung.clone()));
-            self.bells.wake.notify_one();
+            self.bells.waker.wake();
         }
     }
 }
@@ -71,22 +71,21 @@ impl Doorbell for Bell {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use unisono_net::Poller;
 
-    #[tokio::test]
-    async fn ringing_often_is_one_entry_and_one_wake_up() {
-        let bells = Arc::new(Bells::default());
+    #[test]
+    fn ringing_often_is_one_entry() {
+        let bells = Arc::new(Bells::new(Poller::new().expect("descriptors").waker()));
         let (one, two) = (bells.bell(Target::Audience(1)), bells.bell(Target::Audience(2)));
         one.ring();
         one.ring();
         two.ring();
-        bells.rung().await;
         let mut targets = Vec::new();
         bells.take(&mut targets);
         assert_eq!(targets, [Target::Audience(1), Target::Audience(2)]);
         bells.take(&mut targets);
         assert!(targets.is_empty());
         one.ring();
-        bells.rung().await;
         bells.take(&mut targets);
         assert_eq!(targets, [Target::Audience(1)], "it can ring again");
     }

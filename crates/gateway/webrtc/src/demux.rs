@@ -18,17 +18,20 @@ pub(crate) enum Datagram<'a> {
     },
     /// Another STUN message (a response, an indication): meaningful only from a known address.
     Stun,
-    /// DTLS, SRTP or SRTCP: meaningful only from a known address.
+    /// DTLS or SRTP: meaningful only from a known address.
     Media,
+    /// SRTCP, as far as the first two bytes tell (RFC 5761 §4); the same holds for it.
+    Report,
     /// None of ours.
     Garbage,
 }
 
 /// Classifies by the first bytes.
 pub(crate) fn classify(bytes: &[u8]) -> Datagram<'_> {
-    match bytes.first() {
-        Some(0..=3) => classify_stun(bytes).unwrap_or(Datagram::Garbage),
-        Some(20..=63 | 128..=191) => Datagram::Media,
+    match bytes {
+        [0..=3, ..] => classify_stun(bytes).unwrap_or(Datagram::Garbage),
+        [128..=191, 192..=223, ..] => Datagram::Report,
+        [20..=63 | 128..=191, ..] => Datagram::Media,
         _ => Datagram::Garbage,
     }
 }
@@ -88,6 +91,7 @@ mod tests {
     fn the_first_byte_tells_the_rest() {
         assert_eq!(classify(&[22, 254, 253]), Datagram::Media, "DTLS");
         assert_eq!(classify(&[0x80, 111]), Datagram::Media, "SRTP");
+        assert_eq!(classify(&[0x81, 201]), Datagram::Report, "SRTCP");
         assert_eq!(classify(&[0x40]), Datagram::Garbage, "TURN channel data");
         assert_eq!(classify(&[]), Datagram::Garbage);
         let mut response = binding("a:b");

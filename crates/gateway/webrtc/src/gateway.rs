@@ -2,38 +2,22 @@
 
 use crate::{
     Config, Metrics,
-    bell::Bells,
-    command::Command,
     directory::{Directory, Seats},
     http,
+    mailbox::Mailbox,
     reach::{Candidates, Reach},
     tcp::IceTcp,
     transcode::Transcoders,
-    worker::{self, Arrived, Forwarded, Inbox},
+    worker,
 };
 use parking_lot::Mutex;
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread::JoinHandle,
-};
-use tokio::sync::{mpsc, watch};
+use std::{io, net::SocketAddr, sync::Arc, thread::JoinHandle};
+use tokio::sync::watch;
 use unisono_auth::Access;
 use unisono_base::NodeClock;
 use unisono_hub::Hub;
 use unisono_net::{Admission, BindError, bind_shared, listen};
 use unisono_proto_webrtc::HostCandidate;
-
-/// Requests waiting for one worker; the next one is answered 503.
-const COMMANDS_MAX: usize = 256;
-/// Datagrams waiting for the worker they belong to; the next one is dropped and counted.
-const FORWARDED_MAX: usize = 1_024;
-/// TCP frames waiting for one worker; their connections wait with them.
-const ARRIVED_MAX: usize = 512;
 
 /// Why the gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -50,29 +34,12 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
-    /// A thread or its runtime.
+    /// A thread, or descriptors to wait with.
     #[error("WebRTC worker cannot start: {0}")]
     Worker(#[from] io::Error),
     /// The DTLS certificate.
     #[error("no DTLS certificate: {0}")]
     Certificate(String),
-}
-
-/// One worker, as others reach it.
-pub(crate) struct Mailbox {
-    pub(crate) commands: mpsc::Sender<Command>,
-    pub(crate) datagrams: mpsc::Sender<Forwarded>,
-    pub(crate) arrived: mpsc::Sender<Arrived>,
-    pub(crate) bells: Arc<Bells>,
-    /// Sessions it has.
-    pub(crate) load: Arc<AtomicUsize>,
-}
-
-impl Mailbox {
-    /// Whoever is sent now is the next.
-    pub(crate) fn has_no_commands(&self) -> bool {
-        self.commands.capacity() == self.commands.max_capacity()
-    }
 }
 
 /// What workers and handlers share.
@@ -101,7 +68,7 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn least_loaded(&self) -> usize {
-        let load = |(_, mailbox): &(usize, &Mailbox)| mailbox.load.load(Ordering::Relaxed);
+        let load = |(_, mailbox): &(usize, &Mailbox)| mailbox.sessions();
         self.mailboxes.iter().enumerate().min_by_key(load).map_or(0, |(index, _)| index)
     }
 }
@@ -134,16 +101,9 @@ impl Gateway {
         let mut inboxes = Vec::new();
         let mut mailboxes = Vec::new();
         for _ in &bound {
-            let (commands, command_inbox) = mpsc::channel(COMMANDS_MAX);
-            let (datagrams, datagram_inbox) = mpsc::channel(FORWARDED_MAX);
-            let (arrived, arrived_inbox) = mpsc::channel(ARRIVED_MAX);
-            let (bells, load) = (Arc::default(), Arc::default());
-            mailboxes.push(Mailbox { commands, datagrams, arrived, bells, load });
-            inboxes.push(Inbox {
-                commands: command_inbox,
-                datagrams: datagram_inbox,
-                arrived: arrived_inbox,
-            });
+            let (mailbox, inbox) = Mailbox::new()?;
+            mailboxes.push(mailbox);
+            inboxes.push(inbox);
         }
         let limits = config.limits;
         let shared = Arc::new(Shared {
@@ -200,7 +160,7 @@ impl Gateway {
 
     /// Ends every session with a word to its peer and waits for the workers.
     pub async fn shutdown(&self) {
-        let _ = self.stop.send(true);
+        self.say_stop();
         let threads: Vec<_> = self.threads.lock().drain(..).collect();
         let shared = self.shared.clone();
         let joined = tokio::task::spawn_blocking(move || {
@@ -215,6 +175,13 @@ impl Gateway {
     }
 }
 
+impl Gateway {
+    fn say_stop(&self) {
+        let _ = self.stop.send(true);
+        self.shared.mailboxes.iter().for_each(Mailbox::wake);
+    }
+}
+
 fn tcp_listener(address: SocketAddr) -> Result<tokio::net::TcpListener, StartError> {
     let listener = listen(address).and_then(tokio::net::TcpListener::from_std);
     listener.map_err(|source| StartError::Tcp { address, source })
@@ -222,6 +189,6 @@ fn tcp_listener(address: SocketAddr) -> Result<tokio::net::TcpListener, StartErr
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        let _ = self.stop.send(true);
+        self.say_stop();
     }
 }

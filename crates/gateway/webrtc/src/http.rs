@@ -173,7 +173,7 @@ async fn ask<T>(
 ) -> Result<T, Problem> {
     let (reply, answer) = oneshot::channel();
     let mailbox = shared.mailboxes.get(worker).ok_or_else(busy)?;
-    mailbox.commands.try_send(command(reply)).map_err(|_| busy())?;
+    mailbox.command(command(reply)).map_err(|_| busy())?;
     match tokio::time::timeout(WORKER_PATIENCE, answer).await {
         Ok(Ok(answer)) => Ok(answer),
         _ => Err(busy()),

@@ -13,6 +13,7 @@ mod directory;
 mod gateway;
 mod http;
 mod id;
+mod mailbox;
 mod metrics;
 mod pace;
 mod publisher;

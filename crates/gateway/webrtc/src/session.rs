@@ -12,8 +12,10 @@ use crate::{
     tcp::link::TcpLink,
     viewer::Viewer,
     way::{Out, Way},
+    worker::Due,
 };
 use std::{
+    cell::Cell,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
@@ -26,7 +28,7 @@ use unisono_proto_webrtc::{PatchOutcome, Path, Session as _, engine::Moment};
 /// How often a session's key or token is asked whether it still holds.
 const RECHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// What serving a viewer touches is found in so many steps, each in what the one before asked for.
+/// What serving a viewer touches behind its session is found in so many steps, each in what the one before asked for.
 pub(crate) const PREFETCH_STAGES: usize = 4;
 
 /// A session that has just begun is left where it is: what arrives while it moves is lost, and a handshake would wait for it.
@@ -58,10 +60,12 @@ pub(crate) struct Link {
     pub(crate) restarted: Option<Box<str>>,
     /// Addresses that sent a valid binding request, and our own that they sent it to; oldest first.
     pub(crate) peers: Vec<(SocketAddr, Option<IpAddr>)>,
+    /// Where the last packet went, and from which of our addresses.
+    pub(crate) last_way: Cell<Option<(SocketAddr, Option<IpAddr>)>>,
     /// Connections that a valid binding request came over; oldest first, bounded like `peers`.
     pub(crate) tcp: Vec<Arc<TcpLink>>,
     /// Where it stands in the worker's deadlines.
-    pub(crate) deadline: Option<Instant>,
+    pub(crate) deadline: Option<Due>,
     /// From when on it may go to the worker that its peer's datagrams arrive at; `None` once an operator said where it is to be.
     pub(crate) follows_at: Option<Instant>,
     /// What let it in, and when that is asked for again.
@@ -82,7 +86,7 @@ pub(crate) struct Link {
 /// What [`Session::settle`] found.
 pub(crate) enum Settled {
     /// Call again then, if nothing comes before.
-    Until(Instant),
+    Until(Due),
     /// It is over; drop it.
     Over(&'static str),
 }
@@ -103,6 +107,7 @@ impl Link {
             ufrag: ufrag.to_owned(),
             restarted: None,
             peers: Vec::new(),
+            last_way: Cell::new(None),
             tcp: Vec::new(),
             deadline: None,
             follows_at: Some(posted + FOLLOWS_AFTER),
@@ -152,6 +157,7 @@ impl Link {
     /// A valid check came from an address; its media may, too. Returns the address that had to make room.
     pub(crate) fn bind(&mut self, from: SocketAddr, to: Option<IpAddr>) -> Option<SocketAddr> {
         self.unconnected = None;
+        self.last_way.set(None);
         let oldest = (self.peers.len() >= PEERS_MAX).then(|| self.peers.remove(0).0);
         self.peers.push((from, to));
         oldest
@@ -202,6 +208,13 @@ impl Session {
         self.core().handle_packet(now, path, bytes)
     }
 
+    /// After a report of a viewer that plays: true where it left nothing to be done at once, so that [`Self::settle`] can wait for
+    /// the session's deadline, which such a packet brings no nearer.
+    pub(crate) fn needs_nothing(&mut self, now: Instant) -> bool {
+        let Role::Viewer(viewer) = &mut self.role else { return false };
+        self.link.is_connected && viewer.needs_nothing(now, &self.link)
+    }
+
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         self.core().handle_timeout(now);
     }
@@ -223,15 +236,12 @@ impl Session {
         Ok(result?)
     }
 
-    /// Asks for what [`Self::serve`] will touch; see [`PREFETCH_STAGES`].
+    /// Asks for what [`Self::serve`] will touch beside this struct: see [`PREFETCH_STAGES`].
     pub(crate) fn prefetch(&self, stage: usize) {
         let Role::Viewer(viewer) = &self.role else { return };
         match stage {
             0 => unisono_net::prefetch(&**viewer),
             _ => viewer.prefetch(stage - 1),
-        }
-        if stage == 1 {
-            unisono_net::prefetch(self.link.peers.as_slice());
         }
     }
 
@@ -269,14 +279,23 @@ impl Session {
         if let Some(reason) = over {
             return Settled::Over(reason);
         }
-        let wanted = match &self.role {
-            Role::Publisher(publisher) => publisher.core().poll_timeout(),
+        self.wanted().map_or(Settled::Over("closed"), Settled::Until)
+    }
+
+    /// When to be called next. Only what is sent in parts, a handshake and a publisher's losses are urgent.
+    fn wanted(&self) -> Option<Due> {
+        let soon = |at: Instant| self.link.reached_by.map_or(at, |by| by.min(at));
+        match &self.role {
+            Role::Publisher(publisher) => publisher.core().poll_timeout().map(soon).map(Due::At),
             Role::Viewer(viewer) => {
-                [viewer.core().poll_timeout(), viewer.wants_at()].into_iter().flatten().min()
+                let routine = soon(viewer.core().poll_timeout()?);
+                Some(match viewer.wants_at() {
+                    Some(at) => Due::At(at.min(routine)),
+                    None if self.link.is_connected => Due::About(routine),
+                    None => Due::At(routine),
+                })
             }
-        };
-        let wanted = wanted.map(|at| self.link.reached_by.map_or(at, |by| by.min(at)));
-        wanted.map_or(Settled::Over("closed"), Settled::Until)
+        }
     }
 
     /// Our ICE user fragment now; a restart changes it.

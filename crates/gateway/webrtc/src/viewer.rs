@@ -149,9 +149,7 @@ impl Viewer {
         out: &mut Out,
     ) -> Option<&'static str> {
         self.take_events(now, link, shared);
-        if self.video.judge(now, &self.engine) {
-            tracing::info!(session = ?link.id, path = ?self.engine.estimate(), "its path does not take the stream: only keyframes");
-        }
+        self.judge(now, link);
         if self.is_connected && self.ended.is_none() {
             let moment = Reading { now, clock: shared.clock.at(now) };
             let mut sending = Sending {
@@ -184,6 +182,19 @@ impl Viewer {
             self.note_figures(link);
         }
         self.ended
+    }
+
+    /// After a report: true where it left nothing to be sent, told or ended.
+    pub(crate) fn needs_nothing(&mut self, now: Instant, link: &Link) -> bool {
+        self.judge(now, link);
+        !self.engine.has_news()
+    }
+
+    /// What the viewer has said of its path decides what it is sent from now on.
+    fn judge(&mut self, now: Instant, link: &Link) {
+        if self.video.judge(now, &self.engine) {
+            tracing::info!(session = ?link.id, path = ?self.engine.estimate(), "its path does not take the stream: only keyframes");
+        }
     }
 
     /// Sends what is new to a viewer that has had everything before, and needs nothing else now: the shortest way, taken for

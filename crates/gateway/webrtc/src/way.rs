@@ -56,13 +56,11 @@ impl Out {
 pub(crate) struct Way<'a> {
     out: &'a mut Out,
     link: &'a Link,
-    /// Where the last packet went, and from which of our addresses.
-    last: Option<(SocketAddr, Option<IpAddr>)>,
 }
 
 impl<'a> Way<'a> {
     pub(crate) fn new(out: &'a mut Out, link: &'a Link) -> Self {
-        Self { out, link, last: None }
+        Self { out, link }
     }
 
     /// Sends what a session has queued.
@@ -75,12 +73,12 @@ impl<'a> Way<'a> {
         }
     }
 
-    fn source_for(&mut self, remote: SocketAddr) -> Option<IpAddr> {
-        if let Some((_, source)) = self.last.filter(|(last, _)| *last == remote) {
+    fn source_for(&self, remote: SocketAddr) -> Option<IpAddr> {
+        if let Some((_, source)) = self.link.last_way.get().filter(|(last, _)| *last == remote) {
             return source;
         }
         let source = self.link.peers.iter().find(|(peer, _)| *peer == remote).and_then(|(_, local)| *local);
-        self.last = Some((remote, source));
+        self.link.last_way.set(Some((remote, source)));
         source
     }
 }

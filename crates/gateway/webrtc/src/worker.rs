@@ -1,10 +1,12 @@
-//! A WebRTC worker: one thread, one task, one UDP socket, and the sessions that belong to it.
+//! A WebRTC worker: one thread, one UDP socket, and the sessions that belong to it.
 //!
-//! The task sleeps until something happens: a datagram, a doorbell, a command, a deadline. Then it takes everything
+//! It sleeps until something happens: a datagram, a doorbell, a command, a deadline. Then it takes everything
 //! that is there in one turn, sends what came of it, and sleeps again: one wake-up per frame, however many viewers.
 
+mod deadlines;
 mod moving;
 mod reading;
+mod sessions;
 mod turn;
 
 use crate::{
@@ -13,70 +15,45 @@ use crate::{
     bell::Target,
     command::Command,
     gateway::Shared,
+    mailbox::Inbox,
     metrics::Reason,
-    session::Session,
-    tcp::link::TcpLink,
     way::Out,
 };
-use bytes::Bytes;
+use deadlines::Deadlines;
 use prometheus_client::metrics::counter::Counter;
-use reading::Reading;
+use reading::{Next, Reading};
+use sessions::Sessions;
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::Arc,
-    thread::JoinHandle,
-    time::Instant,
+    thread::{self, JoinHandle},
+    time::Duration,
 };
-use tokio::sync::{mpsc, watch};
-use unisono_net::{Bound, Buckets, RecvBuffers, SendStats, Socket};
+use tokio::sync::watch;
+use unisono_net::{Bound, Buckets, RecvBuffers, SendStats, Socket, Until};
 
-/// A turn without a pause: after this many the runtime gets to look at its sockets and timers.
-const TURNS_PER_YIELD: u32 = 32;
+pub(crate) use deadlines::Due;
+pub(crate) use sessions::Place;
+
+/// A worker that the system refuses to put to sleep goes on at this pace.
+const TROUBLED: Duration = Duration::from_millis(1);
 
 /// Networks of unknown senders that are told apart at once; the quietest makes room.
 const STRANGERS_MAX: usize = 4_096;
-
-/// A datagram that another worker's socket received.
-#[derive(Debug)]
-pub(crate) struct Forwarded {
-    pub(crate) from: SocketAddr,
-    pub(crate) to: Option<IpAddr>,
-    pub(crate) bytes: Bytes,
-    /// That worker.
-    pub(crate) by: usize,
-}
-
-/// A packet of an ICE-TCP connection whose first packet named the session.
-#[derive(Debug)]
-pub(crate) struct Arrived {
-    pub(crate) session: SessionId,
-    pub(crate) link: Arc<TcpLink>,
-    pub(crate) bytes: Bytes,
-}
-
-/// The receiving ends of a worker's mailbox.
-pub(crate) struct Inbox {
-    pub(crate) commands: mpsc::Receiver<Command>,
-    pub(crate) datagrams: mpsc::Receiver<Forwarded>,
-    pub(crate) arrived: mpsc::Receiver<Arrived>,
-}
 
 /// See the module.
 struct Worker {
     index: usize,
     shared: Arc<Shared>,
     out: Out,
-    commands: mpsc::Receiver<Command>,
-    datagrams: mpsc::Receiver<Forwarded>,
-    arrived: mpsc::Receiver<Arrived>,
-    sessions: HashMap<SessionId, Session>,
+    inbox: Inbox,
+    sessions: Sessions,
     /// This worker's part of the directory, to be read without a lock.
     ufrags: HashMap<String, SessionId>,
     peers: HashMap<SocketAddr, SessionId>,
-    /// One entry per session that waits for a time.
-    deadlines: BTreeSet<(Instant, SessionId)>,
+    deadlines: Deadlines,
     audiences: Audiences,
     /// Datagrams of senders that no session knows, by network.
     strangers: Buckets,
@@ -104,30 +81,24 @@ struct Counters {
     sent_by_tcp: SendStats,
 }
 
-/// Starts a worker; errors of its runtime and socket are reported here.
+/// Starts a worker; errors of its socket are reported here.
 pub(crate) fn spawn(
     index: usize,
     bound: Bound,
-    Inbox { commands, datagrams, arrived }: Inbox,
+    inbox: Inbox,
     shared: Arc<Shared>,
     stopped: watch::Receiver<bool>,
 ) -> io::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-    let socket = {
-        let _inside = runtime.enter();
-        Socket::new(bound)?
-    };
+    let socket = Socket::new(bound)?;
     let metrics = &shared.metrics;
     let worker = Worker {
         index,
         out: Out::new(socket, &shared.candidates),
-        commands,
-        datagrams,
-        arrived,
-        sessions: HashMap::new(),
+        inbox,
+        sessions: Sessions::default(),
         ufrags: HashMap::new(),
         peers: HashMap::new(),
-        deadlines: BTreeSet::new(),
+        deadlines: Deadlines::default(),
         audiences: Audiences::default(),
         strangers: Buckets::new(shared.config.limits.strangers, STRANGERS_MAX),
         reading: Reading::default(),
@@ -147,59 +118,45 @@ pub(crate) fn spawn(
         },
         shared,
     };
-    std::thread::Builder::new()
-        .name(format!("webrtc-{index}"))
-        .spawn(move || runtime.block_on(worker.run(stopped)))
+    thread::Builder::new().name(format!("webrtc-{index}")).spawn(move || worker.run(&stopped))
 }
 
 impl Worker {
-    async fn run(mut self, mut stopped: watch::Receiver<bool>) {
-        let bells = self.shared.mailboxes[self.index].bells.clone();
+    fn run(mut self, stopped: &watch::Receiver<bool>) {
         let mut buffers = RecvBuffers::new();
-        let mut turns = 0u32;
-        loop {
-            let deadline = self.deadlines.first().map(|(at, _)| tokio::time::Instant::from_std(*at));
-            let wait = async {
-                match deadline {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
-            let put_off_to = self.reading.put_off_to().map(tokio::time::Instant::from_std);
-            let readable = async {
-                if let Some(at) = put_off_to {
-                    tokio::time::sleep_until(at).await;
-                }
-                self.out.socket.readable().await
-            };
-            tokio::select! {
-                biased;
-                _ = stopped.wait_for(|stop| *stop) => break,
-                Some(command) = self.commands.recv() => self.command(command),
-                Some(forwarded) = self.datagrams.recv() => self.take_over(&forwarded),
-                Some(arrived) = self.arrived.recv() => self.take_in(arrived),
-                () = bells.rung() => {}
-                _ = readable => {}
-                () = wait => {}
-            }
+        while !*stopped.borrow() {
+            self.sleep();
             self.turn(&mut buffers);
-            turns += 1;
-            if turns.is_multiple_of(TURNS_PER_YIELD) {
-                tokio::task::yield_now().await;
-            }
         }
         self.farewell();
     }
 
+    /// Until there is something to do.
+    fn sleep(&mut self) {
+        if self.inbox.has_any() {
+            return;
+        }
+        let deadline = self.deadlines.wakes_at();
+        let until = match self.reading.next() {
+            Next::AtOnce => return,
+            Next::AsItComes => Until::Readable(deadline),
+            Next::At(at) => Until::Time(deadline.map_or(at, |deadline| deadline.min(at))),
+        };
+        if let Err(error) = self.inbox.poller.sleep(&mut self.out.socket, until) {
+            tracing::error!(%error, worker = self.index, "a WebRTC worker cannot wait for its socket");
+            thread::sleep(TROUBLED);
+        }
+    }
+
     /// Tells every peer that it is over. What the socket does not take at once is not waited for.
     fn farewell(&mut self) {
-        while let Ok(command) = self.commands.try_recv() {
+        while let Ok(command) = self.inbox.commands.try_recv() {
             // Of the others each has somebody who waits, and learns that nobody answers any more.
             if let Command::Adopt(session) = command {
                 self.adopt(*session);
             }
         }
-        let all: Vec<SessionId> = self.sessions.keys().copied().collect();
+        let all: Vec<SessionId> = self.sessions.ids().collect();
         for id in all {
             self.end_session(id, "the server is shutting down");
         }

@@ -5,7 +5,7 @@ use crate::{
     SessionId,
     demux::{Datagram, classify},
     gateway::Shared,
-    worker::Arrived,
+    mailbox::Arrived,
 };
 use bytes::Bytes;
 use socket2::SockRef;
@@ -181,8 +181,8 @@ impl Connection {
             }
         };
         let arrived = Arrived { session, link: self.link.clone(), bytes: packet };
-        let sent = self.shared.mailboxes[worker].arrived.send(arrived).await;
-        sent.map_err(|_| End::SessionOver)
+        let taken = self.shared.mailboxes[worker].arrive(arrived).await;
+        taken.map_err(|_| End::SessionOver)
     }
 }
 

@@ -9,12 +9,10 @@ use crate::{
     bell::Target,
     command::Command,
     directory::Entry,
+    mailbox::Mailbox,
     session::{Role, Session},
 };
-use std::{
-    sync::atomic::Ordering,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// One more than this worker has, for so many that it has, is not yet more than its share.
 const SLACK_PART: usize = 16;
@@ -24,7 +22,7 @@ const FOLLOWS_EVERY: Duration = Duration::from_secs(10);
 impl Worker {
     /// Moves a session as an operator wished. From then on it stays there.
     pub(super) fn move_as_wished(&mut self, id: SessionId, to: usize) {
-        if let Some(session) = self.sessions.get_mut(&id) {
+        if let Some(session) = self.sessions.get_mut(id) {
             session.link.follows_at = None;
             self.give_away(id, to);
         }
@@ -34,14 +32,12 @@ impl Worker {
     /// its own. The kernel spreads peers over the sockets evenly, but not exactly: a worker that has more than its share takes
     /// no more.
     pub(super) fn follow(&mut self, id: SessionId, by: usize, now: Instant) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(id) else { return };
         if session.link.follows_at.is_none_or(|at| now < at) {
             return;
         }
         session.link.follows_at = Some(now + FOLLOWS_EVERY);
-        let load = |worker: usize| {
-            self.shared.mailboxes.get(worker).map(|mailbox| mailbox.load.load(Ordering::Relaxed))
-        };
+        let load = |worker: usize| self.shared.mailboxes.get(worker).map(Mailbox::sessions);
         let (Some(here), Some(there)) = (load(self.index), load(by)) else { return };
         // Behind others' offers it would wait, and its viewer with it.
         let is_free = self.shared.mailboxes[by].has_no_commands();
@@ -52,21 +48,19 @@ impl Worker {
 
     /// Gives a viewer to another worker. It stays where that one has no room in its mailbox: who wished it may wish again.
     fn give_away(&mut self, id: SessionId, to: usize) {
-        let is_viewer = self.sessions.get(&id).is_some_and(|session| matches!(session.role, Role::Viewer(_)));
+        let is_viewer = self.sessions.get(id).is_some_and(|session| matches!(session.role, Role::Viewer(_)));
         if to == self.index || !is_viewer {
             return;
         }
         let Some(mailbox) = self.shared.mailboxes.get(to) else { return };
-        let Ok(place) = mailbox.commands.try_reserve() else {
+        let Ok(place) = mailbox.reserve() else {
             tracing::warn!(session = ?id, worker = to, "the worker is too busy to take a session");
             return;
         };
         // What was written for its peer leaves first, so that nothing is overtaken.
         self.out.batch.flush(&self.out.socket);
-        let Some(mut session) = self.sessions.remove(&id) else { return };
-        if let Some(at) = session.link.deadline.take() {
-            self.deadlines.remove(&(at, id));
-        }
+        let Some(mut session) = self.sessions.remove(id) else { return };
+        self.deadlines.clear(id, &mut session.link.deadline);
         for (peer, _) in &session.link.peers {
             if self.peers.get(peer) == Some(&id) {
                 self.peers.remove(peer);
@@ -87,9 +81,9 @@ impl Worker {
         let Role::Viewer(viewer) = &session.role else { return };
         let stream = viewer.stream().clone();
         let bells = &self.shared.mailboxes[self.index].bells;
-        if !self.audiences.join(&self.shared, bells, &stream, id) {
+        if !self.audiences.join(&self.shared, bells, &stream, (id, self.sessions.next_place())) {
             // The stream has no doorbell left for this worker: the session would never hear of a frame.
-            self.sessions.insert(id, session);
+            self.sessions.insert(session);
             return self.end_session(id, "the stream has too many readers on this server");
         }
         for (peer, _) in &session.link.peers {
@@ -101,7 +95,7 @@ impl Worker {
         self.shared.directory.enter(id, entry, &ufrag);
         session.link.ticket.session().set_worker(self.index, self.shared.mailboxes.len());
         self.ufrags.insert(ufrag, id);
-        self.sessions.insert(id, session);
+        self.sessions.insert(session);
         tracing::debug!(session = ?id, worker = self.index, "session moved");
         // Somebody may have rung while it was on its way, when no worker had it.
         self.called(id);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// From one read to the next while only viewers report. A packet asked for again leaves later by so much at most, which is
 /// little beside the round trip that the viewer has waited.
-const ROUTINE_EVERY: Duration = Duration::from_millis(4);
+const ROUTINE_EVERY: Duration = Duration::from_millis(10);
 
 /// After a packet of a publisher, of a handshake or of a stranger the next one is read as it comes, for so long. Frames are
 /// less than that apart.
@@ -23,17 +23,31 @@ pub(super) enum Haste {
     Prompt,
 }
 
+/// When to read next, if nothing else wakes the worker before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Something is left.
+    AtOnce,
+    /// As soon as there is something.
+    #[default]
+    AsItComes,
+    /// Not before.
+    At(Instant),
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     prompt_until: Option<Instant>,
-    put_off_to: Option<Instant>,
+    next: Next,
 }
 
 impl Reading {
-    /// Before a read, whose datagrams are [noted](Self::note).
-    pub(super) fn begin(&mut self) {
-        self.put_off_to = None;
+    /// Before a read, whose datagrams are [noted](Self::note). One that finds nothing changes nothing before its time.
+    pub(super) fn begin(&mut self, now: Instant) {
+        if !matches!(self.next, Next::At(at) if now < at) {
+            self.next = Next::AsItComes;
+        }
     }
 
     /// A datagram was read.
@@ -42,12 +56,17 @@ impl Reading {
             self.prompt_until = Some(now + PROMPT_FOR);
         }
         let is_prompt = self.prompt_until.is_some_and(|until| now < until);
-        self.put_off_to = (!is_prompt).then(|| now + ROUTINE_EVERY);
+        self.next = if is_prompt { Next::AsItComes } else { Next::At(now + ROUTINE_EVERY) };
     }
 
-    /// When to look at the socket again, if nothing else wakes the worker; `None` for as soon as there is something.
-    pub(super) fn put_off_to(&self) -> Option<Instant> {
-        self.put_off_to
+    /// Not all was read.
+    pub(super) fn rest(&mut self) {
+        self.next = Next::AtOnce;
+    }
+
+    /// See [`Next`].
+    pub(super) fn next(&self) -> Next {
+        self.next
     }
 }
 
@@ -59,19 +78,28 @@ mod tests {
     fn reports_are_read_in_groups_and_all_else_as_it_comes() {
         let (start, ms) = (Instant::now(), Duration::from_millis);
         let mut reading = Reading::default();
-        assert_eq!(reading.put_off_to(), None, "the first one at once");
+        assert_eq!(reading.next(), Next::AsItComes, "the first one at once");
         reading.note(start, Haste::Routine);
-        assert_eq!(reading.put_off_to(), Some(start + ROUTINE_EVERY));
+        assert_eq!(reading.next(), Next::At(start + ROUTINE_EVERY));
 
-        reading.begin();
-        assert_eq!(reading.put_off_to(), None, "a turn that read nothing waits for what comes next");
+        reading.begin(start + ms(5));
+        assert_eq!(
+            reading.next(),
+            Next::At(start + ROUTINE_EVERY),
+            "a frame woke the worker, and there was nothing to read"
+        );
+        reading.begin(start + ROUTINE_EVERY);
+        assert_eq!(reading.next(), Next::AsItComes, "a read at its time that found nothing");
 
-        reading.note(start + ms(10), Haste::Prompt);
-        reading.note(start + ms(10), Haste::Routine);
-        assert_eq!(reading.put_off_to(), None, "a publisher sends");
-        reading.note(start + ms(209), Haste::Routine);
-        assert_eq!(reading.put_off_to(), None);
-        reading.note(start + ms(210), Haste::Routine);
-        assert_eq!(reading.put_off_to(), Some(start + ms(214)), "it has stopped");
+        reading.rest();
+        assert_eq!(reading.next(), Next::AtOnce);
+        reading.begin(start + ms(20));
+        reading.note(start + ms(20), Haste::Prompt);
+        reading.note(start + ms(20), Haste::Routine);
+        assert_eq!(reading.next(), Next::AsItComes, "a publisher sends");
+        reading.note(start + ms(219), Haste::Routine);
+        assert_eq!(reading.next(), Next::AsItComes);
+        reading.note(start + ms(220), Haste::Routine);
+        assert_eq!(reading.next(), Next::At(start + ms(230)), "it has stopped");
     }
 }

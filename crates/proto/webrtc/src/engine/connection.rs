@@ -150,6 +150,11 @@ impl Connection {
         next
     }
 
+    /// Something waits in [`Self::poll_transmit`].
+    pub(super) fn has_transmits(&self) -> bool {
+        !self.transmits.is_empty()
+    }
+
     pub(super) fn poll_news(&mut self) -> Option<News> {
         self.news.pop_front()
     }

@@ -297,6 +297,15 @@ impl Engine {
         self.has_control
     }
 
+    /// True where an input has left something to be taken: an event, packets of the session's own, packets to be resent, its end.
+    pub fn has_news(&self) -> bool {
+        let Cold { connection, events, resends, .. } = &*self.cold;
+        !events.is_empty()
+            || !resends.is_empty()
+            || connection.has_transmits()
+            || connection.closed().is_some()
+    }
+
     /// Sends a packet again that [`Self::poll_resend`] asked for. False where the viewer has used up its budget.
     pub fn resend(&mut self, now: Instant, request: &Resend, packet: &Packet, out: &mut impl Outlet) -> bool {
         let (Some(sealer), Some(path)) = (&self.sealer, &self.route) else { return false };

@@ -245,6 +245,15 @@ impl Session {
         }
     }
 
+    /// The same for what [`Self::handle_packet`] will touch.
+    pub(crate) fn prefetch_input(&self, stage: usize) {
+        let Role::Viewer(viewer) = &self.role else { return };
+        match stage {
+            0 => unisono_net::prefetch(&**viewer),
+            _ => viewer.prefetch_input(stage - 1),
+        }
+    }
+
     /// The shortest way to send a viewer what is new; see [`Viewer::serve`].
     pub(crate) fn serve(&mut self, moment: Moment, shared: &Shared, tails: &[Tail], out: &mut Out) -> bool {
         let Role::Viewer(viewer) = &mut self.role else { return false };

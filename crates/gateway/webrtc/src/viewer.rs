@@ -229,6 +229,11 @@ impl Viewer {
         self.engine.prefetch(stage, &Cache);
     }
 
+    /// The same for a packet of the viewer's; see [`Engine::prefetch_input`].
+    pub(crate) fn prefetch_input(&self, stage: usize) {
+        self.engine.prefetch_input(stage, &Cache);
+    }
+
     /// The rings it reads, and where it stands there.
     pub(crate) fn places(&self) -> impl Iterator<Item = (&Arc<Ring>, Cursor)> {
         self.video.place().into_iter().chain(self.audio.place())

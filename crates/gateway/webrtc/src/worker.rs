@@ -52,7 +52,8 @@ struct Worker {
     sessions: Sessions,
     /// This worker's part of the directory, to be read without a lock.
     ufrags: HashMap<String, SessionId>,
-    peers: HashMap<SocketAddr, SessionId>,
+    /// Whose an address is, and where that session lies.
+    peers: HashMap<SocketAddr, (SessionId, Place)>,
     deadlines: Deadlines,
     audiences: Audiences,
     /// Datagrams of senders that no session knows, by network.

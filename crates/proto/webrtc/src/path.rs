@@ -6,7 +6,7 @@
 //! that it is asked again every five seconds; an address that stays silent for thirty has taken its consent back
 //! (RFC 7675 §5.1).
 
-use crate::{Path as Route, Transmit, check, integrity::hmac_sha1};
+use crate::{Path as Route, Transmit, check, engine::Prefetch, integrity::hmac_sha1};
 use is::{
     IceCreds,
     stun::{StunMessage, TransId},
@@ -112,6 +112,11 @@ impl Paths {
     /// ICE restarts: other credentials count from now on; what an address has shown stays shown.
     pub(crate) fn restart(&mut self, local: IceCreds, remote: IceCreds) {
         (self.local, self.remote) = (local, remote);
+    }
+
+    /// Asks for the addresses, which every packet is compared with.
+    pub(crate) fn prefetch(&self, memory: &impl Prefetch) {
+        memory.prefetch(self.known.as_slices().0);
     }
 
     /// True before the first valid check.

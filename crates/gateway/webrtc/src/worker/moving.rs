@@ -52,7 +52,8 @@ impl Worker {
         if to == self.index || !is_viewer {
             return;
         }
-        let Some(mailbox) = self.shared.mailboxes.get(to) else { return };
+        let shared = self.shared.clone();
+        let Some(mailbox) = shared.mailboxes.get(to) else { return };
         let Ok(place) = mailbox.reserve() else {
             tracing::warn!(session = ?id, worker = to, "the worker is too busy to take a session");
             return;
@@ -62,9 +63,7 @@ impl Worker {
         let Some(mut session) = self.sessions.remove(id) else { return };
         self.deadlines.clear(id, &mut session.link.deadline);
         for (peer, _) in &session.link.peers {
-            if self.peers.get(peer) == Some(&id) {
-                self.peers.remove(peer);
-            }
+            self.forget_peer(*peer, id);
         }
         self.ufrags.remove(&session.link.ufrag);
         if let Role::Viewer(viewer) = &session.role {
@@ -87,7 +86,7 @@ impl Worker {
             return self.end_session(id, "the stream has too many readers on this server");
         }
         for (peer, _) in &session.link.peers {
-            self.peers.insert(*peer, id);
+            self.peers.insert(*peer, (id, self.sessions.next_place()));
             self.shared.directory.bind_peer(*peer, self.index, id);
         }
         let (ufrag, direction) = (session.link.ufrag.clone(), session.link.direction);

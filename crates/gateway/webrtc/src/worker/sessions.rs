@@ -48,6 +48,11 @@ impl Sessions {
         self.places.get_mut(place.index())?.as_mut().filter(|session| session.link.id == id)
     }
 
+    /// Where a session lies.
+    pub(super) fn place(&self, id: SessionId) -> Option<Place> {
+        self.by_id.get(&id).copied()
+    }
+
     /// Where the next session will lie.
     pub(super) fn next_place(&self) -> Place {
         self.free.last().copied().unwrap_or(Place(self.places.len() as u32))

@@ -91,7 +91,11 @@ impl Worker {
                 Err(_) => continue,
             }
             let now = Instant::now();
-            for datagram in buffers.datagrams() {
+            let mut ahead = buffers.datagrams();
+            for (turn, datagram) in buffers.datagrams().enumerate() {
+                if turn.is_multiple_of(PREFETCHED) {
+                    self.expect(ahead.by_ref().take(PREFETCHED).map(|datagram| datagram.from));
+                }
                 let haste = self.datagram(now, datagram.from, datagram.to, datagram.bytes, Hop::First);
                 self.reading.note(now, haste);
             }
@@ -151,7 +155,7 @@ impl Worker {
         bytes: &[u8],
         hop: Hop,
     ) -> Haste {
-        let known = self.peers.get(&from).copied();
+        let known = self.peers.get(&from).map(|(id, _)| *id);
         if hop == Hop::First && known.is_none() && !self.is_welcome(now, from) {
             self.counters.too_many_strangers.inc();
             return Haste::Routine;
@@ -213,7 +217,9 @@ impl Worker {
             return;
         }
         match kind {
-            Datagram::Binding { .. } if self.peers.get(&from) != Some(&id) => self.bind_peer(id, from, to),
+            Datagram::Binding { .. } if self.peers.get(&from).is_none_or(|(owner, _)| *owner != id) => {
+                self.bind_peer(id, from, to);
+            }
             Datagram::Report if session.needs_nothing(now) => return,
             _ => {}
         }
@@ -227,8 +233,25 @@ impl Worker {
             self.shared.directory.release_peer(oldest, id);
             self.peers.remove(&oldest);
         }
-        self.peers.insert(from, id);
+        let Some(place) = self.sessions.place(id) else { return };
+        self.peers.insert(from, (id, place));
         self.shared.directory.bind_peer(from, self.index, id);
+    }
+
+    /// Datagrams of `peer` are no longer the session's, unless they are somebody else's by now.
+    pub(super) fn forget_peer(&mut self, peer: SocketAddr, id: SessionId) {
+        if self.peers.get(&peer).is_some_and(|(owner, _)| *owner == id) {
+            self.peers.remove(&peer);
+        }
+    }
+
+    /// Asks for the memory of the sessions whose datagrams are looked at next.
+    fn expect(&self, peers: impl Iterator<Item = SocketAddr>) {
+        let mut places = [None; PREFETCHED];
+        for (place, peer) in places.iter_mut().zip(peers) {
+            *place = self.peers.get(&peer).map(|(_, place)| *place);
+        }
+        self.ask_for(places.into_iter().flatten(), |session, stage| session.prefetch_input(stage));
     }
 
     pub(super) fn command(&mut self, command: Command) {
@@ -402,10 +425,17 @@ impl Worker {
 
     /// Asks for the memory of the next viewers: with a thousand of them it has left the cache since the last frame.
     fn prefetch(&self, viewers: &[(SessionId, Place)]) {
-        let ahead = || viewers.iter().take(PREFETCHED).map(|(_, place)| *place);
-        ahead().for_each(|place| self.sessions.prefetch(place));
+        let places = viewers.iter().take(PREFETCHED).map(|(_, place)| *place);
+        self.ask_for(places, |session, stage| session.prefetch(stage));
+    }
+
+    fn ask_for(&self, places: impl Iterator<Item = Place> + Clone, ask: impl Fn(&Session, usize)) {
+        places.clone().for_each(|place| self.sessions.prefetch(place));
         for stage in 0..PREFETCH_STAGES {
-            ahead().filter_map(|place| self.sessions.at(place)).for_each(|session| session.prefetch(stage));
+            places
+                .clone()
+                .filter_map(|place| self.sessions.at(place))
+                .for_each(|session| ask(session, stage));
         }
     }
 
@@ -450,9 +480,7 @@ impl Worker {
         tracing::info!(session = ?id, direction = ?link.direction, reason, "WebRTC session over");
         for (peer, _) in &link.peers {
             self.shared.directory.release_peer(*peer, id);
-            if self.peers.get(peer) == Some(&id) {
-                self.peers.remove(peer);
-            }
+            self.forget_peer(*peer, id);
         }
         link.close_tcp();
         self.shared.directory.leave(id, &link.ufrag);

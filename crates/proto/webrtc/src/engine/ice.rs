@@ -1,7 +1,7 @@
 //! The lite side of ICE (RFC 8445 §2.5): answers checks, follows the peer's choice of a path, and asks each address
 //! whether it is there before much is sent to it ([`crate::path`]).
 
-use super::random;
+use super::{Prefetch, random};
 use crate::{
     HostCandidate, Path, Transmit,
     integrity::hmac_sha1,
@@ -109,6 +109,11 @@ impl Ice {
         let length = reply.to_bytes(Some(self.local.pass.as_bytes()), &mut bytes, hmac_sha1).ok()?;
         bytes.truncate(length);
         self.paths.allows(path, &bytes).then_some(Transmit { path, bytes, segment_size: None })
+    }
+
+    /// See [`Engine::prefetch_input`](super::Engine::prefetch_input).
+    pub(super) fn prefetch(&self, memory: &impl Prefetch) {
+        self.paths.prefetch(memory);
     }
 
     /// Where everything but STUN goes; `None` before the first valid check.

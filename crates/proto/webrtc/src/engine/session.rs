@@ -291,6 +291,18 @@ impl Engine {
         }
     }
 
+    /// The same for what a packet of the viewer's will touch: call 0 and 1.
+    pub fn prefetch_input(&self, stage: usize, memory: &impl Prefetch) {
+        match stage {
+            0 => {
+                memory.prefetch(&*self.cold);
+                self.bwe.prefetch_input(memory);
+            }
+            1 => self.cold.connection.ice.prefetch(memory),
+            _ => {}
+        }
+    }
+
     /// True while something of the session's own, a sender report or a mapping, waits in [`Session::poll_transmit`] since a
     /// frame was sent. Whoever only sends frames asks this, which costs less than looking there.
     pub fn has_control(&self) -> bool {

@@ -111,6 +111,12 @@ impl Bwe {
         self.ring.prefetch(memory);
     }
 
+    /// Asks for what [`Self::feedback`] touches.
+    pub fn prefetch_input(&self, memory: &impl Prefetch) {
+        memory.prefetch(&*self.path);
+        self.ring.prefetch_newest(memory);
+    }
+
     /// A packet of `bytes` leaves now; returns its transport-wide number.
     pub fn sent(&mut self, now: Instant, bytes: usize) -> u16 {
         self.ring.push(now, bytes)

@@ -9,6 +9,8 @@ const START: usize = 256;
 const MAX: usize = 2_048;
 /// Packets of a usual frame.
 const PACKETS_AHEAD: usize = 8;
+/// Packets of the last hundred milliseconds of an average stream, or more.
+const PACKETS_SPOKEN_OF: usize = 32;
 /// Feedback comes within a round trip and 100 ms.
 const YOUNG: Duration = Duration::from_millis(1_500);
 
@@ -89,6 +91,12 @@ impl Ring {
         let start = usize::from(self.next) & self.slots.len().saturating_sub(1);
         let end = (start + PACKETS_AHEAD).min(self.slots.len());
         memory.prefetch(&self.slots[start.min(end)..end]);
+    }
+
+    /// The places of the packets that left last, which feedback speaks of.
+    pub(super) fn prefetch_newest(&self, memory: &impl Prefetch) {
+        let end = usize::from(self.next) & self.slots.len().saturating_sub(1);
+        memory.prefetch(&self.slots[end.saturating_sub(PACKETS_SPOKEN_OF)..end]);
     }
 
     /// The receiver has it, or lacks it. `None` where that is no news: not one of ours, forgotten, said before.

@@ -82,6 +82,10 @@ impl Publisher {
         Ok((publisher, answer))
     }
 
+    pub(crate) fn stream(&self) -> &StreamId {
+        self.publication.stream().id()
+    }
+
     pub(crate) fn core(&self) -> &Ingress {
         &self.ingress
     }

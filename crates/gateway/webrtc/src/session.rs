@@ -21,6 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 use unisono_auth::Pass;
+use unisono_base::StreamId;
 use unisono_hub::Ticket;
 use unisono_net::Place;
 use unisono_proto_webrtc::{PatchOutcome, Path, Session as _, engine::Moment};
@@ -200,7 +201,19 @@ impl Link {
 impl Session {
     /// A viewer that is connected.
     pub(crate) fn plays(&self) -> bool {
-        self.link.is_connected && matches!(self.role, Role::Viewer(_))
+        self.link.is_connected && self.is_viewer()
+    }
+
+    pub(crate) fn is_viewer(&self) -> bool {
+        matches!(self.role, Role::Viewer(_))
+    }
+
+    /// The stream that it publishes or watches.
+    pub(crate) fn stream(&self) -> &StreamId {
+        match &self.role {
+            Role::Publisher(publisher) => publisher.stream(),
+            Role::Viewer(viewer) => viewer.stream().id(),
+        }
     }
 
     /// False when the session had no use for the packet.

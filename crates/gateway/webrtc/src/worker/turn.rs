@@ -116,9 +116,13 @@ impl Worker {
 
     /// A packet that came by TCP. Only a binding request with the session's password lets its connection in.
     pub(super) fn take_in(&mut self, Arrived { session: id, link, bytes }: Arrived) {
+        let is_mine = |entry: Entry| entry.worker == self.index;
+        if !self.sessions.contains(id) && self.shared.directory.session(id).is_some_and(is_mine) {
+            self.adopt_waiting();
+        }
         let Some(session) = self.sessions.get_mut(id) else {
             return match self.shared.directory.session(id) {
-                // It has just left, or is about to come: lost on the way, as a datagram would be.
+                // It has just left: lost on the way, as a datagram would be.
                 Some(entry) if entry.worker == self.index => {}
                 // TCP cannot lose one packet: where the other worker has no room, the connection is over.
                 Some(entry) => {
@@ -155,22 +159,17 @@ impl Worker {
         bytes: &[u8],
         hop: Hop,
     ) -> Haste {
-        let known = self.peers.get(&from).map(|(id, _)| *id);
-        if hop == Hop::First && known.is_none() && !self.is_welcome(now, from) {
+        if hop == Hop::First && !self.peers.contains_key(&from) && !self.is_welcome(now, from) {
             self.counters.too_many_strangers.inc();
             return Haste::Routine;
         }
         let kind = classify(bytes);
-        let (here, elsewhere) = match kind {
-            Datagram::Binding { ufrag } => {
-                let here = self.ufrags.get(ufrag).copied();
-                (here, here.is_none().then(|| self.shared.directory.by_ufrag(ufrag)).flatten())
-            }
-            Datagram::Stun | Datagram::Media | Datagram::Report => {
-                (known, known.is_none().then(|| self.shared.directory.by_peer(from)).flatten())
-            }
-            Datagram::Garbage => (None, None),
-        };
+        let (mut here, elsewhere) = self.owner(from, kind);
+        if elsewhere.is_some_and(|(worker, _)| worker == self.index) {
+            // It has been given to this worker, and lies in the mailbox.
+            self.adopt_waiting();
+            here = self.owner(from, kind).0;
+        }
         match (here, elsewhere) {
             (Some(id), _) => {
                 self.input(id, now, from, to, bytes, kind);
@@ -178,7 +177,7 @@ impl Worker {
                     self.follow(id, by, now);
                 }
             }
-            (None, Some((worker, _))) if hop == Hop::First && worker != self.index => {
+            (None, Some((worker, _))) if worker != self.index => {
                 let forwarded = Forwarded { from, to, bytes: Bytes::copy_from_slice(bytes), by: self.index };
                 if self.shared.mailboxes[worker].forward(forwarded).is_err() {
                     self.counters.handover_full.inc();
@@ -191,6 +190,22 @@ impl Worker {
         let plays = |id| self.sessions.get(id).is_some_and(Session::plays);
         let is_routine = here.is_some_and(plays) || kind == Datagram::Report && elsewhere.is_some();
         if is_routine { Haste::Routine } else { Haste::Prompt }
+    }
+
+    /// Whose a datagram is: a session here, or else what the directory knows of it.
+    fn owner(&self, from: SocketAddr, kind: Datagram<'_>) -> (Option<SessionId>, Option<(usize, SessionId)>) {
+        let directory = &self.shared.directory;
+        match kind {
+            Datagram::Binding { ufrag } => {
+                let here = self.ufrags.get(ufrag).copied();
+                (here, here.is_none().then(|| directory.by_ufrag(ufrag)).flatten())
+            }
+            Datagram::Stun | Datagram::Media | Datagram::Report => {
+                let here = self.peers.get(&from).map(|(id, _)| *id);
+                (here, here.is_none().then(|| directory.by_peer(from)).flatten())
+            }
+            Datagram::Garbage => (None, None),
+        }
     }
 
     /// Of a sender that is not this worker's. Those of other workers always are; of strangers so many per network and second are
@@ -511,7 +526,7 @@ impl Worker {
     }
 }
 
-/// Whether a datagram came from the socket or from another worker, which must not send it on again.
+/// Whether a datagram came from the socket or from another worker.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Hop {
     First,

@@ -210,7 +210,8 @@ describe('a room at two nodes', () => {
     const file = join(folder, 'room.log');
     await writeFile(file, log);
     const { stdout } = await run(process.env.UNISONO_BIN, ['verify', file]);
-    assert.doesNotMatch(stdout, /BAD|broken|does not/i, stdout);
+    // By its first word: the hex digits of a key may spell anything.
+    assert.match(stdout, /^GREEN /, stdout);
     for (const one of feeds) {
       assert.deepEqual([one.gaps, one.doubled], [0, 0], `the feed of ${one.who}`);
       const bids = one.events.filter((event) => event.type === 'auction.bid' || (event.subject === id && event.data?.amount !== undefined));

@@ -127,15 +127,18 @@ impl Gateway {
             config,
         });
         let (stop, stopped) = watch::channel(false);
-        let mut threads = Vec::new();
+        // Where a later one fails to start, dropping this ends those before it.
+        let gateway = Self { shared: shared.clone(), local, tcp, threads: Mutex::default(), stop };
         for (index, (socket, inbox)) in bound.into_iter().zip(inboxes).enumerate() {
-            threads.push(worker::spawn(index, socket, inbox, shared.clone(), stopped.clone())?);
+            let thread = worker::spawn(index, socket, inbox, shared.clone(), stopped.clone())?;
+            gateway.threads.lock().push(thread);
         }
+        let workers = shared.mailboxes.len();
+        tracing::info!(%local, ?tcp, workers, candidates = ?shared.candidates, "WebRTC media");
         if let Some(listener) = listener {
-            tokio::spawn(IceTcp::new(shared.clone(), stopped).listen(listener));
+            tokio::spawn(IceTcp::new(shared, stopped).listen(listener));
         }
-        tracing::info!(%local, ?tcp, workers = threads.len(), candidates = ?shared.candidates, "WebRTC media");
-        Ok(Self { shared, local, tcp, threads: Mutex::new(threads), stop })
+        Ok(gateway)
     }
 
     /// WHIP and WHEP routes, see docs/protocols/whip-whep.md.

@@ -32,7 +32,7 @@ const RECHECK_EVERY: Duration = Duration::from_secs(1);
 /// What serving a viewer touches behind its session is found in so many steps, each in what the one before asked for.
 pub(crate) const PREFETCH_STAGES: usize = 4;
 
-/// A session that has just begun is left where it is: what arrives while it moves is lost, and a handshake would wait for it.
+/// A session that has just begun is left where it is: a handshake is not disturbed.
 const FOLLOWS_AFTER: Duration = Duration::from_secs(2);
 
 /// Said to the peer and in the log.

@@ -1,7 +1,7 @@
 //! A session goes to another worker: what it holds moves, its peer notices nothing.
 //!
 //! Datagrams follow by the directory as those that the kernel gives to the wrong worker always do, so the peer's address and
-//! ours stay. What arrives for it meanwhile waits behind it in the mailbox of its new worker, or is sent on there by the old one.
+//! ours stay. What arrives for it meanwhile is taken after it at its new worker, or sent on there by the old one.
 
 use super::Worker;
 use crate::{
@@ -12,12 +12,15 @@ use crate::{
     mailbox::Mailbox,
     session::{Role, Session},
 };
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 /// One more than this worker has, for so many that it has, is not yet more than its share.
 const SLACK_PART: usize = 16;
-/// Requests that are answered before a session whose datagrams are there already; it was sent when there were none.
-const ADOPTED_AHEAD: usize = 4;
+/// Requests that are answered before a session of which a packet has come, at most: they came before it.
+const ADOPTED_AHEAD: usize = 16;
 /// Between two moves of a session on its own account: a peer that sends by two paths at once would go to and fro.
 const FOLLOWS_EVERY: Duration = Duration::from_secs(10);
 
@@ -75,7 +78,7 @@ impl Worker {
         }
         // At once: the next one that is about to follow must see it there.
         session.link.seat.sit_with(&mailbox.load);
-        // From here on its datagrams go there. It lies in the mailbox before they can.
+        // Before it can be moved on from there, which the directory must say last.
         self.list(&session, to);
         place.send(Command::Adopt(Box::new(session)));
     }
@@ -93,10 +96,11 @@ impl Worker {
             }
             session.link.ticket.session().set_worker(self.index, self.shared.mailboxes.len());
         }
-        session.link.ticket.session().set_bell(mailbox.bells.bell(Target::Session(id)));
         self.list(&session, self.index);
         for (peer, _) in &session.link.peers {
-            self.peers.insert(*peer, (id, self.sessions.next_place()));
+            if self.is_of(*peer, id) {
+                self.peers.insert(*peer, (id, self.sessions.next_place()));
+            }
         }
         self.ufrags.insert(session.link.ufrag.clone(), id);
         self.sessions.insert(session);
@@ -108,22 +112,26 @@ impl Worker {
     /// Says in the directory that a session is at `worker`.
     fn list(&self, session: &Session, worker: usize) {
         let link = &session.link;
-        for (peer, _) in &link.peers {
+        for (peer, _) in link.peers.iter().filter(|(peer, _)| self.is_of(*peer, link.id)) {
             self.shared.directory.bind_peer(*peer, worker, link.id);
         }
         let entry = Entry { worker, direction: link.direction, stream: session.stream().clone() };
         self.shared.directory.enter(link.id, entry, &link.ufrag);
     }
 
-    /// Takes the sessions that lie in the mailbox: a datagram has come for one that should be here.
-    pub(super) fn adopt_waiting(&mut self) {
+    /// Datagrams of `peer` are not another session's by now.
+    fn is_of(&self, peer: SocketAddr, id: SessionId) -> bool {
+        self.shared.directory.by_peer(peer).is_none_or(|(_, owner)| owner == id)
+    }
+
+    /// Takes up a session that lies in the mailbox: a packet has come for it.
+    pub(super) fn adopt_waiting(&mut self, id: SessionId) {
         for _ in 0..ADOPTED_AHEAD {
-            let Ok(command) = self.inbox.commands.try_recv() else { return };
-            let is_session = matches!(command, Command::Adopt(_));
-            self.command(command);
-            if is_session {
+            if self.sessions.contains(id) {
                 return;
             }
+            let Ok(command) = self.inbox.commands.try_recv() else { return };
+            self.command(command);
         }
     }
 

@@ -118,7 +118,7 @@ impl Worker {
     pub(super) fn take_in(&mut self, Arrived { session: id, link, bytes }: Arrived) {
         let is_mine = |entry: Entry| entry.worker == self.index;
         if !self.sessions.contains(id) && self.shared.directory.session(id).is_some_and(is_mine) {
-            self.adopt_waiting();
+            self.adopt_waiting(id);
         }
         let Some(session) = self.sessions.get_mut(id) else {
             return match self.shared.directory.session(id) {
@@ -165,9 +165,9 @@ impl Worker {
         }
         let kind = classify(bytes);
         let (mut here, elsewhere) = self.owner(from, kind);
-        if elsewhere.is_some_and(|(worker, _)| worker == self.index) {
-            // It has been given to this worker, and lies in the mailbox.
-            self.adopt_waiting();
+        if let Some((_, id)) = elsewhere.filter(|(worker, _)| *worker == self.index) {
+            // It has been given to this worker, and lies in the mailbox, or will in a moment.
+            self.adopt_waiting(id);
             here = self.owner(from, kind).0;
         }
         match (here, elsewhere) {
@@ -177,7 +177,7 @@ impl Worker {
                     self.follow(id, by, now);
                 }
             }
-            (None, Some((worker, _))) if worker != self.index => {
+            (None, Some((worker, _))) if worker != self.index || hop == Hop::First => {
                 let forwarded = Forwarded { from, to, bytes: Bytes::copy_from_slice(bytes), by: self.index };
                 if self.shared.mailboxes[worker].forward(forwarded).is_err() {
                     self.counters.handover_full.inc();
@@ -246,7 +246,7 @@ impl Worker {
         let Some(session) = self.sessions.get_mut(id) else { return };
         if let Some(oldest) = session.link.bind(from, to) {
             self.shared.directory.release_peer(oldest, id);
-            self.peers.remove(&oldest);
+            self.forget_peer(oldest, id);
         }
         let Some(place) = self.sessions.place(id) else { return };
         self.peers.insert(from, (id, place));

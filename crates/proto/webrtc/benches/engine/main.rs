@@ -29,8 +29,6 @@ fn main() {
         "sender_bytes": size_of::<Sender>(),
         "hot_bytes": Engine::HOT_BYTES,
     });
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
-    let _inside = runtime.enter();
     for (name, figure) in steps::figures().into_iter().chain(way::figures(&numbers)) {
         json[name] = figure;
     }

@@ -111,7 +111,7 @@ struct Bench {
 impl Bench {
     fn new(gathering: Gathering) -> Self {
         let bound = bind_shared("127.0.0.1:0".parse().expect("an address"), 1).expect("free");
-        let socket = Socket::new(bound.into_iter().next().expect("one")).expect("a runtime");
+        let socket = Socket::new(bound.into_iter().next().expect("one")).expect("a socket");
         let frames = (0..FRAMES).map(frame).collect();
         Self { socket, sink: Sink::new(gathering), frames, sent: std::cell::Cell::new(0) }
     }
